@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The only place that names memory orders. Every word that both processes touch is
+ * read and written through these, once per use: what was loaded is then a private copy.
+ */
+#ifndef COMMON_BARRIER_H
+#define COMMON_BARRIER_H
+
+#define load_relaxed(p) __atomic_load_n((p), __ATOMIC_RELAXED)
+#define load_acquire(p) __atomic_load_n((p), __ATOMIC_ACQUIRE)
+#define store_relaxed(p, v) __atomic_store_n((p), (v), __ATOMIC_RELAXED)
+#define store_release(p, v) __atomic_store_n((p), (v), __ATOMIC_RELEASE)
+
+/* For counters with several writers; nothing else hangs on their order. */
+#define add_relaxed(p, v) __atomic_fetch_add((p), (v), __ATOMIC_RELAXED)
+
+/* A counter with one writer: a plain increment that no reader can see half of. */
+#define bump(p) store_relaxed((p), load_relaxed(p) + 1)
+
+/* Overwrite mode only: ThreadSanitizer does not model these. */
+#define fence_release() __atomic_thread_fence(__ATOMIC_RELEASE)
+#define fence_acquire() __atomic_thread_fence(__ATOMIC_ACQUIRE)
+
+#define likely(x) __builtin_expect(!!(x), 1)
+#define unlikely(x) __builtin_expect(!!(x), 0)
+
+#endif

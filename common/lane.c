@@ -1,0 +1,248 @@
+/* SPDX-License-Identifier: MIT */
+#include "lane.h"
+
+/* How much memory is made to exist at a time on the first lap. */
+#define RESERVE_SLOTS (256 * 1024 / SLOT_BYTES)
+/* After the machine refused memory, it is left in peace for so many attempts. */
+#define REFUSED_PAUSE 4096
+
+void
+lane_init(struct lane *lane, struct lane_shared *shared, struct slot *slots, uint64_t n_slots,
+	  enum lane_mode mode, uint64_t reserved, const struct lane_ops *ops, void *context)
+{
+	*lane = (struct lane){
+		.shared = shared,
+		.slots = slots,
+		.n_slots = n_slots,
+		.head = load_relaxed(&shared->head),
+		.seq = load_relaxed(&shared->seq),
+		.reserved = reserved,
+		.mode = mode,
+		.ops = ops,
+		.context = context,
+	};
+	lane->limit = lane->head; /* the first record asks */
+}
+
+/* Slots that the consumer has not released; n_slots also when tail makes no sense. */
+static uint64_t
+unread(const struct lane *lane)
+{
+	uint64_t used = lane->head - load_acquire(&lane->shared->tail); /* (B) */
+	return used > lane->n_slots ? lane->n_slots : used;
+}
+
+/* On the first lap a slot's memory may not exist yet: touching it could raise SIGBUS. */
+static bool
+reserve_up_to(struct lane *lane, uint64_t position)
+{
+	if (position < lane->reserved || lane->reserved >= lane->n_slots)
+		return true;
+	if (lane->refused > 0) {
+		lane->refused--;
+		return false;
+	}
+	uint64_t n = lane->n_slots - lane->reserved;
+	if (n > RESERVE_SLOTS)
+		n = RESERVE_SLOTS;
+	if (lane->ops->reserve(lane->context, lane->slots + lane->reserved, n) < 0) {
+		lane->refused = REFUSED_PAUSE;
+		return false;
+	}
+	lane->reserved += n;
+	return true;
+}
+
+/* Wait for room, as long as ops->wait() agrees; what unread() says then. */
+static uint64_t
+block(struct lane *lane, uint64_t needed)
+{
+	uint64_t used = unread(lane);
+	uint64_t tail = load_relaxed(&lane->shared->tail);
+	if (lane->timed_out && tail == lane->timed_out_tail)
+		return used;
+	lane->timed_out = false;
+	lane->ops->wake(lane->context);
+	for (unsigned waited = 0; used + needed > lane->n_slots; waited++) {
+		if (!lane->ops->reader_alive(lane->context) ||
+		    !lane->ops->wait(lane->context, waited)) {
+			lane->timed_out = true;
+			lane->timed_out_tail = load_relaxed(&lane->shared->tail);
+			break;
+		}
+		used = unread(lane);
+	}
+	return used;
+}
+
+bool
+lane_refill(struct lane *lane, uint64_t position)
+{
+	if (!reserve_up_to(lane, position))
+		return false;
+	uint64_t first_lap_end = lane->reserved < lane->n_slots ? lane->reserved : UINT64_MAX;
+	if (lane->mode == LANE_OVERWRITE) {
+		lane->limit = first_lap_end;
+		return true;
+	}
+	uint64_t pending = position - lane->head; /* slots of the record under construction */
+	uint64_t used = unread(lane);
+	if (used + pending >= lane->n_slots && lane->mode == LANE_BLOCK)
+		used = block(lane, pending + 1);
+	if (used > load_relaxed(&lane->shared->high_water))
+		store_relaxed(&lane->shared->high_water, used);
+	uint64_t quarter = lane->n_slots / 4;
+	if (load_relaxed(&lane->shared->waiting) != 0 && used >= quarter)
+		lane->ops->wake(lane->context);
+	uint64_t end = lane->head + (lane->n_slots - used);
+	if (end - lane->head <= pending)
+		return false;
+	/* Come back within a quarter of the ring, to see whether the collector sleeps. */
+	if (end > position + quarter)
+		end = position + quarter;
+	lane->limit = end < first_lap_end ? end : first_lap_end;
+	return true;
+}
+
+enum lost_reason
+lane_full_reason(const struct lane *lane)
+{
+	if (lane->refused > 0 && lane->reserved < lane->n_slots)
+		return LOST_NO_MEMORY;
+	return lane->ops->reader_alive(lane->context) ? LOST_LANE_FULL : LOST_NO_READER;
+}
+
+void
+lane_drop(struct lane *lane, enum lost_reason reason)
+{
+	lane->seq++;
+	bump(&lane->shared->dropped[reason]);
+	store_release(&lane->shared->seq, lane->seq);
+}
+
+bool
+lane_next_slot(struct lane_writer *w)
+{
+	struct lane *lane = w->lane;
+	uint64_t position = lane->head + w->i + 1;
+	if (w->i + 1 >= w->max)
+		return false;
+	if (position >= lane->limit && !lane_refill(lane, position)) {
+		w->lost = true;
+		return false;
+	}
+	if (lane->mode == LANE_OVERWRITE)
+		lane_publish_intent(lane, position);
+	w->i++;
+	struct slot *slot = lane_slot(lane, position);
+	slot->w[0] = record_w0(0, w->i, w->type, lane->seq);
+	w->at = (uint8_t *)&slot->w[1];
+	w->end = w->at + SLOTN_PAYLOAD;
+	return true;
+}
+
+void
+lane_put_slow(struct lane_writer *w, const void *bytes, size_t n)
+{
+	const uint8_t *from = bytes;
+	while (n > 0 && !w->lost) {
+		size_t part = (size_t)(w->end - w->at);
+		if (part == 0) {
+			if (!lane_next_slot(w))
+				return;
+			continue;
+		}
+		if (part > n)
+			part = n;
+		memcpy(w->at, from, part);
+		w->at += part;
+		from += part;
+		n -= part;
+	}
+}
+
+void
+lane_reader_init(struct lane_reader *reader, struct lane_shared *shared, const struct slot *slots,
+		 uint64_t n_slots, bool overwrite)
+{
+	*reader = (struct lane_reader){
+		.shared = shared,
+		.slots = slots,
+		.n_slots = n_slots,
+		.position = load_relaxed(&shared->tail),
+		.overwrite = overwrite,
+	};
+}
+
+/* The hook may write while this reads, in overwrite mode: word by word, then asked again. */
+static void
+copy_slot(struct slot *to, const struct slot *from)
+{
+	for (int i = 0; i < 8; i++)
+		to->w[i] = load_relaxed(&from->w[i]);
+}
+
+/* How many of n copied slots from `first` on were rewritten meanwhile. */
+static uint64_t
+count_overwritten(const struct lane_reader *reader, uint64_t first, uint64_t n)
+{
+	fence_acquire();                                           /* (H) */
+	uint64_t intent = load_relaxed(&reader->shared->intent);   /* (I) */
+	int64_t lost = (int64_t)(intent - reader->n_slots - first);
+	if (lost <= 0)
+		return 0;
+	return (uint64_t)lost < n ? (uint64_t)lost : n;
+}
+
+int64_t
+lane_reader_copy(struct lane_reader *reader, struct slot *copy, uint64_t max)
+{
+	uint64_t head = load_acquire(&reader->shared->head); /* (C), (G) */
+	uint64_t available = head - reader->position;
+	if (available > reader->n_slots) {
+		if (!reader->overwrite || (int64_t)available < 0)
+			return LANE_IMPLAUSIBLE;
+		reader->skipped += available - reader->n_slots;
+		reader->position = head - reader->n_slots;
+		available = reader->n_slots;
+	}
+	uint64_t n = available < max ? available : max;
+	for (uint64_t i = 0; i < n; i++)
+		copy_slot(&copy[i], &reader->slots[(reader->position + i) & (reader->n_slots - 1)]);
+	if (reader->overwrite) {
+		uint64_t lost = count_overwritten(reader, reader->position, n);
+		memmove(copy, copy + lost, (n - lost) * sizeof *copy);
+		reader->skipped += lost;
+		reader->position += lost;
+		n -= lost;
+	}
+	reader->position += n;
+	return (int64_t)n;
+}
+
+void
+lane_reader_unread(struct lane_reader *reader, uint64_t n)
+{
+	reader->position -= n;
+}
+
+void
+lane_reader_release(struct lane_reader *reader)
+{
+	store_release(&reader->shared->tail, reader->position); /* (D) */
+}
+
+int
+record_check(const struct slot *slots, uint64_t n)
+{
+	uint64_t w0 = slots[0].w[0];
+	unsigned k = record_k(w0), type = record_type(w0);
+	if (!record_start(w0) || k == 0 || k > RECORD_MAX_SLOTS)
+		return -1;
+	if (k > n)
+		return 0;
+	for (unsigned i = 1; i < k; i++)
+		if (slots[i].w[0] != record_w0(0, i, type, record_seq(w0)))
+			return -1;
+	return (int)k;
+}

@@ -1,0 +1,259 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A lane: a ring of slots with one producer (the hook) and one consumer (the collector that
+ * holds the segment's lock).
+ *
+ *      hook                                collector
+ *      write the slots from head on    (C) load head, acquire
+ *  (A) store head, release                 copy the slots tail..head
+ *                                      (D) store tail, release
+ *  (B) load tail, acquire
+ *      reuse the slots before tail
+ *
+ * A pairs with C: without it the collector could read half a record.
+ * D pairs with B: without it a slot could be rewritten while it is read.
+ *
+ * `head` is the whole commit: a process killed between any two stores leaves whole records
+ * only, and no reserved hole. A record that finds no room is dropped, yet takes its sequence
+ * number: a gap in seq is the number of events lost there, and `dropped` says why.
+ *
+ * Overwrite mode (the flight recorder) has no B: the hook never looks at tail.
+ *
+ *  (E) store intent = past the slot     (G) load head, acquire
+ *  (F) fence, release                       copy the slots head-n..head
+ *      write the slot                   (H) fence, acquire
+ *  (A) store head, release              (I) load intent
+ *                                           keep what lies at intent-n or later
+ *
+ * F pairs with H: a reader that saw any of a slot's new bytes sees an intent past it.
+ *
+ * Block mode is drop mode that waits, bounded, while a collector is alive.
+ *
+ * Positions (head, tail, intent, limit) are free-running: compare them by subtraction only.
+ * What the producer loads from the consumer's line it clamps: a hostile tail costs records,
+ * never memory safety, and every path of the producer is bounded.
+ */
+#ifndef COMMON_LANE_H
+#define COMMON_LANE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <string.h>
+
+#include "barrier.h"
+#include "record.h"
+
+enum lane_mode {
+	LANE_DROP = 0,      /* newest lost, counted */
+	LANE_OVERWRITE = 1, /* oldest lost */
+	LANE_BLOCK = 2,     /* wait for the collector, bounded, then drop */
+};
+
+/*      why an event was lost  value text, as in the stream */
+#define LOST_REASONS(X) \
+	X(LANE_FULL, 0, "lane_full")   /* a collector reads, but too slowly */ \
+	X(NO_READER, 1, "no_reader")   /* full, and nobody reads */ \
+	X(NO_MEMORY, 2, "no_memory")   /* /dev/shm is full, or our share of it used up */ \
+	X(REENTRANT, 3, "reentrant")   /* raised while the hook was at work on another */ \
+	X(NO_GIL, 4, "no_gil")         /* raised by a thread that does not hold the GIL */ \
+	X(NO_LANE, 5, "no_lane")       /* every lane is taken by another thread */ \
+	X(OVERWRITTEN, 6, "overwritten") /* counted by the reader, in overwrite mode */ \
+	X(KILLED, 7, "killed")         /* the program ended in the middle of it */ \
+	X(DAMAGED, 8, "damaged")       /* the reader found something that is no record */
+
+enum lost_reason {
+#define X(name, value, text) LOST_##name = value,
+	LOST_REASONS(X)
+#undef X
+	N_LOST_REASONS = 16 /* room in the format */
+};
+
+/* The head of a lane in shared memory. */
+struct lane_shared {
+	/* line 0, hook */
+	uint64_t head;    /* first slot not committed */
+	uint64_t intent;  /* overwrite mode: first slot not being written */
+	uint64_t seq;     /* of the next event at level record */
+	uint32_t state;   /* enum lane_state */
+	uint32_t thread;  /* tid of the owner; 0: the main interpreter, any thread */
+	uint64_t high_water; /* most slots that were ever unread, as the hook saw it */
+	uint64_t pad0[3];
+	/* line 1, collector */
+	uint64_t tail;    /* first slot not read */
+	uint64_t waiting; /* not 0: wake the collector when this many slots are unread */
+	uint64_t pad1[6];
+	/* lines 2 and 3, hook */
+	uint64_t dropped[N_LOST_REASONS];
+};
+_Static_assert(sizeof(struct lane_shared) == 256, "part of the format");
+_Static_assert(offsetof(struct lane_shared, tail) == 64, "the collector has its own line");
+_Static_assert(offsetof(struct lane_shared, dropped) == 128, "part of the format");
+
+enum lane_state {
+	LANE_UNUSED = 0,
+	LANE_OWNED = 1,
+	LANE_LEFT = 2, /* its thread ended; may be taken again when drained */
+};
+
+/* ---- producer ---- */
+
+/* The hook's private side of a lane. Lives in memory that fork wipes. */
+struct lane {
+	struct lane_shared *shared;
+	struct slot *slots;
+	uint64_t n_slots;  /* a power of two */
+	uint64_t head;
+	uint64_t limit;    /* first slot that may not be written without lane_refill() */
+	uint64_t reserved; /* slots whose memory exists; n_slots after the first lap */
+	uint64_t seq;
+	enum lane_mode mode;
+	bool timed_out;    /* block mode: do not wait again before tail moves */
+	uint64_t timed_out_tail;
+	uint64_t refused; /* attempts left before reserve is asked again */
+	const struct lane_ops *ops;
+	void *context;
+};
+
+/* What a lane needs from the process it lives in; called on slow paths only. */
+struct lane_ops {
+	/* Make memory exist for slots [first, first + n); 0 or -errno. */
+	int (*reserve)(void *context, struct slot *first, uint64_t n);
+	/* A collector reads this segment. */
+	bool (*reader_alive)(void *context);
+	/* A quarter of the ring is unread and the collector asked to be woken. */
+	void (*wake)(void *context);
+	/* Block mode: sleep a little; false: the time is up. `waited` counts the calls. */
+	bool (*wait)(void *context, unsigned waited);
+};
+
+/* `shared` is zeroed or was left by an earlier owner, whose head and seq go on. */
+void lane_init(struct lane *lane, struct lane_shared *shared, struct slot *slots, uint64_t n_slots,
+	       enum lane_mode mode, uint64_t reserved, const struct lane_ops *ops, void *context);
+
+/* Move `limit` so that the slot at `position` may be written; false: no room. */
+bool lane_refill(struct lane *lane, uint64_t position);
+
+/* One event that could not be recorded: it takes a sequence number. */
+void lane_drop(struct lane *lane, enum lost_reason reason);
+
+/* Why the last lane_refill() said no. */
+enum lost_reason lane_full_reason(const struct lane *lane);
+
+/* A record under construction: a stream of bytes into the slots after head. */
+struct lane_writer {
+	struct lane *lane;
+	uint8_t *at, *end; /* what is left of the current slot's payload */
+	uint32_t i;        /* the current slot's place in the record */
+	uint32_t max;      /* slots this record may take: a quarter of the lane, 64 KiB */
+	uint32_t type;
+	bool lost;         /* the lane is full: drop at commit */
+};
+
+bool lane_next_slot(struct lane_writer *w);
+void lane_put_slow(struct lane_writer *w, const void *bytes, size_t n);
+
+static inline struct slot *
+lane_slot(const struct lane *lane, uint64_t position)
+{
+	return &lane->slots[position & (lane->n_slots - 1)];
+}
+
+static inline void
+lane_publish_intent(struct lane *lane, uint64_t position)
+{
+	store_relaxed(&lane->shared->intent, position + 1); /* (E) */
+	fence_release();                                    /* (F) */
+}
+
+/* Begin a record; false: there is no room, the caller drops the event. */
+static inline bool
+lane_begin(struct lane *lane, struct lane_writer *w, unsigned type)
+{
+	if (unlikely(lane->head >= lane->limit) && !lane_refill(lane, lane->head))
+		return false;
+	if (unlikely(lane->mode == LANE_OVERWRITE))
+		lane_publish_intent(lane, lane->head);
+	w->lane = lane;
+	w->at = (uint8_t *)&lane_slot(lane, lane->head)->w[3];
+	w->end = w->at + SLOT0_PAYLOAD;
+	w->i = 0;
+	w->max = (uint32_t)(lane->n_slots / 4 < RECORD_MAX_SLOTS ? lane->n_slots / 4
+								   : RECORD_MAX_SLOTS);
+	w->type = type;
+	w->lost = false;
+	return true;
+}
+
+/* Bytes that still fit into the record; a caller writes no more than that. */
+static inline size_t
+lane_room(const struct lane_writer *w)
+{
+	return (size_t)(w->end - w->at) + (size_t)(w->max - 1 - w->i) * SLOTN_PAYLOAD;
+}
+
+static inline void
+lane_put(struct lane_writer *w, const void *bytes, size_t n)
+{
+	if (likely(n <= (size_t)(w->end - w->at))) {
+		memcpy(w->at, bytes, n);
+		w->at += n;
+	} else {
+		lane_put_slow(w, bytes, n);
+	}
+}
+
+/* Publish the record, or count it as lost when the lane filled up under way. */
+static inline void
+lane_commit(struct lane_writer *w, uint64_t ticks, uint32_t thread, uint32_t def_id)
+{
+	struct lane *lane = w->lane;
+	if (unlikely(w->lost)) {
+		lane_drop(lane, lane_full_reason(lane));
+		return;
+	}
+	struct slot *slot = lane_slot(lane, lane->head);
+	slot->w[0] = record_w0(1, w->i + 1, w->type, lane->seq);
+	slot->w[1] = ticks;
+	slot->w[2] = (uint64_t)thread << 32 | def_id;
+	lane->seq++;
+	lane->head += w->i + 1;
+	store_relaxed(&lane->shared->seq, lane->seq);
+	store_release(&lane->shared->head, lane->head); /* (A) */
+}
+
+/* ---- consumer ---- */
+
+struct lane_reader {
+	struct lane_shared *shared;
+	const struct slot *slots;
+	uint64_t n_slots;
+	uint64_t position;  /* first slot not yet copied; tail once released */
+	bool overwrite;
+	uint64_t skipped;   /* slots that were overwritten before they could be read */
+};
+
+enum lane_read_outcome {
+	LANE_IMPLAUSIBLE = -1, /* head and tail contradict each other: give the lane up */
+};
+
+void lane_reader_init(struct lane_reader *reader, struct lane_shared *shared,
+		      const struct slot *slots, uint64_t n_slots, bool overwrite);
+
+/*
+ * Copy up to max committed slots to `copy` and go past them; returns how many, 0 when there
+ * are none, or LANE_IMPLAUSIBLE. In overwrite mode the copy may begin inside a record.
+ * May end inside a record: the caller gives the rest back with lane_reader_unread().
+ */
+int64_t lane_reader_copy(struct lane_reader *reader, struct slot *copy, uint64_t max);
+void lane_reader_unread(struct lane_reader *reader, uint64_t n);
+
+/* Let the hook reuse everything copied so far. */
+void lane_reader_release(struct lane_reader *reader);
+
+/*
+ * The record at the start of n private slots: its length in slots; 0: more slots are needed;
+ * -1: this is no record (or, in overwrite mode, the rest of one): go on one slot later.
+ */
+int record_check(const struct slot *slots, uint64_t n);
+
+#endif
