@@ -22,6 +22,7 @@ lane_init(struct lane *lane, struct lane_shared *shared, struct slot *slots, uin
 		.context = context,
 	};
 	lane->limit = lane->head; /* the first record asks */
+	lane->woken = lane->head - n_slots / 4;
 }
 
 /* Slots that the consumer has not released; n_slots also when tail makes no sense. */
@@ -38,10 +39,8 @@ reserve_up_to(struct lane *lane, uint64_t position)
 {
 	if (position < lane->reserved || lane->reserved >= lane->n_slots)
 		return true;
-	if (lane->refused > 0) {
-		lane->refused--;
+	if (lane->refused > 0 && --lane->refused > 0)
 		return false;
-	}
 	uint64_t n = lane->n_slots - lane->reserved;
 	if (n > RESERVE_SLOTS)
 		n = RESERVE_SLOTS;
@@ -92,8 +91,11 @@ lane_refill(struct lane *lane, uint64_t position)
 	if (used > load_relaxed(&lane->shared->high_water))
 		store_relaxed(&lane->shared->high_water, used);
 	uint64_t quarter = lane->n_slots / 4;
-	if (load_relaxed(&lane->shared->waiting) != 0 && used >= quarter)
+	if (used >= quarter && lane->head - lane->woken >= quarter &&
+	    load_relaxed(&lane->shared->waiting) != 0) {
+		lane->woken = lane->head;
 		lane->ops->wake(lane->context);
+	}
 	uint64_t end = lane->head + (lane->n_slots - used);
 	if (end - lane->head <= pending)
 		return false;
@@ -115,9 +117,10 @@ lane_full_reason(const struct lane *lane)
 void
 lane_drop(struct lane *lane, enum lost_reason reason)
 {
+	uint64_t *dropped = &lane->shared->dropped[reason];
 	lane->seq++;
-	bump(&lane->shared->dropped[reason]);
-	store_release(&lane->shared->seq, lane->seq);
+	store_relaxed(&lane->shared->seq, lane->seq);
+	store_release(dropped, load_relaxed(dropped) + 1); /* (J) */
 }
 
 bool
@@ -206,18 +209,21 @@ lane_reader_copy(struct lane_reader *reader, struct slot *copy, uint64_t max)
 		reader->position = head - reader->n_slots;
 		available = reader->n_slots;
 	}
-	uint64_t n = available < max ? available : max;
-	for (uint64_t i = 0; i < n; i++)
-		copy_slot(&copy[i], &reader->slots[(reader->position + i) & (reader->n_slots - 1)]);
-	if (reader->overwrite) {
-		uint64_t lost = count_overwritten(reader, reader->position, n);
-		memmove(copy, copy + lost, (n - lost) * sizeof *copy);
+	uint64_t n, lost = 0;
+	do {
+		n = available < max ? available : max;
+		for (uint64_t i = 0; i < n; i++)
+			copy_slot(&copy[i],
+				  &reader->slots[(reader->position + i) & (reader->n_slots - 1)]);
+		if (reader->overwrite)
+			lost = count_overwritten(reader, reader->position, n);
 		reader->skipped += lost;
-		reader->position += lost;
-		n -= lost;
-	}
-	reader->position += n;
-	return (int64_t)n;
+		reader->position += n;
+		available -= n;
+	} while (n > 0 && lost == n); /* 0 is to mean that there are no more */
+	if (lost > 0)
+		memmove(copy, copy + lost, (n - lost) * sizeof *copy);
+	return (int64_t)(n - lost);
 }
 
 void

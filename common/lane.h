@@ -17,6 +17,11 @@
  * only, and no reserved hole. A record that finds no room is dropped, yet takes its sequence
  * number: a gap in seq is the number of events lost there, and `dropped` says why.
  *
+ * `seq` is stored first, then what became of the event, with release: (A) head, or (J) a
+ * count in `dropped`. So wherever the process is killed, seq less what was committed and
+ * dropped is 0 or 1. And who loads `dropped`, acquire, before (C) knows that those which no
+ * gap explains were lost behind the last record.
+ *
  * Overwrite mode (the flight recorder) has no B: the hook never looks at tail.
  *
  *  (E) store intent = past the slot     (G) load head, acquire
@@ -80,7 +85,7 @@ struct lane_shared {
 	uint64_t pad0[3];
 	/* line 1, collector */
 	uint64_t tail;    /* first slot not read */
-	uint64_t waiting; /* not 0: wake the collector when this many slots are unread */
+	uint64_t waiting; /* not 0: wake the collector when a quarter of the ring is unread */
 	uint64_t pad1[6];
 	/* lines 2 and 3, hook */
 	uint64_t dropped[N_LOST_REASONS];
@@ -109,7 +114,8 @@ struct lane {
 	enum lane_mode mode;
 	bool timed_out;    /* block mode: do not wait again before tail moves */
 	uint64_t timed_out_tail;
-	uint64_t refused; /* attempts left before reserve is asked again */
+	uint64_t refused;  /* not 0: memory was refused; attempts before reserve is asked again */
+	uint64_t woken;    /* where head was when the collector was last woken */
 	const struct lane_ops *ops;
 	void *context;
 };

@@ -1,0 +1,677 @@
+/* SPDX-License-Identifier: MIT */
+/* What the hook writes into a lane is what the collector reads, and the rest is counted. */
+#include <check.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+
+#include "lane.h"
+
+#define N_SLOTS 64
+#define QUARTER (N_SLOTS / 4)
+#define MOST_SLOTS 16384
+#define GUARD (16u * 4096)
+
+static struct lane_shared shared;
+static struct slot *slots; /* between two guards that nothing may touch */
+static struct lane lane;
+static struct lane_reader reader;
+static struct slot copy[MOST_SLOTS];
+
+/* What the lane asked of its process, and what it was told. */
+static unsigned n_reserved, n_woken, n_waited, n_asked_alive;
+static int reserve_answer;
+static bool alive;
+static unsigned waits_allowed;
+static uint64_t release_per_wait;
+
+static int
+reserve(void *context, struct slot *first, uint64_t n)
+{
+	ck_assert_ptr_eq(context, &lane);
+	n_reserved++;
+	if (reserve_answer == 0)
+		ck_assert_int_eq(mprotect(first, n * SLOT_BYTES, PROT_READ | PROT_WRITE), 0);
+	return reserve_answer;
+}
+
+static bool
+reader_alive(void *context)
+{
+	ck_assert_ptr_eq(context, &lane);
+	n_asked_alive++;
+	return alive;
+}
+
+static void
+wake(void *context)
+{
+	ck_assert_ptr_eq(context, &lane);
+	n_woken++;
+}
+
+static bool
+wait_a_little(void *context, unsigned waited)
+{
+	ck_assert_ptr_eq(context, &lane);
+	n_waited++;
+	shared.tail += release_per_wait;
+	return waited + 1 < waits_allowed;
+}
+
+static const struct lane_ops ops = {reserve, reader_alive, wake, wait_a_little};
+
+/* A lane of no memory yet: what it did not reserve cannot be touched. */
+static void
+fresh(uint64_t n_slots, enum lane_mode mode, uint64_t reserved)
+{
+	static uint8_t *map;
+	size_t bytes = MOST_SLOTS * SLOT_BYTES + 2 * GUARD;
+	if (map != NULL)
+		munmap(map, bytes);
+	map = mmap(NULL, bytes, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	ck_assert_ptr_ne(map, MAP_FAILED);
+	slots = (struct slot *)(map + GUARD);
+	if (reserved > 0)
+		mprotect(slots, reserved * SLOT_BYTES, PROT_READ | PROT_WRITE);
+	memset(&shared, 0, sizeof shared);
+	n_reserved = n_woken = n_waited = n_asked_alive = waits_allowed = 0;
+	reserve_answer = 0;
+	release_per_wait = 0;
+	alive = true;
+	lane_init(&lane, &shared, slots, n_slots, mode, reserved, &ops, &lane);
+	lane_reader_init(&reader, &shared, slots, n_slots, mode == LANE_OVERWRITE);
+}
+
+static uint8_t
+byte_of(uint64_t seq, size_t i)
+{
+	return (uint8_t)((seq * 131 + i) * 2654435761u >> 13);
+}
+
+/* Like emit in the hook: what a record has no room for is left out. True: committed. */
+static bool
+write_record(size_t n, size_t at_a_time)
+{
+	struct lane_writer w;
+	uint8_t bytes[64];
+	uint64_t seq = lane.seq, head = lane.head;
+	if (!lane_begin(&lane, &w, RECORD_AUDIT)) {
+		lane_drop(&lane, lane_full_reason(&lane));
+		return false;
+	}
+	if (n > lane_room(&w))
+		n = lane_room(&w);
+	for (size_t i = 0; i < n; i += at_a_time) {
+		size_t part = n - i < at_a_time ? n - i : at_a_time;
+		for (size_t j = 0; j < part; j++)
+			bytes[j] = byte_of(seq, i + j);
+		lane_put(&w, bytes, part);
+	}
+	lane_commit(&w, seq * 3, (uint32_t)seq + 7, (uint32_t)seq + 9);
+	return lane.head != head;
+}
+
+static bool
+write_slots(unsigned k)
+{
+	return write_record(k == 1 ? 1 : SLOT0_PAYLOAD + (k - 2) * SLOTN_PAYLOAD + 1, 64);
+}
+
+static unsigned
+slots_for(size_t n)
+{
+	return n <= SLOT0_PAYLOAD
+		       ? 1
+		       : 1 + (unsigned)((n - SLOT0_PAYLOAD + SLOTN_PAYLOAD - 1) / SLOTN_PAYLOAD);
+}
+
+static size_t
+payload_of(const struct slot *record, unsigned k, uint8_t *bytes)
+{
+	memcpy(bytes, &record[0].w[3], SLOT0_PAYLOAD);
+	for (unsigned i = 1; i < k; i++)
+		memcpy(bytes + SLOT0_PAYLOAD + (i - 1) * SLOTN_PAYLOAD, &record[i].w[1],
+		       SLOTN_PAYLOAD);
+	return SLOT0_PAYLOAD + (k - 1) * SLOTN_PAYLOAD;
+}
+
+/* The record at the start of `record`, whole, with this seq; its length in slots. */
+static unsigned
+assert_record(const struct slot *record, uint64_t n, uint64_t seq, size_t n_bytes)
+{
+	static uint8_t bytes[RECORD_MAX_SLOTS * SLOT_BYTES];
+	int k = record_check(record, n);
+	ck_assert_int_gt(k, 0);
+	ck_assert_uint_eq(record_type(record->w[0]), RECORD_AUDIT);
+	ck_assert_uint_eq(record_seq(record->w[0]), seq);
+	ck_assert_uint_eq(record->w[1], seq * 3);
+	ck_assert_uint_eq(record->w[2], (seq + 7) << 32 | (seq + 9));
+	ck_assert_uint_ge(payload_of(record, (unsigned)k, bytes), n_bytes);
+	for (size_t i = 0; i < n_bytes; i++)
+		ck_assert_uint_eq(bytes[i], byte_of(seq, i));
+	return (unsigned)k;
+}
+
+static uint64_t
+n_dropped(void)
+{
+	uint64_t n = 0;
+	for (int i = 0; i < N_LOST_REASONS; i++)
+		n += shared.dropped[i];
+	return n;
+}
+
+START_TEST(records_of_every_length_come_back_whole)
+{
+	static const size_t at_a_time[] = {1, 7, 64};
+	for (size_t a = 0; a < 3; a++) {
+		fresh(N_SLOTS, LANE_DROP, 0);
+		for (size_t n = 0; n <= SLOT0_PAYLOAD + 15 * SLOTN_PAYLOAD; n++) {
+			ck_assert(write_record(n, at_a_time[a]));
+			ck_assert_int_eq(lane_reader_copy(&reader, copy, MOST_SLOTS), slots_for(n));
+			ck_assert_uint_eq(assert_record(copy, slots_for(n), n, n), slots_for(n));
+			lane_reader_release(&reader);
+		}
+		ck_assert_uint_gt(shared.head, 50 * N_SLOTS); /* it went round and round */
+		ck_assert_uint_eq(n_dropped(), 0);
+	}
+}
+END_TEST
+
+START_TEST(a_record_takes_at_most_a_quarter_of_its_lane)
+{
+	fresh(N_SLOTS, LANE_DROP, 0);
+	size_t room = SLOT0_PAYLOAD + (QUARTER - 1) * SLOTN_PAYLOAD;
+	ck_assert(write_record(room + 1000, 64));
+	ck_assert_int_eq(lane_reader_copy(&reader, copy, MOST_SLOTS), QUARTER);
+	ck_assert_uint_eq(assert_record(copy, QUARTER, 0, room), QUARTER);
+
+	/* What is put beyond the room is left out and harms nothing. */
+	struct lane_writer w;
+	uint8_t byte = 1;
+	ck_assert(lane_begin(&lane, &w, RECORD_AUDIT));
+	for (size_t i = 0; i < room + 1000; i++) {
+		ck_assert_uint_eq(lane_room(&w), i < room ? room - i : 0);
+		lane_put(&w, &byte, 1);
+	}
+	ck_assert(!w.lost);
+	lane_commit(&w, 3, 8, 10);
+	ck_assert_int_eq(lane_reader_copy(&reader, copy, MOST_SLOTS), QUARTER);
+	ck_assert_int_eq(record_check(copy, QUARTER), QUARTER);
+}
+END_TEST
+
+START_TEST(a_record_takes_at_most_what_its_length_can_tell)
+{
+	fresh(MOST_SLOTS, LANE_DROP, 0);
+	ck_assert(write_record(1u << 20, 64));
+	ck_assert_int_eq(lane_reader_copy(&reader, copy, MOST_SLOTS), RECORD_MAX_SLOTS);
+	size_t room = SLOT0_PAYLOAD + (RECORD_MAX_SLOTS - 1) * SLOTN_PAYLOAD;
+	ck_assert_uint_eq(assert_record(copy, MOST_SLOTS, 0, room), RECORD_MAX_SLOTS);
+}
+END_TEST
+
+START_TEST(full_lane_counts_the_drop_and_leaves_a_gap)
+{
+	fresh(N_SLOTS, LANE_DROP, 0);
+	for (unsigned i = 0; i < N_SLOTS; i++)
+		ck_assert(write_slots(1));
+	for (unsigned i = 0; i < 10; i++)
+		ck_assert(!write_slots(1));
+	ck_assert_uint_eq(shared.dropped[LOST_LANE_FULL], 10);
+	alive = false;
+	for (unsigned i = 0; i < 5; i++)
+		ck_assert(!write_slots(1));
+	ck_assert_uint_eq(shared.dropped[LOST_NO_READER], 5);
+	ck_assert_uint_eq(n_dropped(), 15);
+	ck_assert_uint_eq(shared.seq, N_SLOTS + 15);
+	ck_assert_uint_eq(shared.head, N_SLOTS);
+	ck_assert_uint_eq(shared.high_water, N_SLOTS);
+
+	/* What stood there is intact. */
+	ck_assert_int_eq(lane_reader_copy(&reader, copy, MOST_SLOTS), N_SLOTS);
+	for (unsigned i = 0; i < N_SLOTS; i++)
+		assert_record(copy + i, 1, i, 1);
+	/* Copied is not released. */
+	ck_assert(!write_slots(1));
+	lane_reader_release(&reader);
+	ck_assert(write_slots(1));
+	ck_assert_int_eq(lane_reader_copy(&reader, copy, MOST_SLOTS), 1);
+	assert_record(copy, 1, N_SLOTS + 16, 1);
+}
+END_TEST
+
+START_TEST(a_record_that_fills_the_lane_under_way_is_dropped_whole)
+{
+	for (unsigned left = 0; left < 5; left++) {
+		fresh(N_SLOTS, LANE_DROP, 0);
+		for (unsigned i = 0; i < N_SLOTS - left; i++)
+			ck_assert(write_slots(1));
+		ck_assert(!write_slots(5));
+		ck_assert_uint_eq(shared.head, N_SLOTS - left);
+		ck_assert_uint_eq(shared.seq, N_SLOTS - left + 1);
+		ck_assert_uint_eq(shared.dropped[LOST_LANE_FULL], 1);
+		if (left > 0)
+			ck_assert(write_slots(left));
+		ck_assert_int_eq(lane_reader_copy(&reader, copy, MOST_SLOTS), N_SLOTS);
+		for (unsigned i = 0; i < N_SLOTS - left; i++)
+			assert_record(copy + i, 1, i, 1);
+		if (left > 0)
+			assert_record(copy + N_SLOTS - left, left, N_SLOTS - left + 1, 1);
+	}
+}
+END_TEST
+
+START_TEST(memory_is_reserved_before_it_is_touched)
+{
+	fresh(MOST_SLOTS, LANE_DROP, 0);
+	unsigned written = 0;
+	for (unsigned k = 1; shared.head < 3 * MOST_SLOTS; k = k % 7 + 1, written++) {
+		ck_assert(write_slots(k)); /* an unreserved slot would end the test */
+		lane_reader_copy(&reader, copy, MOST_SLOTS);
+		lane_reader_release(&reader);
+	}
+	ck_assert_uint_eq(n_reserved, MOST_SLOTS * SLOT_BYTES / (256 << 10));
+
+	fresh(MOST_SLOTS, LANE_OVERWRITE, 0);
+	for (unsigned k = 1; shared.head < 3 * MOST_SLOTS; k = k % 7 + 1)
+		ck_assert(write_slots(k));
+	ck_assert_uint_eq(n_reserved, MOST_SLOTS * SLOT_BYTES / (256 << 10));
+}
+END_TEST
+
+START_TEST(refused_memory_is_counted_and_asked_for_again_later)
+{
+	fresh(MOST_SLOTS, LANE_DROP, 0);
+	while (shared.head < 4094)
+		ck_assert(write_slots(1));
+	ck_assert_uint_eq(n_reserved, 1);
+	reserve_answer = -ENOSPC;
+	ck_assert(!write_slots(5)); /* refused in the middle of a record */
+	ck_assert_uint_eq(n_reserved, 2);
+	ck_assert(write_slots(2)); /* what is there is used up */
+	/* Each event that is lost meanwhile says why, and the machine is seldom asked. */
+	for (unsigned i = 0; i < 3 * 4096; i++)
+		ck_assert(!write_slots(1));
+	ck_assert_uint_eq(shared.dropped[LOST_NO_MEMORY], 3 * 4096 + 1);
+	ck_assert_uint_eq(n_dropped(), 3 * 4096 + 1);
+	ck_assert_uint_le(n_reserved, 5);
+	ck_assert_uint_ge(n_reserved, 4);
+
+	reserve_answer = 0;
+	unsigned more = 0;
+	while (!write_slots(1))
+		ck_assert_uint_le(++more, 4096);
+	ck_assert_uint_eq(shared.dropped[LOST_NO_MEMORY], 3 * 4096 + 1 + more);
+	ck_assert_int_eq(lane_reader_copy(&reader, copy, MOST_SLOTS), 4097);
+	assert_record(copy + 4094, 2, 4095, 1);
+	assert_record(copy + 4096, 1, 4096 + 3 * 4096 + more, 1);
+}
+END_TEST
+
+START_TEST(a_hostile_tail_costs_records_never_memory)
+{
+	static const enum lane_mode modes[] = {LANE_DROP, LANE_BLOCK};
+	for (int m = 0; m < 2; m++) {
+		fresh(N_SLOTS, modes[m], 0);
+		unsigned random = 1;
+		uint64_t written = 0, lost = 0;
+		for (unsigned i = 0; i < 100000; i++) {
+			random = random * 1103515245 + 12345;
+			switch (random >> 24 & 7) {
+			case 0: shared.tail = 0; break;
+			case 1: shared.tail = lane.head + 1; break;
+			case 2: shared.tail = UINT64_MAX; break;
+			case 3: shared.tail = lane.head - N_SLOTS - 1; break;
+			case 4: shared.tail = lane.head - (random >> 16 & 63); break;
+			case 5: shared.tail = (uint64_t)random << 32 | random; break;
+			}
+			uint64_t head = shared.head;
+			/* A slot outside the lane would end the test. */
+			if (write_slots(1 + (random >> 8) % QUARTER))
+				written++;
+			else
+				lost++;
+			ck_assert_uint_le(shared.head - head, QUARTER);
+		}
+		ck_assert_uint_gt(written, 1000);
+		ck_assert_uint_gt(lost, 1000);
+		ck_assert_uint_eq(n_dropped(), lost);
+		ck_assert_uint_eq(shared.seq, written + lost);
+		ck_assert_uint_le(shared.high_water, N_SLOTS);
+		/* A tail that makes no sense is a full lane. */
+		shared.tail = lane.head + 1;
+		while (write_slots(1))
+			;
+		for (unsigned i = 0; i < 100; i++)
+			ck_assert(!write_slots(1));
+	}
+}
+END_TEST
+
+START_TEST(the_collector_is_woken_at_a_quarter_and_only_when_it_waits)
+{
+	fresh(N_SLOTS, LANE_DROP, 0);
+	for (unsigned i = 0; i < N_SLOTS; i++)
+		write_slots(1);
+	ck_assert_uint_eq(n_woken, 0);
+
+	fresh(N_SLOTS, LANE_DROP, 0);
+	shared.waiting = 1;
+	for (unsigned i = 0; i < QUARTER; i++)
+		write_slots(1);
+	ck_assert_uint_eq(n_woken, 0);
+	write_slots(1);
+	ck_assert_uint_eq(n_woken, 1);
+	/* Nobody came: once a quarter. */
+	while (shared.head < N_SLOTS)
+		write_slots(1);
+	ck_assert_uint_le(n_woken, 3);
+
+	/* Read at once: never. */
+	fresh(N_SLOTS, LANE_DROP, 0);
+	shared.waiting = 1;
+	for (unsigned i = 0; i < 10 * N_SLOTS; i++) {
+		write_slots(1);
+		lane_reader_copy(&reader, copy, MOST_SLOTS);
+		lane_reader_release(&reader);
+	}
+	ck_assert_uint_eq(n_woken, 0);
+
+	/* Whenever half the ring has come to be unread, it has been told. */
+	for (unsigned k = 1; k <= 5; k++) {
+		fresh(N_SLOTS, LANE_DROP, 0);
+		shared.waiting = 1;
+		for (unsigned i = 0; i < 1000; i++) {
+			ck_assert(write_slots(k));
+			if (shared.head - shared.tail >= 2 * QUARTER + k) {
+				ck_assert_uint_gt(n_woken, 0);
+				n_woken = 0;
+				lane_reader_copy(&reader, copy, MOST_SLOTS);
+				lane_reader_release(&reader);
+			}
+		}
+	}
+}
+END_TEST
+
+START_TEST(a_lane_that_stays_full_does_not_wake_the_collector_per_event)
+{
+	fresh(N_SLOTS, LANE_DROP, 0);
+	shared.waiting = 1;
+	while (write_slots(1))
+		;
+	n_woken = 0;
+	for (unsigned i = 0; i < 1000; i++)
+		ck_assert(!write_slots(1));
+	ck_assert_uint_le(n_woken, 1);
+	/* It came and went to sleep again: told again. */
+	lane_reader_copy(&reader, copy, MOST_SLOTS);
+	lane_reader_release(&reader);
+	n_woken = 0;
+	while (write_slots(1))
+		;
+	ck_assert_uint_ge(n_woken, 1);
+}
+END_TEST
+
+START_TEST(overwrite_mode_keeps_the_newest_and_finds_the_first_whole_record)
+{
+	fresh(N_SLOTS, LANE_OVERWRITE, 0);
+	for (unsigned i = 0; i < 1000; i++)
+		ck_assert(write_slots(1 + i % 5));
+	ck_assert_uint_eq(n_dropped(), 0);
+	int64_t n = lane_reader_copy(&reader, copy, MOST_SLOTS);
+	ck_assert_int_eq(n, N_SLOTS);
+	ck_assert_uint_eq(reader.skipped, shared.head - N_SLOTS);
+	/* 64 slots back from record 999 (of 5): 12 rounds of 15 are 60, then a part. */
+	int64_t at = 0;
+	while (record_check(copy + at, (uint64_t)(n - at)) < 0)
+		at++;
+	ck_assert_int_gt(at, 0); /* the oldest slot was in the middle of a record */
+	uint64_t seq = record_seq(copy[at].w[0]);
+	ck_assert_uint_ge(seq, 975);
+	while (at < n)
+		at += assert_record(copy + at, (uint64_t)(n - at), seq++, 1);
+	ck_assert_int_eq(at, n);
+	ck_assert_uint_eq(seq, 1000);
+
+	ck_assert_int_eq(lane_reader_copy(&reader, copy, MOST_SLOTS), 0);
+	ck_assert(write_slots(3));
+	ck_assert_int_eq(lane_reader_copy(&reader, copy, MOST_SLOTS), 3);
+	assert_record(copy, 3, 1000, 1);
+	ck_assert_uint_eq(shared.intent, shared.head);
+}
+END_TEST
+
+/* As after a kill in the middle of a record of k slots. */
+static void
+leave_unfinished(unsigned k)
+{
+	struct lane_writer w;
+	ck_assert(lane_begin(&lane, &w, RECORD_AUDIT));
+	while (w.i + 1 < k)
+		ck_assert(lane_next_slot(&w));
+	memset(w.at, 0xff, (size_t)(w.end - w.at));
+}
+
+START_TEST(a_record_half_overwritten_is_never_accepted)
+{
+	for (unsigned k = 1; k <= QUARTER; k++) {
+		for (unsigned batch = 1; batch <= N_SLOTS; batch++) {
+			fresh(N_SLOTS, LANE_OVERWRITE, 0);
+			for (unsigned i = 0; i < 300; i++)
+				ck_assert(write_slots(1 + i % 3));
+			leave_unfinished(k);
+			int64_t n = 0, got;
+			while ((got = lane_reader_copy(&reader, copy + n, batch)) > 0)
+				n += got;
+			/* All but what the unfinished record lies on. */
+			ck_assert_int_eq(n, N_SLOTS - k);
+			int64_t at = 0;
+			while (record_check(copy + at, (uint64_t)(n - at)) < 0)
+				at++;
+			ck_assert_int_le(at, 2);
+			uint64_t seq = record_seq(copy[at].w[0]);
+			while (at < n)
+				at += assert_record(copy + at, (uint64_t)(n - at), seq++, 1);
+			ck_assert_uint_eq(seq, 300);
+		}
+	}
+}
+END_TEST
+
+START_TEST(block_mode_waits_for_room)
+{
+	fresh(N_SLOTS, LANE_BLOCK, 0);
+	waits_allowed = 5;
+	while (shared.head < N_SLOTS)
+		ck_assert(write_slots(1));
+	ck_assert_uint_eq(n_waited, 0);
+	release_per_wait = 2; /* a record of 5 slots needs three of those */
+	ck_assert(write_slots(5));
+	ck_assert_uint_eq(n_waited, 3);
+	ck_assert_uint_ge(n_woken, 1); /* it does not wait for one that sleeps */
+	ck_assert_uint_eq(n_dropped(), 0);
+}
+END_TEST
+
+START_TEST(block_mode_drops_after_one_timeout_until_tail_moves)
+{
+	fresh(N_SLOTS, LANE_BLOCK, 0);
+	waits_allowed = 5;
+	while (shared.head < N_SLOTS)
+		ck_assert(write_slots(1));
+	ck_assert(!write_slots(1));
+	ck_assert_uint_eq(n_waited, 5);
+	n_woken = 0;
+	for (unsigned i = 0; i < 100; i++)
+		ck_assert(!write_slots(1));
+	ck_assert_uint_eq(n_waited, 5);
+	ck_assert_uint_eq(n_woken, 0);
+	ck_assert_uint_eq(shared.dropped[LOST_LANE_FULL], 101);
+	shared.tail += 1;
+	ck_assert(write_slots(1));
+	ck_assert(!write_slots(1)); /* now it waits again */
+	ck_assert_uint_eq(n_waited, 10);
+}
+END_TEST
+
+START_TEST(block_mode_does_not_wait_without_a_reader)
+{
+	fresh(N_SLOTS, LANE_BLOCK, 0);
+	waits_allowed = 5;
+	alive = false;
+	while (shared.head < N_SLOTS)
+		ck_assert(write_slots(1));
+	ck_assert(!write_slots(1));
+	ck_assert_uint_eq(n_waited, 0);
+	ck_assert_uint_eq(shared.dropped[LOST_NO_READER], 1);
+}
+END_TEST
+
+START_TEST(a_lane_taken_again_goes_on_with_its_seq)
+{
+	fresh(N_SLOTS, LANE_DROP, 0);
+	for (unsigned i = 0; i < 70; i++) {
+		write_slots(1);
+		if (i == 50) {
+			lane_reader_copy(&reader, copy, MOST_SLOTS);
+			lane_reader_release(&reader);
+		}
+	}
+	lane_drop(&lane, LOST_NO_GIL);
+	memset(&lane, 0xff, sizeof lane);
+	lane_init(&lane, &shared, slots, N_SLOTS, LANE_DROP, N_SLOTS, &ops, &lane);
+	ck_assert(write_slots(2));
+	ck_assert_int_eq(lane_reader_copy(&reader, copy, MOST_SLOTS), 19 + 2);
+	assert_record(copy + 18, 1, 69, 1);
+	assert_record(copy + 19, 2, 71, 1);
+	ck_assert_uint_eq(shared.dropped[LOST_NO_GIL], 1);
+}
+END_TEST
+
+START_TEST(a_reader_that_comes_again_goes_on_from_tail)
+{
+	fresh(N_SLOTS, LANE_DROP, 0);
+	for (unsigned i = 0; i < 20; i++)
+		ck_assert(write_slots(1 + i % 2));
+	ck_assert_int_eq(lane_reader_copy(&reader, copy, 14), 14); /* ends inside a record */
+	ck_assert_int_eq(record_check(copy + 13, 1), 0);
+	lane_reader_unread(&reader, 1);
+	lane_reader_release(&reader);
+	ck_assert_int_eq(lane_reader_copy(&reader, copy, 5), 5); /* never released: read again */
+
+	lane_reader_init(&reader, &shared, slots, N_SLOTS, false);
+	ck_assert_int_eq(lane_reader_copy(&reader, copy, MOST_SLOTS), 30 - 13);
+	assert_record(copy, 2, 9, 1);
+	lane_reader_release(&reader);
+	ck_assert_uint_eq(shared.tail, shared.head);
+}
+END_TEST
+
+START_TEST(head_and_tail_that_contradict_each_other_are_refused)
+{
+	fresh(N_SLOTS, LANE_DROP, 0);
+	write_slots(1);
+	shared.head = N_SLOTS + 1;
+	ck_assert_int_eq(lane_reader_copy(&reader, copy, MOST_SLOTS), LANE_IMPLAUSIBLE);
+	shared.head = UINT64_MAX;
+	ck_assert_int_eq(lane_reader_copy(&reader, copy, MOST_SLOTS), LANE_IMPLAUSIBLE);
+	ck_assert_uint_eq(reader.position, 0);
+
+	fresh(N_SLOTS, LANE_OVERWRITE, 0);
+	for (unsigned i = 0; i < 1000; i++)
+		write_slots(1);
+	ck_assert_int_eq(lane_reader_copy(&reader, copy, MOST_SLOTS), N_SLOTS);
+	shared.head = 999;
+	ck_assert_int_eq(lane_reader_copy(&reader, copy, MOST_SLOTS), LANE_IMPLAUSIBLE);
+	/* An intent that makes no sense costs records. */
+	shared.head = 1064;
+	shared.intent = UINT64_MAX / 2;
+	ck_assert_int_eq(lane_reader_copy(&reader, copy, MOST_SLOTS), 0);
+	ck_assert_int_eq(lane_reader_copy(&reader, copy, 0), 0);
+}
+END_TEST
+
+START_TEST(what_is_no_record_is_refused)
+{
+	fresh(N_SLOTS, LANE_DROP, 0);
+	write_slots(4);
+	lane_reader_copy(&reader, copy, MOST_SLOTS);
+	ck_assert_int_eq(record_check(copy, 4), 4);
+	for (unsigned n = 1; n < 4; n++)
+		ck_assert_int_eq(record_check(copy, n), 0);
+	for (unsigned i = 1; i < 4; i++)
+		ck_assert_int_eq(record_check(copy + i, 4 - i), -1);
+
+	uint64_t good = copy[0].w[0];
+	copy[0].w[0] = record_w0(1, 0, RECORD_AUDIT, 0);
+	ck_assert_int_eq(record_check(copy, 4), -1);
+	copy[0].w[0] = record_w0(1, 5, RECORD_AUDIT, 0);
+	ck_assert_int_eq(record_check(copy, 4), 0);
+	ck_assert_int_eq(record_check(copy, N_SLOTS), -1);
+	copy[0].w[0] = 0;
+	ck_assert_int_eq(record_check(copy, 4), -1);
+	copy[0].w[0] = good;
+
+	/* Any bit of a later slot's first word. */
+	for (unsigned i = 1; i < 4; i++) {
+		for (unsigned bit = 0; bit < 64; bit++) {
+			copy[i].w[0] ^= 1ULL << bit;
+			ck_assert_int_eq(record_check(copy, 4), -1);
+			copy[i].w[0] ^= 1ULL << bit;
+		}
+	}
+	ck_assert_int_eq(record_check(copy, 4), 4);
+}
+END_TEST
+
+START_TEST(the_first_word_holds_its_fields)
+{
+	uint64_t w0 = record_w0(1, RECORD_MAX_SLOTS, 63, RECORD_SEQ_MASK);
+	ck_assert_uint_eq(record_start(w0), 1);
+	ck_assert_uint_eq(record_k(w0), RECORD_MAX_SLOTS);
+	ck_assert_uint_eq(record_type(w0), 63);
+	ck_assert_uint_eq(record_seq(w0), RECORD_SEQ_MASK);
+	w0 = record_w0(0, 1023, RECORD_CALLS, 1ULL << 46);
+	ck_assert_uint_eq(record_start(w0), 0);
+	ck_assert_uint_eq(record_k(w0), 1023);
+	ck_assert_uint_eq(record_type(w0), RECORD_CALLS);
+	ck_assert_uint_eq(record_seq(w0), 0);
+}
+END_TEST
+
+int
+main(void)
+{
+	TCase *tc = tcase_create("lane");
+	tcase_add_test(tc, records_of_every_length_come_back_whole);
+	tcase_add_test(tc, a_record_takes_at_most_a_quarter_of_its_lane);
+	tcase_add_test(tc, a_record_takes_at_most_what_its_length_can_tell);
+	tcase_add_test(tc, full_lane_counts_the_drop_and_leaves_a_gap);
+	tcase_add_test(tc, a_record_that_fills_the_lane_under_way_is_dropped_whole);
+	tcase_add_test(tc, memory_is_reserved_before_it_is_touched);
+	tcase_add_test(tc, refused_memory_is_counted_and_asked_for_again_later);
+	tcase_add_test(tc, a_hostile_tail_costs_records_never_memory);
+	tcase_add_test(tc, the_collector_is_woken_at_a_quarter_and_only_when_it_waits);
+	tcase_add_test(tc, a_lane_that_stays_full_does_not_wake_the_collector_per_event);
+	tcase_add_test(tc, overwrite_mode_keeps_the_newest_and_finds_the_first_whole_record);
+	tcase_add_test(tc, a_record_half_overwritten_is_never_accepted);
+	tcase_add_test(tc, block_mode_waits_for_room);
+	tcase_add_test(tc, block_mode_drops_after_one_timeout_until_tail_moves);
+	tcase_add_test(tc, block_mode_does_not_wait_without_a_reader);
+	tcase_add_test(tc, a_lane_taken_again_goes_on_with_its_seq);
+	tcase_add_test(tc, a_reader_that_comes_again_goes_on_from_tail);
+	tcase_add_test(tc, head_and_tail_that_contradict_each_other_are_refused);
+	tcase_add_test(tc, what_is_no_record_is_refused);
+	tcase_add_test(tc, the_first_word_holds_its_fields);
+	Suite *suite = suite_create("lane");
+	suite_add_tcase(suite, tc);
+	SRunner *runner = srunner_create(suite);
+	srunner_run_all(runner, CK_ENV);
+	int failed = srunner_ntests_failed(runner);
+	srunner_free(runner);
+	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+}
