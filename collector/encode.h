@@ -1,0 +1,67 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Values (common/value.h) as JSON. Two notes go with a line: what in it is not what it seems
+ * (`enc`), and how long the truncated things were (`trunc`), both by the name of the field:
+ *
+ *	"enc":{"path":"percent","args.data":"bytes+percent","args.env[3]":"redacted"}
+ *	"trunc":{"args.data":100000}
+ *
+ *	percent   text that held NUL, bad UTF-8 or lone surrogates: each such byte, and each
+ *	          '%', stands as %XX; a surrogate of os.fsdecode() as the byte that it was
+ *	bytes     a bytes object, shown as text
+ *	int       an integer beyond +-(2^53-1), as a string of decimal digits
+ *	hex       one of more than 4096 bits, as a string 0x...
+ *	float     nan, inf, -inf as a string
+ *	redacted  a secret was replaced by [redacted]
+ *
+ * Names: args.NAME, then [i] for item i of a sequence and for the value of pair i of a dict,
+ * [i].key for its key. A dict whose keys are not all str, or are one of the names with
+ * an underscore below, is {"_dict":[[key,value],...]}; there [i][0] is a key.
+ *
+ *	{"_type":"socket.socket"}       any other object
+ *	{"_type":"list","len":70000}    nested too deep or no room; also in trunc
+ *	{"_type":"int","bits":900000}   too large to record
+ *	{"_secret":"str","len":12}      held back; no len where the type has none
+ */
+#ifndef COLLECTOR_ENCODE_H
+#define COLLECTOR_ENCODE_H
+
+#include "line.h"
+#include "values.h"
+
+struct encoder {
+	struct line enc, trunc;     /* the notes of this line, "name":value,... */
+	struct line scratch;        /* redacted text */
+	struct line number;         /* a large integer */
+	bool redact;                /* wanted at all */
+	bool redact_now;            /* this event is of a kind that carries secrets */
+};
+
+void encoder_fini(struct encoder *encoder);
+
+/* Before each line. */
+void encoder_begin(struct encoder *encoder, bool redact_now);
+
+/* Append "enc" and "trunc", each with a comma before it, if there is anything to say. */
+void encoder_notes(struct encoder *encoder, struct line *out);
+
+/* Where in the line a value stands, for the notes; lives on the stack of the caller. */
+struct where {
+	const struct where *up;
+	const char *name; /* "." stands before it when there is an `up`; NULL: [index] */
+	size_t name_len;
+	size_t index;
+};
+
+/* A value; returns where the next one begins. */
+const uint8_t *encode_value(struct encoder *encoder, struct line *out, const uint8_t *at,
+			    const struct where *where);
+
+/* Text as a JSON string with its quotes, of a str or (`is_bytes`) a bytes. */
+void encode_text(struct encoder *encoder, struct line *out, const uint8_t *text, size_t n,
+		 bool is_bytes, const struct where *where);
+
+void encode_note(struct encoder *encoder, const struct where *where, unsigned flags);
+void encode_trunc(struct encoder *encoder, const struct where *where, uint64_t full);
+
+#endif

@@ -1,0 +1,113 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A traced process as the collector sees it: one attached segment. Who it is (struct
+ * identity) was found out by discover.c from the kernel; what it says comes from the
+ * segment, which is not trusted: see common/segment.h.
+ */
+#ifndef COLLECTOR_TRACEE_H
+#define COLLECTOR_TRACEE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "segment.h"
+
+/* Who a process is. Strings are owned by the identity; NULL where not known. */
+struct identity {
+	uint32_t pid;         /* in our pid namespace; 0: not there (dead or out of sight) */
+	uint32_t ns_pid;      /* in its own innermost namespace: the one in the segment's name */
+	uint32_t ppid;
+	uint32_t uid;         /* owner of the object; effective uid of the process when alive */
+	uint64_t start_time;  /* field 22 of /proc/PID/stat */
+	bool alive;
+	char *exe, *cwd;
+	char **argv;          /* NULL-terminated */
+};
+
+/* What a collector wants of the hook; "" and NULL: leave the program's own settings. */
+struct settings {
+	const char *events;   /* -e, checked already */
+	const char *reveal;   /* "EVENT.ARG,EVENT.ARG" */
+	int stack;            /* frames; -1: as the program has it */
+};
+
+struct event; /* event.h */
+struct tracee;
+
+/* Called with each event in the order of its lane. The event is valid during the call. */
+typedef void (*tracee_event_fn)(void *context, struct tracee *tracee, const struct event *event);
+
+enum tracee_outcome {
+	TRACEE_NOT_READY = 1, /* try again in a moment */
+	TRACEE_BUSY = 2,      /* another collector reads it: tracee_open's why says whose */
+	TRACEE_CONDEMNED = 3, /* damaged or truncated while we read: give it up, close it */
+};
+
+/*
+ * Attach to the object behind fd (already verified to be a regular file of the right owner,
+ * mode and name; ownership of fd passes to the tracee on success). Takes the lock, checks,
+ * maps, announces ourselves as the reader and publishes `settings`. `identity` is moved into
+ * the tracee on success. With `peek` no lock is taken and tail never moves. 0, a positive
+ * outcome, or -errno; `why` is then a sentence.
+ */
+int tracee_open(struct tracee **tracee, int fd, const char *name, struct identity *identity,
+		const struct settings *settings, bool peek, char *why, size_t why_bytes);
+
+/*
+ * Hand every committed event to fn (at most `max` of them) and give the room back to the hook.
+ * Returns how many events were handed over, or -TRACEE_CONDEMNED with tracee_why() set. Losses
+ * come as events of type EVENT_LOST at their place in the lane. What was held before we came is
+ * skipped and accounted as filtered, unless tracee_backlog(tracee, true) is called before the
+ * first drain (it must be for a process that we launched or that started after us).
+ * Losses behind the last record, and those that reached no lane, come with the first drain
+ * after a tracee_tick(). A peeking tracee is drained without taking anything away.
+ */
+int64_t tracee_drain(struct tracee *tracee, tracee_event_fn fn, void *context, uint64_t max);
+void tracee_backlog(struct tracee *tracee, bool wanted);
+
+/* Once a second: heartbeat, clock calibration, levels of events defined since. */
+void tracee_tick(struct tracee *tracee);
+
+/* Change the settings while it runs. */
+void tracee_set(struct tracee *tracee, const struct settings *settings);
+
+/*
+ * The process is gone: drains what is left, then accounts what was never committed (EVENT_LOST
+ * reason killed) through fn. tracee_account() is final after it. Then close.
+ */
+void tracee_finish(struct tracee *tracee, tracee_event_fn fn, void *context);
+
+/* Withdraw settings and heartbeat, unmap, unlock. Does not unlink. */
+void tracee_close(struct tracee *tracee);
+
+const struct identity *tracee_identity(const struct tracee *tracee);
+const struct segment_header *tracee_header(const struct tracee *tracee); /* private copy */
+const char *tracee_key(const struct tracee *tracee);   /* host:pid:start-time:nonce */
+const char *tracee_parent(const struct tracee *tracee);/* key of the parent's segment, or NULL */
+const char *tracee_name(const struct tracee *tracee);  /* of the object, with its / */
+const char *tracee_why(const struct tracee *tracee);   /* why condemned */
+bool tracee_ended_cleanly(const struct tracee *tracee);
+uint32_t *tracee_wake_word(struct tracee *tracee);     /* futex for the main loop */
+void tracee_set_waiting(struct tracee *tracee, bool waiting);
+
+/* The account; attempted = counted + recorded + lost_hook,
+ * recorded = emitted + filtered + lost_collector (emitted/filtered are kept by the caller). */
+struct account {
+	uint64_t attempted, counted, recorded, lost_hook;
+	uint64_t emitted, filtered, lost_collector;
+	uint64_t lost[N_LOST_REASONS];
+	uint64_t high_water_slots, ring_slots;
+};
+void tracee_account(struct tracee *tracee, struct account *account);
+/* The caller says what became of an event that it was handed: audit events and notices that have
+ * a lane. EVENT_LOST and notices of EVENT_NO_LANE are no events of the program: not counted. */
+void tracee_emitted(struct tracee *tracee, uint64_t n);
+void tracee_filtered(struct tracee *tracee, uint64_t n);
+
+/* Exact counters by event: calls fn for every event name with a count above 0. The name "?" has
+ * what was raised when the definitions were full. */
+typedef void (*tracee_count_fn)(void *context, const char *event, enum level level, uint64_t n);
+void tracee_counts(struct tracee *tracee, tracee_count_fn fn, void *context);
+
+#endif
