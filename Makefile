@@ -9,59 +9,121 @@ VERSION  := 0.1.0
 
 # A directory per flavour: nothing is ever stale.
 SAN      ?=
-BUILD    := build$(if $(SAN),/san-$(subst $(comma),-,$(SAN)))
 comma    := ,
+BUILD    := build$(if $(SAN),/san-$(subst $(comma),-,$(SAN)))
 
 CC       ?= gcc
 CFLAGS   ?= -O2 -g
 WARN     := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wpointer-arith \
             -Wvla -Wundef $(if $(WERROR),-Werror)
 SANFLAGS := $(if $(SAN),-fsanitize=$(SAN) -fno-omit-frame-pointer)
-C        = $(CC) -std=gnu11 $(CFLAGS) $(WARN) $(SANFLAGS) -D_GNU_SOURCE -MMD -MP \
-           -DVERSION='"$(VERSION)"' -Icommon -I$(BUILD)/common
+DEFINES  := -D_GNU_SOURCE -DVERSION='"$(VERSION)"'
+C         = $(CC) -std=gnu11 $(CFLAGS) $(WARN) $(SANFLAGS) $(DEFINES) -MMD -MP
 Q        := $(if $(V),,@)
 
-COMMON   := $(patsubst common/%.c,$(BUILD)/common/%.o,$(wildcard common/*.c))
-COLLECT  := $(patsubst collector/%.c,$(BUILD)/collector/%.o,$(wildcard collector/*.c))
-UNITS    := $(patsubst tests/%.c,$(BUILD)/tests/%,$(wildcard tests/test_*.c))
-JANSSON  := $(shell pkg-config --libs jansson 2>/dev/null || echo -ljansson)
-CHECK    := $(shell pkg-config --libs check 2>/dev/null || echo -lcheck)
+# Each folder sees only what it may: common/ by all, hook/ and collector/ never each other.
+SEE_COMMON    := -Icommon -I$(BUILD)/common
+SEE_COLLECTOR := $(SEE_COMMON) -Icollector
 
-.PHONY: all bootstrap units check check-static help clean
+COMMON   := $(patsubst %.c,$(BUILD)/%.o,$(wildcard common/*.c))
+COLLECT  := $(patsubst %.c,$(BUILD)/%.o,$(wildcard collector/*.c))
+UNITS    := $(patsubst %.c,$(BUILD)/%,$(wildcard tests/test_*.c))
+BENCHES  := $(patsubst %.c,$(BUILD)/%,$(wildcard tests/bench_*.c))
+COLLECTOR := $(if $(wildcard collector/main.c),$(BUILD)/bin/auditd-collect)
+PACKAGE  := $(shell cd hook/python 2>/dev/null && find . -type f -not -path '*/__pycache__/*')
+LIBS_TEST  = $(shell pkg-config --libs check jansson 2>/dev/null) -lm -lrt -lpthread
+
+# The hook for one interpreter: its tag is the extension suffix, cpython-311-x86_64-linux-gnu.
+PY_SUFFIX = $(shell tools/interpreters --suffix $(PYTHON))
+PY_CFLAGS = $(subst -I,-isystem ,$(shell tools/interpreters --cflags $(PYTHON)))
+
+.PHONY: all bootstrap build hook hooks package units benches check check-all bench demo install \
+        help clean
 .DEFAULT_GOAL := all
 .DELETE_ON_ERROR:
+.SECONDARY:
 
 all: bootstrap
-	$(Q)$(MAKE) --no-print-directory units
+	$(Q)$(MAKE) --no-print-directory build hook
+
+build: $(COLLECTOR) package
 
 bootstrap:
 	$(Q)PYTHON=$(PYTHON) tools/bootstrap
 
+# ---- common, collector, unit tests ----
+
 $(BUILD)/common/event_table.inc: common/audit-events.tsv tools/gen-event-table
 	@mkdir -p $(@D)
-	$(Q)/usr/bin/env python3 tools/gen-event-table $< > $@
+	$(Q)python3 tools/gen-event-table $< > $@
 
 $(BUILD)/common/event_table.o: $(BUILD)/common/event_table.inc
 
 $(BUILD)/common/%.o: common/%.c
 	@mkdir -p $(@D)
-	$(Q)$(C) -fPIC -c $< -o $@
+	$(Q)$(C) $(SEE_COMMON) -fPIC -fvisibility=hidden -c $< -o $@
 
-$(BUILD)/tests/test_%: tests/test_%.c $(COMMON)
+$(BUILD)/collector/%.o: collector/%.c
 	@mkdir -p $(@D)
-	$(Q)$(C) $< $(COMMON) -o $@ $(CHECK) -lrt -lpthread
+	$(Q)$(C) $(SEE_COLLECTOR) -c $< -o $@
+
+$(BUILD)/bin/auditd-collect: $(COLLECT) $(COMMON)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(CFLAGS) $(SANFLAGS) $^ -o $@ -ljansson -lm -lrt -lpthread
+
+$(BUILD)/tests/%: tests/%.c $(COMMON) $(filter-out %/main.o,$(COLLECT))
+	@mkdir -p $(@D)
+	$(Q)$(C) $(SEE_COLLECTOR) $< $(filter %.o,$^) -o $@ $(LIBS_TEST)
 
 units: $(UNITS)
+benches: $(BENCHES)
+
+# ---- the hook ----
+
+ifdef HOOK_SUFFIX
+HOOK_DIR := $(BUILD)/hook/$(HOOK_SUFFIX)
+HOOK_OBJ := $(patsubst hook/%.c,$(HOOK_DIR)/%.o,$(wildcard hook/*.c))
+HOOK_SO  := $(BUILD)/python/pyauditd/_hook$(HOOK_SUFFIX)
+
+$(HOOK_DIR)/%.o: hook/%.c
+	@mkdir -p $(@D)
+	$(Q)$(C) $(SEE_COMMON) -Ihook $(HOOK_CFLAGS) -fPIC -fvisibility=hidden -c $< -o $@
+
+$(HOOK_SO): $(HOOK_OBJ) $(COMMON)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(CFLAGS) $(SANFLAGS) -shared -Wl,-z,nodelete -Wl,-z,relro $^ -o $@.tmp -lrt -lpthread
+	$(Q)mv $@.tmp $@
+
+hook-one: $(HOOK_SO)
+-include $(HOOK_OBJ:.o=.d)
+endif
+
+hook: package
+	$(Q)$(MAKE) --no-print-directory hook-one HOOK_SUFFIX='$(PY_SUFFIX)' HOOK_CFLAGS='$(PY_CFLAGS)'
+
+hooks: package
+	$(Q)PYTHONS='$(PYTHONS)' tools/interpreters | while read -r minor path; do \
+		$(MAKE) --no-print-directory hook PYTHON=$$path || exit 1; done
+
+package: $(PACKAGE:./%=$(BUILD)/python/%)
+
+$(BUILD)/python/%: hook/python/%
+	@mkdir -p $(@D)
+	$(Q)install -m 644 $< $@
+
+# ---- tests ----
 
 check: bootstrap
 	$(Q)tests/run
 
 help:
-	@echo 'make            build what is there'
+	@echo 'make            the collector, and the hook for PYTHON ($(PYTHON))'
+	@echo 'make hooks      a hook for every CPython 3.8-3.15 found, or those in PYTHONS='
 	@echo 'make check      run the tests'
-	@echo 'SAN=thread, SAN=address,undefined, WERROR=1, V=1'
+	@echo 'make clean      remove build/'
+	@echo 'SAN=address,undefined | SAN=thread, WERROR=1, V=1, CFLAGS='
 
 clean:
 	rm -rf build
 
--include $(COMMON:.o=.d) $(COLLECT:.o=.d) $(UNITS:=.d)
+-include $(COMMON:.o=.d) $(COLLECT:.o=.d) $(UNITS:=.d) $(BENCHES:=.d)

@@ -22,7 +22,7 @@
 #define SLOT_BYTES 64
 #define SLOT0_PAYLOAD 40
 #define SLOTN_PAYLOAD 56
-#define RECORD_MAX_SLOTS 1024 /* 64 KiB; the field would take 2,047 */
+#define RECORD_MAX_SLOTS 2047 /* what the field takes: an argv of 64 KiB fits whole */
 
 struct slot {
 	uint64_t w[8];

@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: MIT */
+#include "lane_ops.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <linux/futex.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#define BLOCK_STEP_US 100
+
+static int
+reserve(void *context, struct slot *first, uint64_t n)
+{
+	(void)context;
+	return session_reserve(first, n * SLOT_BYTES);
+}
+
+static bool
+reader_alive(void *context)
+{
+	(void)context;
+	return session_reader_alive();
+}
+
+static void
+wake(void *context)
+{
+	(void)context;
+	int saved = errno;
+	add_relaxed(&session.control->wake, 1);
+	syscall(SYS_futex, &session.control->wake, FUTEX_WAKE, INT_MAX, NULL, NULL, 0);
+	errno = saved;
+}
+
+static bool
+wait_a_little(void *context, unsigned waited)
+{
+	(void)context;
+	if (waited * (uint64_t)BLOCK_STEP_US >= session_options.block_ms * 1000u)
+		return false;
+	int saved = errno;
+	usleep(BLOCK_STEP_US);
+	errno = saved;
+	return true;
+}
+
+static const struct lane_ops ops = {
+	.reserve = reserve,
+	.reader_alive = reader_alive,
+	.wake = wake,
+	.wait = wait_a_little,
+};
+
+void
+lane_attach(struct producer *producer, uint8_t *base, uint64_t n_slots, uint64_t reserved)
+{
+	lane_init(&producer->lane, (struct lane_shared *)base,
+		  (struct slot *)(base + session.at.slots), n_slots, session_options.mode, reserved,
+		  &ops, producer);
+	producer->counters = (uint64_t *)(base + session.at.counters);
+}

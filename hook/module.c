@@ -1,0 +1,282 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The extension module pyauditd._hook: start(), stop(), status(). Never unloaded: the audit
+ * hook stays with the interpreter.
+ */
+#include "pycompat.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "args.h"
+#include "session.h"
+#include "settings.h"
+#include "sites.h"
+#include "source_audit.h"
+
+PyObject *module_key;
+
+static int
+parse_mode(const char *text, enum lane_mode *mode)
+{
+	static const char *const names[] = {"drop", "overwrite", "block"};
+	for (unsigned i = 0; i < 3; i++) {
+		if (strcmp(text, names[i]) == 0) {
+			*mode = (enum lane_mode)i;
+			return 0;
+		}
+	}
+	PyErr_Format(PyExc_ValueError, "mode must be drop, overwrite or block, not '%s'", text);
+	return -1;
+}
+
+static int
+parse_ring(Py_ssize_t bytes, uint32_t *ring_bytes)
+{
+	if (bytes < (Py_ssize_t)SEGMENT_MIN_RING || bytes > (Py_ssize_t)SEGMENT_MAX_RING ||
+	    (bytes & (bytes - 1)) != 0) {
+		PyErr_Format(PyExc_ValueError,
+			     "ring_bytes must be a power of two from %u to %u, not %zd",
+			     SEGMENT_MIN_RING, SEGMENT_MAX_RING, bytes);
+		return -1;
+	}
+	*ring_bytes = (uint32_t)bytes;
+	return 0;
+}
+
+static int
+parse_coverage(const char *text, enum coverage *coverage)
+{
+#define X(name, value, spelled) \
+	if (strcmp(text, spelled) == 0) { \
+		*coverage = COVERAGE_##name; \
+		return 0; \
+	}
+	COVERAGES(X)
+#undef X
+	PyErr_Format(PyExc_ValueError, "unknown coverage '%s'", text);
+	return -1;
+}
+
+/* Into `o`; 0, or -1 with a Python exception. */
+static int
+parse_options(PyObject *args, PyObject *kwargs, struct session_options *o, const char **stdlib)
+{
+	static char *names[] = {"events", "stack", "ring_bytes", "mode", "reveal", "coverage",
+				"stdlib", "launch", "keep", "block_ms", NULL};
+	const char *events = "", *mode = "drop", *reveal = "", *coverage = "api", *launch = "";
+	Py_ssize_t ring = SEGMENT_DEFAULT_RING;
+	int stack = 1, keep = 0, block_ms = 100;
+	static struct level_rules checked;
+	char why[200] = "";
+
+	if (!PyArg_ParseTupleAndKeywords(args, kwargs, "|sinsssssii:start", names, &events, &stack,
+					 &ring, &mode, &reveal, &coverage, stdlib, &launch, &keep,
+					 &block_ms))
+		return -1;
+	if (parse_mode(mode, &o->mode) < 0 || parse_ring(ring, &o->ring_bytes) < 0 ||
+	    parse_coverage(coverage, &o->coverage) < 0)
+		return -1;
+	if (stack < 0 || stack > SITES_STACK_MAX) {
+		PyErr_Format(PyExc_ValueError, "stack must be from 0 to %d, not %d",
+			     SITES_STACK_MAX, stack);
+		return -1;
+	}
+	if (strlen(reveal) >= sizeof o->reveal) {
+		PyErr_SetString(PyExc_ValueError, "the list of what to reveal is too long");
+		return -1;
+	}
+	if (level_rules_parse(&checked, events, false, why, sizeof why) < 0) {
+		PyErr_SetString(PyExc_ValueError, why);
+		return -1;
+	}
+	strcpy(o->events, events);
+	strcpy(o->reveal, reveal);
+	o->stack = (uint32_t)stack;
+	o->keep = keep != 0;
+	o->block_ms = block_ms > 0 ? (unsigned)block_ms : 0;
+	o->launch_id = strtoull(launch, NULL, 16);
+	o->python_hex = PY_BUILT_HEX;
+	o->enabled = true;
+	return 0;
+}
+
+static PyObject *
+fail(int err, const char *why)
+{
+	errno = -err;
+	PyObject *args = Py_BuildValue("(is)", -err, why);
+	if (args != NULL) {
+		PyErr_SetObject(PyExc_OSError, args);
+		Py_DECREF(args);
+	}
+	return NULL;
+}
+
+static PyObject *
+restart(const struct session_options *o)
+{
+	if (o->mode != session_options.mode || o->ring_bytes != session_options.ring_bytes) {
+		PyErr_SetString(PyExc_RuntimeError,
+				"ring_bytes and mode stay as they were first started with");
+		return NULL;
+	}
+	enum coverage coverage = session_options.coverage;
+	uint64_t launch_id = session_options.launch_id;
+	session_options = *o;
+	session_options.coverage = coverage;
+	session_options.launch_id = launch_id;
+	session_resume();
+	session_lock();
+	if (session.settings_version == 0)
+		settings_use_own();
+	session_unlock();
+	Py_RETURN_NONE;
+}
+
+static PyObject *
+start(PyObject *self, PyObject *args, PyObject *kwargs)
+{
+	static bool tried;
+	struct session_options o = {.enabled = true};
+	const char *stdlib = "";
+	(void)self;
+	if (parse_options(args, kwargs, &o, &stdlib) < 0)
+		return NULL;
+	if (session.state == SESSION_RUNNING || session.state == SESSION_STOPPED) {
+		int err = source_audit_start(); /* after Py_Finalize and another Py_Initialize */
+		if (err < 0)
+			return fail(err, "another audit hook refused ours");
+		return restart(&o);
+	}
+	if (py_thread_state()->interp != py_main_interpreter()) {
+		PyErr_SetString(PyExc_RuntimeError, "start() belongs in the main interpreter");
+		return NULL;
+	}
+	session_options = o;
+	settings_use_own();
+	if (!tried)
+		sites_init(stdlib);
+	tried = true;
+	session.state = SESSION_NONE; /* a failure in the past is no reason not to try again */
+	if (!session_ensure()) {
+		session_options.enabled = false;
+		return fail(session_error ? session_error : -EIO, session_why);
+	}
+	int err = source_audit_start();
+	if (err < 0) {
+		session_options.enabled = false;
+		session_stop(2);
+		return fail(err, "another audit hook refused ours");
+	}
+	Py_RETURN_NONE;
+}
+
+static PyObject *
+stop(PyObject *self, PyObject *unused)
+{
+	(void)self;
+	(void)unused;
+	session_stop(1);
+	Py_RETURN_NONE;
+}
+
+/* The same account as the collector's, from this side. */
+static void
+account(uint64_t *attempted, uint64_t *counted, uint64_t *recorded, uint64_t lost[N_LOST_REASONS])
+{
+	uint64_t counts = 0, seqs = 0, dropped = 0, outside = 0;
+	uint64_t lanes = load_acquire(&session.header->lanes_used);
+	for (unsigned reason = 0; reason < N_LOST_REASONS; reason++) {
+		lost[reason] = load_relaxed(&session.header->lost[reason]);
+		outside += lost[reason];
+	}
+	for (uint32_t i = 0; i < lanes; i++) {
+		const struct producer *producer = &session.producers[i];
+		seqs += load_relaxed(&producer->lane.shared->seq);
+		for (uint32_t id = 0; id < producer->n_counters; id++)
+			counts += load_relaxed(&producer->counters[id]);
+		for (unsigned reason = 0; reason < N_LOST_REASONS; reason++) {
+			uint64_t n = load_relaxed(&producer->lane.shared->dropped[reason]);
+			lost[reason] += n;
+			dropped += n;
+		}
+	}
+	*attempted = counts + outside;
+	*counted = counts > seqs ? counts - seqs : 0;
+	*recorded = seqs - dropped;
+}
+
+static PyObject *
+lost_dict(const uint64_t lost[N_LOST_REASONS])
+{
+	PyObject *dict = PyDict_New();
+	for (unsigned reason = 0; dict != NULL && reason < N_LOST_REASONS; reason++) {
+		if (lost[reason] == 0)
+			continue;
+		PyObject *n = PyLong_FromUnsignedLongLong(lost[reason]);
+		if (n == NULL || PyDict_SetItemString(dict, lost_reason_name(reason), n) < 0)
+			Py_CLEAR(dict);
+		Py_XDECREF(n);
+	}
+	return dict;
+}
+
+static PyObject *
+status(PyObject *self, PyObject *unused)
+{
+	static const char *const modes[] = {"drop", "overwrite", "block"};
+	uint64_t attempted = 0, counted = 0, recorded = 0, lost[N_LOST_REASONS] = {0};
+	bool there = session.state == SESSION_RUNNING || session.state == SESSION_STOPPED;
+	(void)self;
+	(void)unused;
+	if (there)
+		account(&attempted, &counted, &recorded, lost);
+	PyObject *reasons = lost_dict(lost);
+	if (reasons == NULL)
+		return NULL;
+	return Py_BuildValue("{s:z,s:s,s:O,s:s,s:n,s:K,s:K,s:K,s:N}", "segment",
+			     there ? session.name : NULL, "coverage",
+			     there ? coverage_name(session_options.coverage) : "none", "running",
+			     session.state == SESSION_RUNNING ? Py_True : Py_False, "mode",
+			     modes[session_options.mode], "ring_bytes",
+			     there ? (Py_ssize_t)session.header->lane0_slots * SLOT_BYTES : 0,
+			     "attempted", attempted, "counted", counted, "recorded", recorded,
+			     "lost", reasons);
+}
+
+static PyMethodDef methods[] = {
+	{"start", (PyCFunction)(void (*)(void))start, METH_VARARGS | METH_KEYWORDS,
+	 "Begin to trace this process; see pyauditd.start()."},
+	{"stop", stop, METH_NOARGS, "Stop tracing; see pyauditd.stop()."},
+	{"status", status, METH_NOARGS, "The account so far; see pyauditd.status()."},
+	{NULL, NULL, 0, NULL},
+};
+
+static struct PyModuleDef module = {
+	PyModuleDef_HEAD_INIT,
+	.m_name = "pyauditd._hook",
+	.m_doc = "The hook of pyauditd inside the traced program.",
+	.m_size = -1,
+	.m_methods = methods,
+};
+
+PY_MODULE_INIT PyInit__hook(void);
+
+PY_MODULE_INIT
+PyInit__hook(void)
+{
+	/* The layout of frames is this minor version's; a look at the wrong one would crash. */
+	unsigned major, minor;
+	if (sscanf(Py_GetVersion(), "%u.%u", &major, &minor) != 2 || major != 3 ||
+	    minor != PY_BUILT_MINOR) {
+		PyErr_Format(PyExc_ImportError, "this hook was built for Python 3.%d",
+			     PY_BUILT_MINOR);
+		return NULL;
+	}
+	if (module_key == NULL)
+		module_key = PyUnicode_InternFromString("__module__");
+	return module_key != NULL ? PyModule_Create(&module) : NULL;
+}

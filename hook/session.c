@@ -1,0 +1,460 @@
+/* SPDX-License-Identifier: MIT */
+#include "session.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sched.h>
+#include <stdlib.h>
+#include <sys/auxv.h>
+#include <sys/mman.h>
+#include <sys/random.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/statvfs.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "defs.h"
+#include "housekeeping.h"
+#include "lane_ops.h"
+#include "proc_self.h"
+
+#define FIRST_SLOTS_BYTES (256u * 1024)
+#define FIRST_DEFS_BYTES (64u * 1024)
+#ifndef MADV_POPULATE_WRITE
+#define MADV_POPULATE_WRITE 23 /* Linux 5.14 */
+#endif
+
+struct session session;
+struct session_options session_options;
+const char *session_why = "";
+int session_error;
+
+/* Who we were when the segment was made: in a fork child, who the parent is. */
+static struct {
+	uint32_t pid, nonce;
+	uint64_t start_time;
+} previous;
+
+static pthread_key_t lane_key;
+static bool lane_key_made;
+static __thread struct {
+	struct producer *producer;
+	uint64_t generation;
+} mine __attribute__((tls_model("initial-exec")));
+
+void
+session_lock(void)
+{
+	unsigned spins = 0;
+	while (__atomic_exchange_n(&session.lock, 1, __ATOMIC_ACQUIRE))
+		if (++spins % 64 == 0)
+			sched_yield();
+}
+
+void
+session_unlock(void)
+{
+	store_release(&session.lock, 0);
+}
+
+void
+session_lost(enum lost_reason reason)
+{
+	if (session.header != NULL)
+		add_relaxed(&session.header->lost[reason], 1);
+}
+
+/* ---- memory ---- */
+
+/* The way before Linux 5.14: the object again by its name, for we keep no descriptor. */
+static int
+reserve_by_name(uint64_t offset, uint64_t bytes)
+{
+	struct stat ours;
+	int fd = shm_open(session.name, O_RDWR | O_CLOEXEC, 0);
+	if (fd < 0)
+		return -errno;
+	int err = fstat(fd, &ours) < 0 || ours.st_uid != geteuid()
+			  ? ESTALE
+			  : posix_fallocate(fd, (off_t)offset, (off_t)bytes);
+	close(fd);
+	return -err;
+}
+
+int
+session_reserve(void *from, uint64_t bytes)
+{
+	uintptr_t first = (uintptr_t)from & ~(uintptr_t)(SEGMENT_PAGE - 1);
+	uint64_t n = ((uintptr_t)from + bytes - first + SEGMENT_PAGE - 1) & ~(uint64_t)(SEGMENT_PAGE - 1);
+	int saved = errno, err = 0;
+	if (__atomic_sub_fetch(&session.budget, (int64_t)n, __ATOMIC_RELAXED) < 0) {
+		__atomic_add_fetch(&session.budget, (int64_t)n, __ATOMIC_RELAXED);
+		return -ENOSPC;
+	}
+	/* EFAULT where a store would have been a SIGBUS. */
+	if (madvise((void *)first, n, MADV_POPULATE_WRITE) < 0)
+		err = errno == EINVAL && first >= (uintptr_t)session.base &&
+				      first < (uintptr_t)session.base + session.at.mapped_bytes
+			      ? reserve_by_name(first - (uintptr_t)session.base, n)
+			      : -errno;
+	errno = saved;
+	return err;
+}
+
+bool
+session_reserve_counter(struct producer *producer, uint32_t id)
+{
+	while (producer->n_counters <= id) {
+		if (session_reserve(producer->counters + producer->n_counters, SEGMENT_PAGE) < 0)
+			return false;
+		producer->n_counters += SEGMENT_PAGE / 8;
+	}
+	return true;
+}
+
+/* ---- set-up ---- */
+
+static int
+fail(const char *why, int err)
+{
+	session_why = why;
+	return err < 0 ? err : -EINVAL;
+}
+
+/* How large a ring we may take: an eighth of what is free, for everything. */
+static int
+choose_ring(uint32_t *ring_bytes)
+{
+	struct statvfs fs;
+	struct rlimit limit;
+	const uint64_t fixed = FIRST_DEFS_BYTES + 8 * SEGMENT_PAGE;
+	if (statvfs("/dev/shm", &fs) < 0)
+		return fail("/dev/shm cannot be used", -errno);
+	session.budget = (int64_t)((uint64_t)fs.f_bavail * fs.f_frsize / 8);
+	*ring_bytes = session_options.ring_bytes;
+	while (*ring_bytes > SEGMENT_MIN_RING && (int64_t)(*ring_bytes + fixed) > session.budget)
+		*ring_bytes /= 2;
+	if ((int64_t)(*ring_bytes + fixed) > session.budget)
+		return fail("/dev/shm is nearly full", -ENOSPC);
+	/* Growing a file beyond this limit is a SIGXFSZ, not an error. */
+	if (getrlimit(RLIMIT_FSIZE, &limit) == 0 && limit.rlim_cur != RLIM_INFINITY)
+		return fail("the size of files is limited (ulimit -f)", -EFBIG);
+	return 0;
+}
+
+static int
+create_object(uint32_t *nonce)
+{
+	for (int attempt = 0; attempt < 8; attempt++) {
+		if (getrandom(nonce, sizeof *nonce, GRND_NONBLOCK) != sizeof *nonce)
+			*nonce = (uint32_t)(clock_ns(CLOCK_MONOTONIC) ^ (uint64_t)getpid() << 20);
+		segment_name(session.name, geteuid(), (uint32_t)getpid(), *nonce);
+		int fd = shm_open(session.name, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+		if (fd >= 0 || errno != EEXIST)
+			return fd < 0 ? -errno : fd;
+	}
+	return -EEXIST;
+}
+
+/* What is used before the first record, so that no slow path is near it. */
+static int
+reserve_beginning(int fd)
+{
+	const struct {
+		uint64_t offset, bytes;
+	} parts[] = {
+		{0, session.at.levels + SEGMENT_PAGE},
+		{session.at.defs, FIRST_DEFS_BYTES},
+		{session.at.lanes, SEGMENT_PAGE},
+		{session.at.lanes + session.at.counters, SEGMENT_PAGE},
+		{session.at.lanes + session.at.slots, FIRST_SLOTS_BYTES},
+	};
+	for (size_t i = 0; i < sizeof parts / sizeof parts[0]; i++) {
+		int err = posix_fallocate(fd, (off_t)parts[i].offset, (off_t)parts[i].bytes);
+		if (err != 0)
+			return -err;
+		session.budget -= (int64_t)parts[i].bytes;
+	}
+	return 0;
+}
+
+static int
+map_object(int fd, struct segment_header *header)
+{
+	session.at = segment_layout(header);
+	if (ftruncate(fd, (off_t)session.at.total_bytes) < 0)
+		return fail("the segment cannot be sized", -errno);
+	int err = reserve_beginning(fd);
+	if (err < 0)
+		return fail("/dev/shm has no room", err);
+	void *base = mmap(NULL, session.at.mapped_bytes, PROT_READ | PROT_WRITE,
+			  MAP_SHARED | MAP_NORESERVE, fd, 0);
+	if (base == MAP_FAILED)
+		return fail("the segment cannot be mapped", -errno);
+	if (madvise(base, session.at.mapped_bytes, MADV_DONTFORK) < 0) {
+		munmap(base, session.at.mapped_bytes);
+		return fail("MADV_DONTFORK is not to be had", -EINVAL);
+	}
+	madvise(base, session.at.mapped_bytes, MADV_DONTDUMP);
+	session.base = base;
+	return 0;
+}
+
+static void
+fill_header(struct segment_header *header, uint32_t ring_bytes, uint32_t nonce)
+{
+	struct clock_pair now = clock_pair_read(session.clock_kind);
+	*header = (struct segment_header){
+		.magic = SEGMENT_MAGIC,
+		.abi_major = SEGMENT_ABI_MAJOR,
+		.abi_minor = SEGMENT_ABI_MINOR,
+		.abi_oldest = SEGMENT_ABI_OLDEST,
+		.header_bytes = sizeof *header,
+		.page_bytes = SEGMENT_PAGE,
+		.n_ids = SEGMENT_IDS,
+		.n_lanes = SEGMENT_LANES,
+		.defs_bytes = SEGMENT_DEFS_BYTES,
+		.lane0_slots = ring_bytes / SLOT_BYTES,
+		.other_slots = SEGMENT_OTHER_SLOTS,
+		.mode = session_options.mode,
+		.clock_kind = session.clock_kind,
+		.start_ticks = now.ticks,
+		.start_realtime_ns = now.realtime_ns,
+		.pid = (uint32_t)getpid(),
+		.ppid = (uint32_t)getppid(),
+		.uid = geteuid(),
+		.python_hex = session_options.python_hex,
+		.start_time = proc_self_start_time(),
+		.nonce = nonce,
+		.flags = (session_options.keep ? SEGMENT_KEEP : 0) |
+			 (session_options.launch_id ? SEGMENT_LAUNCHED : 0),
+		.coverage = session_options.coverage,
+		.stack = session_options.stack,
+		.launch_id = session_options.launch_id,
+		.lanes_used = 1,
+	};
+	if (previous.pid != 0 && previous.pid != header->pid) {
+		header->parent_pid = previous.pid;
+		header->parent_nonce = previous.nonce;
+		header->parent_start_time = previous.start_time;
+	}
+	proc_self_boot_id(header->boot_id);
+	memcpy(header->events, session_options.events, sizeof header->events);
+	memcpy(header->reveal, session_options.reveal, sizeof header->reveal);
+}
+
+/* The mapped segment becomes ours: pointers, lane 0, the process's own definition. */
+static void
+adopt(const struct segment_header *header)
+{
+	session.header = (struct segment_header *)session.base;
+	session.control = (struct segment_control *)(session.base + session.at.control);
+	session.levels = session.base + session.at.levels;
+	session.n_levels = SEGMENT_PAGE;
+	session.defs_reserved = FIRST_DEFS_BYTES;
+	session.stack = session_options.stack;
+	memcpy(session.header, header, sizeof *header);
+	lane_attach(&session.producers[0], session.base + session.at.lanes, header->lane0_slots,
+		    FIRST_SLOTS_BYTES / SLOT_BYTES);
+	session.producers[0].n_counters = SEGMENT_PAGE / 8;
+	store_relaxed(&session.producers[0].lane.shared->state, LANE_OWNED);
+	proc_self_define(session.base + session.at.defs, &session.defs_used);
+	previous.pid = header->pid;
+	previous.nonce = header->nonce;
+	previous.start_time = header->start_time;
+	__atomic_thread_fence(__ATOMIC_RELEASE);
+	store_release(&session.header->ready, 1);
+}
+
+int
+session_open(void)
+{
+	struct segment_header header;
+	uint32_t ring_bytes, nonce = 0;
+
+	if (getauxval(AT_SECURE))
+		return fail("the program runs with raised privileges", -EPERM);
+	if (madvise(&session, sizeof session, MADV_WIPEONFORK) < 0)
+		return fail("MADV_WIPEONFORK is not to be had (Linux 4.14)", -errno);
+	int err = choose_ring(&ring_bytes);
+	if (err < 0)
+		return err;
+	housekeeping_remove_dead();
+	session.clock_kind = clock_choose();
+	int fd = create_object(&nonce);
+	if (fd < 0)
+		return fail("the segment cannot be created in /dev/shm", fd);
+	fill_header(&header, ring_bytes, nonce);
+	err = map_object(fd, &header);
+	close(fd);
+	if (err < 0) {
+		shm_unlink(session.name);
+		return err;
+	}
+	adopt(&header);
+	session.generation = (header.start_ticks ^ (uint64_t)nonce << 32) | 1;
+	return 0;
+}
+
+bool
+session_ensure(void)
+{
+	uint32_t none = SESSION_NONE;
+	if (!session_options.enabled)
+		return false;
+	if (__atomic_compare_exchange_n(&session.state, &none, SESSION_STARTING, false,
+					__ATOMIC_ACQUIRE, __ATOMIC_ACQUIRE)) {
+		int saved = errno;
+		int err = session_error = session_open();
+		store_release(&session.state, err < 0 ? SESSION_FAILED : SESSION_RUNNING);
+		errno = saved;
+		return err == 0;
+	}
+	for (int i = 0; i < 1000 && load_acquire(&session.state) == SESSION_STARTING; i++)
+		usleep(100);
+	return load_acquire(&session.state) == SESSION_RUNNING;
+}
+
+/* ---- the end ---- */
+
+static bool
+unlink_at_exit(void)
+{
+	return session_options.mode != LANE_OVERWRITE && !session_options.keep &&
+	       !session_options.launch_id && !session_reader_alive();
+}
+
+void
+session_stop(uint64_t stopped)
+{
+	if (load_acquire(&session.state) != SESSION_RUNNING &&
+	    !(stopped == 2 && session.state == SESSION_STOPPED))
+		return;
+	int saved = errno;
+	store_release(&session.state, SESSION_STOPPED);
+	session_options.enabled = false; /* a fork child does not begin again either */
+	store_relaxed(&session.header->stop_ticks, clock_ticks(session.clock_kind));
+	store_release(&session.header->stopped, stopped);
+	if (stopped == 2 && unlink_at_exit())
+		shm_unlink(session.name);
+	errno = saved;
+}
+
+void
+session_resume(void)
+{
+	if (session.state != SESSION_STOPPED)
+		return;
+	session_options.enabled = true;
+	store_relaxed(&session.header->stopped, 0);
+	store_release(&session.state, SESSION_RUNNING);
+}
+
+bool
+session_reader_alive(void)
+{
+	/* No clock of the collector's is used: time namespaces would set them apart. */
+	uint64_t beat = load_relaxed(&session.control->heartbeat);
+	if (beat == 0)
+		return false;
+	uint64_t now_ns = clock_ns(CLOCK_MONOTONIC_COARSE);
+	if (beat != session.heartbeat) {
+		session.heartbeat = beat;
+		session.heartbeat_ns = now_ns;
+	}
+	return now_ns - session.heartbeat_ns < 3000000000u;
+}
+
+/* ---- lanes of other threads ---- */
+
+static void
+leave_lane(void *value)
+{
+	struct producer *producer = value;
+	if (mine.generation == session.generation && mine.producer == producer)
+		store_release(&producer->lane.shared->state, LANE_LEFT);
+	mine.producer = NULL;
+}
+
+/* An unused lane is mapped for the first time. */
+static bool
+map_lane(struct producer *producer)
+{
+	struct stat found;
+	uint64_t bytes = session.at.other_bytes;
+	bool ok = false;
+	void *base;
+	int fd = shm_open(session.name, O_RDWR | O_CLOEXEC, 0);
+	if (fd < 0)
+		return false;
+	if (fstat(fd, &found) < 0 || found.st_uid != geteuid() ||
+	    (uint64_t)found.st_size != session.at.total_bytes)
+		goto out;
+	base = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_NORESERVE, fd,
+		    (off_t)segment_lane_offset(&session.at, producer->index));
+	if (base == MAP_FAILED)
+		goto out;
+	if (madvise(base, bytes, MADV_DONTFORK) < 0 || session_reserve(base, SEGMENT_PAGE) < 0 ||
+	    session_reserve((uint8_t *)base + session.at.counters, SEGMENT_PAGE) < 0) {
+		munmap(base, bytes);
+		goto out;
+	}
+	madvise(base, bytes, MADV_DONTDUMP);
+	lane_attach(producer, base, SEGMENT_OTHER_SLOTS, 0);
+	producer->n_counters = SEGMENT_PAGE / 8;
+	producer->mapped = ok = true;
+out:
+	close(fd);
+	return ok;
+}
+
+/* Called with the lock held. */
+static struct producer *
+take_lane(void)
+{
+	uint64_t used = load_relaxed(&session.header->lanes_used);
+	for (uint32_t i = 1; i < SEGMENT_LANES; i++) {
+		struct producer *producer = &session.producers[i];
+		producer->index = i;
+		if (i >= used) {
+			if (!map_lane(producer))
+				return NULL;
+			store_relaxed(&producer->lane.shared->state, LANE_OWNED);
+			store_release(&session.header->lanes_used, i + 1);
+			return producer;
+		}
+		struct lane_shared *shared = producer->lane.shared;
+		bool drained = load_acquire(&shared->tail) == producer->lane.head;
+		if (load_acquire(&shared->state) == LANE_LEFT &&
+		    (drained || session_options.mode == LANE_OVERWRITE)) {
+			store_relaxed(&shared->state, LANE_OWNED);
+			producer->tstate = NULL;
+			return producer;
+		}
+	}
+	return NULL;
+}
+
+struct producer *
+session_thread_producer(void)
+{
+	if (mine.generation == session.generation && mine.producer != NULL)
+		return mine.producer;
+	int saved = errno;
+	session_lock();
+	if (!lane_key_made)
+		lane_key_made = pthread_key_create(&lane_key, leave_lane) == 0;
+	struct producer *producer = lane_key_made ? take_lane() : NULL;
+	session_unlock();
+	if (producer != NULL && pthread_setspecific(lane_key, producer) == 0) {
+		mine.producer = producer;
+		mine.generation = session.generation;
+		store_relaxed(&producer->lane.shared->thread, (uint32_t)syscall(SYS_gettid));
+	} else {
+		session_lost(LOST_NO_LANE);
+		producer = NULL;
+	}
+	errno = saved;
+	return producer;
+}

@@ -1,0 +1,131 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * This process's segment: made at the first event, left behind at fork, given up at exit.
+ *
+ * `session` lies in pages that the kernel wipes in a fork child (MADV_WIPEONFORK), and the
+ * segment's mapping is not inherited at all (MADV_DONTFORK). So a child finds "not set up",
+ * at no cost on the hot path, makes its own segment at its first event, and could not write
+ * to its parent's if it tried. Everything that must survive the fork (settings, the ids of
+ * names, who we were) is in plain static data; thread-local data holds only what is checked
+ * against session.generation.
+ */
+#ifndef HOOK_SESSION_H
+#define HOOK_SESSION_H
+
+#include <pthread.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "clock.h"
+#include "segment.h"
+
+struct _ts; /* PyThreadState */
+
+/* One lane, and what its producer remembers between events. */
+struct producer {
+	struct lane lane;
+	uint64_t *counters;      /* by definition id */
+	uint32_t n_counters;     /* ids whose counter has memory */
+	uint32_t tid;            /* of the thread that emitted last */
+	struct _ts *tstate;      /* the same thread's state, and its id: addresses are reused */
+	uint64_t tstate_id;
+	pthread_t thread;
+	bool busy;               /* in the middle of an event */
+	bool mapped;
+	uint32_t index;
+};
+
+enum session_state {
+	SESSION_NONE = 0,    /* what a fork child finds */
+	SESSION_RUNNING,
+	SESSION_STARTING,
+	SESSION_STOPPED,     /* stop(), or the interpreter ended */
+	SESSION_FAILED,      /* nothing to be had here: never tried again in this process */
+};
+
+/* The linker's page size: what is wiped has its pages for itself. */
+#if defined(__x86_64__)
+#define WIPED_ALIGN 4096
+#else
+#define WIPED_ALIGN 65536
+#endif
+
+struct session {
+	uint32_t state;          /* enum session_state */
+	uint32_t lock;           /* guards definitions, tables, lanes */
+	uint64_t generation;     /* not 0, different in every process */
+	uint8_t *base;
+	struct segment_layout at;
+	struct segment_header *header;
+	struct segment_control *control;
+	uint8_t *levels;         /* enum level by definition id */
+	uint32_t n_levels;       /* ids whose level has memory */
+	uint64_t defs_reserved;  /* bytes of the region that have memory */
+	uint64_t defs_used;
+	enum clock_kind clock_kind;
+	uint32_t stack;          /* frames per event, in force */
+	uint64_t settings_version; /* of the collector's settings in force; 0: our own */
+	uint64_t void_version;     /* of a lease that ran out */
+	int64_t budget;          /* bytes of /dev/shm that we may still take */
+	uint64_t heartbeat;      /* as last seen, and when */
+	uint64_t heartbeat_ns;
+	char name[SEGMENT_NAME_BYTES];
+	struct producer producers[SEGMENT_LANES]; /* 0: the main interpreter */
+} __attribute__((aligned(WIPED_ALIGN)));
+
+extern struct session session;
+
+/* What start() asked for; survives fork. */
+struct session_options {
+	bool enabled;
+	char events[LEVELS_TEXT_BYTES];
+	char reveal[512];
+	uint32_t stack;
+	uint32_t ring_bytes;
+	enum lane_mode mode;
+	enum coverage coverage;
+	uint64_t launch_id;
+	bool keep;
+	unsigned block_ms;
+	uint32_t python_hex;
+};
+extern struct session_options session_options;
+
+/* Why the last session_open() failed: a sentence for PYAUDITD_DEBUG. */
+extern const char *session_why;
+extern int session_error; /* -errno */
+
+/* Make the segment. 0 or -errno; calls nothing of CPython. */
+int session_open(void);
+
+/* SESSION_NONE -> set up; true when events can be recorded. */
+bool session_ensure(void);
+
+/* Stop recording; `stopped` as in the header: 1 stop(), 2 the interpreter ended. Unlinks the
+ * object when nobody reads it and nobody asked to keep it. */
+void session_stop(uint64_t stopped);
+
+/* A start() after a stop(). */
+void session_resume(void);
+
+/* The lane of the calling thread for events outside the main interpreter; NULL: none left
+ * (counted as no_lane). */
+struct producer *session_thread_producer(void);
+
+/* Make memory exist behind part of the segment; 0 or -errno, never SIGBUS. */
+int session_reserve(void *from, uint64_t bytes);
+
+/* Give an id's counter memory in this producer's lane. */
+bool session_reserve_counter(struct producer *producer, uint32_t id);
+
+/* Does a collector read us? Its heartbeat moved within the last seconds. */
+bool session_reader_alive(void);
+
+/* An event that reaches no lane. */
+void session_lost(enum lost_reason reason);
+
+/* A short lock: a few hundred nanoseconds of work inside, nothing that blocks. */
+void session_lock(void);
+void session_unlock(void);
+
+#endif

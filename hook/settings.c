@@ -1,0 +1,92 @@
+/* SPDX-License-Identifier: MIT */
+#include "settings.h"
+
+#include <string.h>
+
+#include "intern.h"
+
+static struct level_rules rules;
+static char reveal[512];
+
+enum level
+settings_level(const char *event)
+{
+	return level_rules_apply(&rules, event);
+}
+
+/* Is EVENT.ARG in the comma-separated list? */
+static bool
+revealed(const char *event, const char *arg)
+{
+	size_t event_len = strlen(event), arg_len = strlen(arg);
+	for (const char *at = reveal; *at != '\0';) {
+		size_t len = strcspn(at, ",");
+		if (len == event_len + 1 + arg_len && memcmp(at, event, event_len) == 0 &&
+		    at[event_len] == '.' && memcmp(at + event_len + 1, arg, arg_len) == 0)
+			return true;
+		at += len + (at[len] == ',');
+	}
+	return false;
+}
+
+uint32_t
+settings_secrets(const char *event, const struct event_info *info)
+{
+	uint32_t secrets = 0;
+	for (unsigned i = 0; info != NULL && i < info->n_args && i < 32; i++)
+		if (info->args[i].secret && !revealed(event, info->args[i].name))
+			secrets |= 1u << i;
+	return secrets;
+}
+
+static void
+apply(const char *events, const char *reveal_list, uint32_t stack)
+{
+	level_rules_parse(&rules, events, true, NULL, 0);
+	memcpy(reveal, reveal_list, sizeof reveal);
+	session.stack = stack;
+	intern_apply_settings();
+}
+
+void
+settings_use_own(void)
+{
+	apply(session_options.events, session_options.reveal, session_options.stack);
+}
+
+void
+settings_refresh(void)
+{
+	static char events[LEVELS_TEXT_BYTES], reveal_list[512]; /* under the lock */
+	const struct segment_control *control = session.control;
+	session_lock();
+	uint64_t version = load_acquire(&control->version);
+	if (version == 0) {
+		session.settings_version = 0;
+		settings_use_own();
+	} else if (version % 2 == 0) {
+		memcpy(events, control->events, sizeof events);
+		memcpy(reveal_list, control->reveal, sizeof reveal_list);
+		uint32_t stack = load_relaxed(&control->stack);
+		fence_acquire();
+		/* Torn: the next event comes back for it. */
+		if (load_relaxed(&control->version) == version) {
+			events[sizeof events - 1] = reveal_list[sizeof reveal_list - 1] = '\0';
+			session.settings_version = version;
+			apply(events, reveal_list, stack < 64 ? stack : 64);
+		}
+	}
+	session_unlock();
+}
+
+void
+settings_check_lease(void)
+{
+	if (session.settings_version == 0 || session_reader_alive())
+		return;
+	session_lock();
+	session.void_version = session.settings_version;
+	session.settings_version = 0;
+	settings_use_own();
+	session_unlock();
+}

@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Which settings are in force: the program's own (start(), environment), or those that a
+ * collector wrote into the control region. The latter are a lease: they end when the
+ * collector takes them back, or when it is found gone.
+ */
+#ifndef HOOK_SETTINGS_H
+#define HOOK_SETTINGS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "event_table.h"
+#include "session.h"
+
+/* Has the collector changed its mind? One load; then call settings_refresh(). */
+static inline bool
+settings_changed(void)
+{
+	uint64_t version = load_acquire(&session.control->version);
+	return version != session.settings_version && version != session.void_version;
+}
+
+/* Put into force what the control region says now. */
+void settings_refresh(void);
+
+/* Back to the program's own settings when the collector is gone; for the lane-full path. */
+void settings_check_lease(void);
+
+/* The program's own settings, into force unless a collector's are. */
+void settings_use_own(void);
+
+enum level settings_level(const char *event);
+uint32_t settings_secrets(const char *event, const struct event_info *info);
+
+#endif

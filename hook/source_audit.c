@@ -1,0 +1,214 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * From PySys_Audit to a record:
+ *
+ *	name -> id -> level:  off is out after one load
+ *	thread state -> lane: the main interpreter's, or the thread's own
+ *	counter + 1           level count is done here
+ *	sites, arguments -> slots -> commit
+ *
+ * Nothing here runs Python code, allocates Python memory, blocks, or fails visibly.
+ */
+#include "source_audit.h"
+
+#include <errno.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "args.h"
+#include "define.h"
+#include "intern.h"
+#include "pycompat.h"
+#include "session.h"
+#include "settings.h"
+#include "sites.h"
+
+static bool installed;
+static bool seen_own_event;
+static const char own_event[] = "pyauditd.installed";
+static const char last_event[] = "cpython._PySys_ClearAuditHooks";
+
+/* Another thread, or another interpreter on this one, than at the last event. */
+static bool
+change_thread(struct producer *producer, PyThreadState *tstate)
+{
+#if PY_TSTATE_IS_GLOBAL
+	/* PySys_Audit may be called without the GIL; then tstate is somebody else's. */
+	if (!PyGILState_Check()) {
+		session_lost(LOST_NO_GIL);
+		return false;
+	}
+	producer->thread = pthread_self();
+#endif
+	producer->tstate = tstate;
+	producer->tstate_id = tstate->id;
+	producer->tid = (uint32_t)syscall(SYS_gettid);
+	return true;
+}
+
+static inline bool
+same_thread(const struct producer *producer, PyThreadState *tstate)
+{
+#if PY_TSTATE_IS_GLOBAL
+	if (producer->thread != pthread_self())
+		return false;
+#endif
+	return producer->tstate == tstate && producer->tstate_id == tstate->id;
+}
+
+/* The lane for this thread state; NULL: counted, leave. */
+static inline struct producer *
+find_producer(PyThreadState *tstate, bool *main_interpreter)
+{
+	struct producer *producer = &session.producers[0];
+	*main_interpreter = true;
+	if (likely(same_thread(producer, tstate)))
+		return producer;
+	if (tstate->interp != py_main_interpreter()) {
+		*main_interpreter = false;
+		producer = session_thread_producer();
+		if (producer == NULL || same_thread(producer, tstate))
+			return producer;
+	}
+	return change_thread(producer, tstate) ? producer : NULL;
+}
+
+static void
+record(struct producer *producer, const struct event_name *name, const char *text, PyObject *args,
+       const struct sites *sites)
+{
+	struct lane_writer w;
+	struct lane *lane = &producer->lane;
+	uint64_t ticks = clock_ticks(session.clock_kind);
+	if (unlikely(!lane_begin(lane, &w, RECORD_AUDIT))) {
+		lane_drop(lane, lane_full_reason(lane));
+		settings_check_lease();
+		return;
+	}
+	/* Slot 0 has room for the head: it can be filled in when the rest is known. */
+	struct audit_head *head = (struct audit_head *)w.at;
+	struct audit_head filled = {
+		.site = sites->at,
+		.caller = sites->caller,
+		.n_stack = (uint8_t)sites->n_stack,
+	};
+	bool truncated = false;
+	w.at += sizeof *head;
+	if (unlikely(name == NULL)) {
+		filled.flags |= AUDIT_NAME_INLINE;
+		args_encode_text(&w, text, strlen(text));
+	}
+	if (unlikely(sites->n_stack > 0))
+		lane_put(&w, sites->stack, sites->n_stack * sizeof sites->stack[0]);
+	filled.n_args = (uint8_t)args_encode(&w, args, name, &truncated);
+	if (unlikely(truncated))
+		filled.flags |= AUDIT_TRUNCATED;
+	memcpy(head, &filled, sizeof filled);
+	lane_commit(&w, ticks, producer->tid, name != NULL ? name->id : 0);
+}
+
+/* In a producer of ours, not re-entered: count, and record when the level says so. */
+static inline void
+deliver(struct producer *producer, PyThreadState *tstate, bool main_interpreter,
+	const struct event_name *name, const char *text, uint8_t level, PyObject *args)
+{
+	struct sites sites;
+	uint32_t id = name != NULL ? name->id : 0;
+	if (unlikely(id >= producer->n_counters) && !session_reserve_counter(producer, id)) {
+		session_lost(LOST_NO_MEMORY);
+		return;
+	}
+	bump(&producer->counters[id]);
+	if (level == LEVEL_COUNT)
+		return;
+	if (unlikely(settings_changed()))
+		settings_refresh();
+	sites_find(tstate, main_interpreter, session.stack, &sites);
+	if (unlikely(level != LEVEL_RECORD)) {
+		bool importlib = session.stack > 0 ? sites.importlib
+						   : sites_importlib(tstate, main_interpreter);
+		if (importlib == (level == LEVEL_APP))
+			return;
+	}
+	record(producer, name, text, args, &sites);
+}
+
+static void
+audit_event(const char *text, PyObject *args)
+{
+	PyThreadState *tstate = py_thread_state();
+	bool main_interpreter;
+	uint8_t level = LEVEL_RECORD;
+	if (unlikely(tstate == NULL)) {
+		session_lost(LOST_NO_GIL);
+		return;
+	}
+	struct producer *producer = find_producer(tstate, &main_interpreter);
+	if (unlikely(producer == NULL))
+		return;
+	if (unlikely(producer->busy)) {
+		session_lost(LOST_REENTRANT);
+		return;
+	}
+	producer->busy = true;
+	const struct event_name *name = likely(main_interpreter) ? intern_event(text)
+								 : intern_slow(NULL, text);
+	if (likely(name != NULL)) {
+		level = load_relaxed(&session.levels[name->id]);
+		if (unlikely(level == LEVEL_UNDEFINED)) {
+			name = intern_slow(NULL, text);
+			level = name ? load_relaxed(&session.levels[name->id]) : LEVEL_RECORD;
+		}
+	}
+	if (level != LEVEL_OFF)
+		deliver(producer, tstate, main_interpreter, name, text, level, args);
+	producer->busy = false;
+}
+
+static int
+hook(const char *event, PyObject *args, void *data)
+{
+	(void)data;
+	if (unlikely(load_relaxed(&session.state) != SESSION_RUNNING)) {
+		if (event == own_event)
+			seen_own_event = true;
+		if (session.state == SESSION_STOPPED && strcmp(event, last_event) == 0) {
+			installed = false;
+			session_stop(2);
+		}
+		if (session.state == SESSION_STOPPED || !session_ensure())
+			return 0;
+	}
+	if (unlikely(event == own_event)) {
+		seen_own_event = true;
+		return 0;
+	}
+	audit_event(event, args);
+	/* The last one of a clean end: the list of hooks, and with it ours, goes now. */
+	if (unlikely(event[0] == 'c' && strcmp(event, last_event) == 0)) {
+		installed = false;
+		session_stop(2);
+	}
+	return 0;
+}
+
+/*
+ * 0 from PySys_AddAuditHook() does not mean installed: an earlier hook may have refused by
+ * raising RuntimeError, which CPython swallows. So raise one private event, and believe only
+ * what the callback saw.
+ */
+int
+source_audit_start(void)
+{
+	if (installed)
+		return 0;
+	if (PySys_AddAuditHook(hook, NULL) < 0) {
+		PyErr_Clear();
+		return -EPERM;
+	}
+	seen_own_event = false;
+	if (PySys_Audit(own_event, NULL) < 0)
+		PyErr_Clear();
+	installed = seen_own_event;
+	return installed ? 0 : -EPERM;
+}

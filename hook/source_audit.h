@@ -1,0 +1,12 @@
+/* SPDX-License-Identifier: MIT */
+/* The audit source: CPython's audit events into lanes. */
+#ifndef HOOK_SOURCE_AUDIT_H
+#define HOOK_SOURCE_AUDIT_H
+
+/*
+ * Install the audit hook, once per interpreter run (it cannot be removed). 0, -EPERM when
+ * another hook refused it, -ENOMEM. With the GIL.
+ */
+int source_audit_start(void);
+
+#endif
