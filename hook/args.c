@@ -25,19 +25,30 @@ put_tag(struct lane_writer *w, uint8_t tag)
 	lane_put(w, &tag, 1);
 }
 
-/* A tag and a fixed-size rest, in one go. */
+/*
+ * A tag and at most 8 bytes. Where the slot has room, eight are stored whatever n is, straight
+ * into it: bytes put together in a buffer first would be read back before they have left the
+ * store buffer, which costs more than everything else here.
+ */
 static inline void
 put_fixed(struct lane_writer *w, uint8_t tag, const void *bytes, size_t n)
 {
-	uint8_t buffer[16];
+	uint8_t buffer[9];
+	if (likely(w->end - w->at >= 9)) {
+		w->at[0] = tag;
+		memcpy(w->at + 1, bytes, 8);
+		w->at += 1 + n;
+		return;
+	}
 	buffer[0] = tag;
 	memcpy(buffer + 1, bytes, n);
 	lane_put(w, buffer, n + 1);
 }
 
-static void
+static inline void
 put_int(struct lane_writer *w, int64_t value)
 {
+	/* The least significant bytes come first: a shorter integer is the same store. */
 	if (value == (int8_t)value)
 		put_fixed(w, VALUE_INT8, &value, 1);
 	else if (value == (int16_t)value)
@@ -48,7 +59,7 @@ put_int(struct lane_writer *w, int64_t value)
 		put_fixed(w, VALUE_INT64, &value, 8);
 }
 
-static void
+static inline void
 put_long(struct lane_writer *w, PyObject *value, size_t budget)
 {
 	int64_t small;
@@ -66,22 +77,21 @@ put_long(struct lane_writer *w, PyObject *value, size_t budget)
 		memcpy(&small, bytes, n);
 		put_int(w, small);
 	} else {
-		uint16_t len = (uint16_t)n;
+		uint64_t len = n;
 		put_fixed(w, VALUE_BIGINT, &len, 2);
 		lane_put(w, bytes, n);
 	}
 }
 
 /* tag, len, [full]: the head of a string of `len` bytes in the record. */
-static void
+static inline void
 put_text_head(struct lane_writer *w, uint8_t tag8, size_t len, bool cut, uint64_t full)
 {
 	uint8_t head[TEXT_HEAD];
 	uint32_t len32 = (uint32_t)len;
 	if (!cut && len <= UINT8_MAX) {
-		head[0] = tag8;
-		head[1] = (uint8_t)len;
-		lane_put(w, head, 2);
+		uint64_t len64 = len;
+		put_fixed(w, tag8, &len64, 1);
 		return;
 	}
 	head[0] = (uint8_t)(tag8 + (cut ? 2 : 1));
@@ -345,6 +355,8 @@ args_encode(struct lane_writer *w, PyObject *args, const struct event_name *name
 		PyObject *value = PyTuple_GET_ITEM(args, (Py_ssize_t)i);
 		if (name != NULL && i < 32 && unlikely(name->secrets >> i & 1) && value != Py_None)
 			put_kind(w, VALUE_SECRET, value);
+		else if (likely(PyLong_CheckExact(value)))
+			put_long(w, value, share(w, 0, n - i - 1));
 		else
 			put_value(w, value, 0, share(w, 0, n - i - 1), limits_of(name, i));
 	}

@@ -41,7 +41,7 @@ new_name(const char *text, size_t len)
 {
 	if (n_names == NAMES_MAX)
 		return NULL;
-	struct event_name *name = calloc(1, sizeof *name + len + 1);
+	struct event_name *name = calloc(1, sizeof *name + len + 1 + 8);
 	uint32_t id = name != NULL ? define_new_id() : 0;
 	if (id == 0) {
 		free(name);
@@ -64,6 +64,9 @@ intern_slow(struct intern_cache_line *line, const char *text)
 		return NULL;
 	struct event_name *name = load_acquire(find(text, len));
 	if (name == NULL || !define_done(name->id)) {
+		/* Its level must be what the collector wants now, not when it last asked. */
+		if (settings_changed())
+			settings_refresh();
 		session_lock();
 		struct event_name **place = find(text, len);
 		if (*place == NULL)

@@ -139,14 +139,14 @@ restart(const struct session_options *o)
 static PyObject *
 start(PyObject *self, PyObject *args, PyObject *kwargs)
 {
-	static bool tried;
 	struct session_options o = {.enabled = true};
 	const char *stdlib = "";
 	(void)self;
 	if (parse_options(args, kwargs, &o, &stdlib) < 0)
 		return NULL;
 	if (session.state == SESSION_RUNNING || session.state == SESSION_STOPPED) {
-		int err = source_audit_start(); /* after Py_Finalize and another Py_Initialize */
+		sites_init(stdlib); /* after Py_Finalize and another Py_Initialize */
+		int err = source_audit_start();
 		if (err < 0)
 			return fail(err, "another audit hook refused ours");
 		return restart(&o);
@@ -157,9 +157,7 @@ start(PyObject *self, PyObject *args, PyObject *kwargs)
 	}
 	session_options = o;
 	settings_use_own();
-	if (!tried)
-		sites_init(stdlib);
-	tried = true;
+	sites_init(stdlib);
 	session.state = SESSION_NONE; /* a failure in the past is no reason not to try again */
 	if (!session_ensure()) {
 		session_options.enabled = false;

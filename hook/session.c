@@ -6,6 +6,7 @@
 #include <sched.h>
 #include <stdlib.h>
 #include <sys/auxv.h>
+#include <sys/file.h>
 #include <sys/mman.h>
 #include <sys/random.h>
 #include <sys/resource.h>
@@ -127,7 +128,6 @@ static int
 choose_ring(uint32_t *ring_bytes)
 {
 	struct statvfs fs;
-	struct rlimit limit;
 	const uint64_t fixed = FIRST_DEFS_BYTES + 8 * SEGMENT_PAGE;
 	if (statvfs("/dev/shm", &fs) < 0)
 		return fail("/dev/shm cannot be used", -errno);
@@ -137,9 +137,6 @@ choose_ring(uint32_t *ring_bytes)
 		*ring_bytes /= 2;
 	if ((int64_t)(*ring_bytes + fixed) > session.budget)
 		return fail("/dev/shm is nearly full", -ENOSPC);
-	/* Growing a file beyond this limit is a SIGXFSZ, not an error. */
-	if (getrlimit(RLIMIT_FSIZE, &limit) == 0 && limit.rlim_cur != RLIM_INFINITY)
-		return fail("the size of files is limited (ulimit -f)", -EFBIG);
 	return 0;
 }
 
@@ -182,7 +179,11 @@ reserve_beginning(int fd)
 static int
 map_object(int fd, struct segment_header *header)
 {
+	struct rlimit limit;
 	session.at = segment_layout(header);
+	/* Growing a file beyond this limit is a SIGXFSZ, not an error. */
+	if (getrlimit(RLIMIT_FSIZE, &limit) == 0 && limit.rlim_cur < session.at.total_bytes)
+		return fail("the size of files is limited (ulimit -f)", -EFBIG);
 	if (ftruncate(fd, (off_t)session.at.total_bytes) < 0)
 		return fail("the segment cannot be sized", -errno);
 	int err = reserve_beginning(fd);
@@ -318,11 +319,23 @@ session_ensure(void)
 
 /* ---- the end ---- */
 
+/* A heartbeat may be a dead collector's; the lock ends with its holder. */
+static bool
+object_locked(void)
+{
+	int fd = shm_open(session.name, O_RDONLY | O_CLOEXEC, 0);
+	if (fd < 0)
+		return false;
+	bool locked = flock(fd, LOCK_EX | LOCK_NB) < 0;
+	close(fd);
+	return locked;
+}
+
 static bool
 unlink_at_exit(void)
 {
 	return session_options.mode != LANE_OVERWRITE && !session_options.keep &&
-	       !session_options.launch_id && !session_reader_alive();
+	       !session_options.launch_id && !object_locked();
 }
 
 void

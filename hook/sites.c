@@ -42,6 +42,13 @@ sites_init(const char *stdlib)
 	return extra_index < 0 ? -1 : 0;
 }
 
+void
+sites_fini(void)
+{
+	extra_index = -1;
+	memset(cache, 0, sizeof cache);
+}
+
 /* The info that hangs on a code object of the main interpreter; made at first sight. */
 static struct code_info *
 info_of(PyCodeObject *code, PyObject *globals, struct code_info *spare)

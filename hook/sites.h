@@ -28,11 +28,14 @@ struct sites {
 };
 
 /*
- * Ask for the co_extra index; once, with the GIL, in the main interpreter. 0 or -1, then the
+ * Ask for the co_extra index, with the GIL, in the main interpreter. 0 or -1, then the
  * sites are interned at each event, slower. `stdlib` is the folder of the standard library,
  * "" when unknown; copied.
  */
 int sites_init(const char *stdlib);
+
+/* The interpreter ends, and with it the index; another Py_Initialize may follow. */
+void sites_fini(void);
 
 /* `frames`: how many the user wants; 0 only tells whether importlib is at work. */
 void sites_find(PyThreadState *tstate, bool main_interpreter, uint32_t frames, struct sites *out);

@@ -85,25 +85,26 @@ record(struct producer *producer, const struct event_name *name, const char *tex
 		settings_check_lease();
 		return;
 	}
-	/* Slot 0 has room for the head: it can be filled in when the rest is known. */
+	/* Slot 0 has room for the head: it is filled in when the rest is known. */
 	struct audit_head *head = (struct audit_head *)w.at;
-	struct audit_head filled = {
-		.site = sites->at,
-		.caller = sites->caller,
-		.n_stack = (uint8_t)sites->n_stack,
-	};
+	uint8_t flags = 0, n_args;
 	bool truncated = false;
 	w.at += sizeof *head;
 	if (unlikely(name == NULL)) {
-		filled.flags |= AUDIT_NAME_INLINE;
+		flags |= AUDIT_NAME_INLINE;
 		args_encode_text(&w, text, strlen(text));
 	}
 	if (unlikely(sites->n_stack > 0))
 		lane_put(&w, sites->stack, sites->n_stack * sizeof sites->stack[0]);
-	filled.n_args = (uint8_t)args_encode(&w, args, name, &truncated);
+	n_args = (uint8_t)args_encode(&w, args, name, &truncated);
 	if (unlikely(truncated))
-		filled.flags |= AUDIT_TRUNCATED;
-	memcpy(head, &filled, sizeof filled);
+		flags |= AUDIT_TRUNCATED;
+	head->site = sites->at;
+	head->caller = sites->caller;
+	head->n_args = n_args;
+	head->n_stack = (uint8_t)sites->n_stack;
+	head->flags = flags;
+	head->spare = 0;
 	lane_commit(&w, ticks, producer->tid, name != NULL ? name->id : 0);
 }
 
@@ -165,6 +166,15 @@ audit_event(const char *text, PyObject *args)
 	producer->busy = false;
 }
 
+/* The list of hooks is cleared, and with it ours: the last we hear of this interpreter. */
+static void
+the_end(void)
+{
+	installed = false;
+	sites_fini();
+	session_stop(2);
+}
+
 static int
 hook(const char *event, PyObject *args, void *data)
 {
@@ -172,10 +182,8 @@ hook(const char *event, PyObject *args, void *data)
 	if (unlikely(load_relaxed(&session.state) != SESSION_RUNNING)) {
 		if (event == own_event)
 			seen_own_event = true;
-		if (session.state == SESSION_STOPPED && strcmp(event, last_event) == 0) {
-			installed = false;
-			session_stop(2);
-		}
+		if (session.state == SESSION_STOPPED && strcmp(event, last_event) == 0)
+			the_end();
 		if (session.state == SESSION_STOPPED || !session_ensure())
 			return 0;
 	}
@@ -184,11 +192,8 @@ hook(const char *event, PyObject *args, void *data)
 		return 0;
 	}
 	audit_event(event, args);
-	/* The last one of a clean end: the list of hooks, and with it ours, goes now. */
-	if (unlikely(event[0] == 'c' && strcmp(event, last_event) == 0)) {
-		installed = false;
-		session_stop(2);
-	}
+	if (unlikely(event[0] == 'c' && strcmp(event, last_event) == 0))
+		the_end();
 	return 0;
 }
 
