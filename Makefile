@@ -116,10 +116,33 @@ $(BUILD)/python/%: hook/python/%
 check: bootstrap
 	$(Q)tests/run
 
+# What takes longer: the interpreters' own regression tests, long torture runs.
+check-all: bootstrap
+	$(Q)tests/run --all
+
+bench: all benches
+	$(Q)tools/bench $(PYTHONS)
+
+demo: all
+	$(Q)PYTHON=$(PYTHON) tools/demo
+
+install: all
+	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/lib/pyauditd \
+		$(DESTDIR)$(PREFIX)/share/man/man1 $(DESTDIR)$(PREFIX)/share/doc/pyauditd
+	install -m 755 $(BUILD)/bin/auditd-collect $(DESTDIR)$(PREFIX)/bin
+	cp -R $(BUILD)/python $(DESTDIR)$(PREFIX)/lib/pyauditd/
+	install -m 644 doc/auditd-collect.1 $(DESTDIR)$(PREFIX)/share/man/man1
+	install -m 644 README.md LICENSE doc/schema.json doc/schema.md \
+		$(DESTDIR)$(PREFIX)/share/doc/pyauditd
+
 help:
 	@echo 'make            the collector, and the hook for PYTHON ($(PYTHON))'
 	@echo 'make hooks      a hook for every CPython 3.8-3.15 found, or those in PYTHONS='
-	@echo 'make check      run the tests'
+	@echo 'make check      run the tests, under ten minutes'
+	@echo 'make check-all  and what takes longer: interpreters’ own tests, long torture runs'
+	@echo 'make bench      what it costs, beside no hook, a no-op C hook and a Python hook'
+	@echo 'make demo       trace a real job and show the lines'
+	@echo 'make install    to DESTDIR= PREFIX=/usr/local, with every hook that was built'
 	@echo 'make clean      remove build/'
 	@echo 'SAN=address,undefined | SAN=thread, WERROR=1, V=1, CFLAGS='
 
