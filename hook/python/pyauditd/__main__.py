@@ -1,0 +1,200 @@
+# SPDX-License-Identifier: MIT
+"""python -m pyauditd install|uninstall|status: have this environment's Python trace itself.
+
+install copies this package into site-packages, with the hooks of all versions, and puts beside it
+
+    pyauditd.pth      an import line, for Python up to 3.17
+    pyauditd.start    an entry point, for Python from 3.15 on, which then ignores the import line
+
+Both are read whenever a Python of this environment starts. The copy has a file INSTALLED in it:
+only a folder with this file is overwritten or removed.
+"""
+import argparse
+import compileall
+import os
+import shutil
+import site
+import sys
+import sysconfig
+
+import pyauditd
+
+# The line is run by every Python of the environment, so it does not so much as import the package
+# unless asked, and catches what would otherwise be printed each time.
+PTH = ('import os; exec("if os.environ.get(\'PYAUDITD\') {condition} or'
+       ' os.environ.get(\'PYAUDITD_DEBUG\'):\\n try:\\n  import pyauditd._activate as a; a.{call}()'
+       '\\n except Exception: pass")\n')
+START = "pyauditd._activate:{call}\n"
+
+IF_ASKED = {"call": "if_asked", "condition": "", "what": "programs that run with PYAUDITD=1"}
+ALWAYS = {"call": "always", "condition": "!= '0'",
+          "what": "all programs but those that run with PYAUDITD=0"}
+
+HERE = os.path.dirname(os.path.abspath(pyauditd.__file__))
+
+
+class Refused(Exception):
+    """What was asked for cannot be done; the text is the line for the user."""
+
+
+def main(argv=None):
+    """Returns the exit status: 0 done, 1 failed (with `status`: not installed), 2 usage."""
+    parser = argparse.ArgumentParser(
+        prog="python -m pyauditd",
+        description="Have every Python program of this environment (%s) trace itself, or not."
+                    % sys.prefix.replace("%", "%%"))
+    verbs = parser.add_subparsers(dest="verb", metavar="install|uninstall|status")
+    verbs.required = True
+    for verb, what in (("install", "trace the programs that run with PYAUDITD=1"),
+                       ("uninstall", "remove all that install made"),
+                       ("status", "say what is installed; exit status 1 when nothing is")):
+        sub = verbs.add_parser(verb, help=what, description=what)
+        sub.add_argument("--user", action="store_true", help="in your own site-packages")
+        if verb == "install":
+            sub.add_argument("--always", action="store_true",
+                             help="trace all programs but those that run with PYAUDITD=0")
+    args = parser.parse_args(argv)
+    try:
+        folder = site_folder(args.user)
+        if args.verb == "install":
+            return install(folder, ALWAYS if args.always else IF_ASKED)
+        return uninstall(folder) if args.verb == "uninstall" else status(folder)
+    except (Refused, ImportError, EnvironmentError) as error:
+        sys.stderr.write("pyauditd: %s: %s\n" % (args.verb, error))
+        return 1
+
+
+def site_folder(user):
+    """The folder of this environment whose .pth files are read."""
+    if user:
+        if not site.ENABLE_USER_SITE:
+            raise Refused("this environment does not use your own site-packages")
+        return site.getusersitepackages()
+    folder = sysconfig.get_path("purelib")
+    if os.path.realpath(folder) not in map(os.path.realpath, site.getsitepackages()):
+        raise Refused("Python does not read .pth files in %s" % folder)
+    return folder
+
+
+def install(folder, how):
+    pyauditd._load_hook()
+    new = not is_installed(folder)
+    try:
+        copy_package(folder)
+        write(os.path.join(folder, "pyauditd.pth"), PTH.format(**how))
+        if sys.version_info >= (3, 15):
+            write(os.path.join(folder, "pyauditd.start"), START.format(**how))
+    except EnvironmentError:
+        if new:
+            remove(folder)
+        raise
+    print("installed in %s: traces %s" % (folder, how["what"]))
+    return 0
+
+
+def uninstall(folder):
+    if is_installed(folder):
+        remove(folder)
+        print("uninstalled from %s" % folder)
+    else:
+        print("not installed in %s" % folder)
+    return 0
+
+
+def status(folder):
+    if not is_installed(folder):
+        print("not installed in %s" % folder)
+        return 1
+    with open(os.path.join(folder, "pyauditd.pth")) as file:
+        how = ALWAYS if "always" in file.read() else IF_ASKED
+    if not os.path.exists(os.path.join(folder, "pyauditd", "__init__.py")):
+        raise Refused("%s is gone: install again, or uninstall" % os.path.join(folder, "pyauditd"))
+    pyauditd._load_hook()
+    print("installed in %s: traces %s" % (folder, how["what"]))
+    return 0
+
+
+def is_installed(folder):
+    return any(os.path.lexists(os.path.join(folder, name))
+               for name in ("pyauditd.pth", "pyauditd.start", "pyauditd/INSTALLED"))
+
+
+def copy_package(folder):
+    """Make folder/pyauditd what this package is, file by file: other processes may use it."""
+    package = os.path.join(folder, "pyauditd")
+    marker = os.path.join(package, "INSTALLED")
+    if os.path.realpath(package) == os.path.realpath(HERE):
+        return
+    if os.path.lexists(package) and not os.path.exists(marker):
+        raise Refused("%s is there already, and not from here" % package)
+    if not os.path.exists(marker):
+        made = make_folders(package)
+        try:
+            write(marker, b"".join(os.fsencode(path) + b"\n" for path in made))
+        except EnvironmentError:
+            remove_folders(made)
+            raise
+    names = [name for name in os.listdir(HERE)
+             if name.endswith((".py", ".pyi", ".so")) or name == "py.typed"]
+    for name in os.listdir(package):
+        if name not in names and name not in ("INSTALLED", "__pycache__"):
+            os.unlink(os.path.join(package, name))
+    for name in names:
+        with open(os.path.join(HERE, name), "rb") as file:
+            write(os.path.join(package, name), file.read())
+    # Who runs programs here may not be allowed to write here.
+    compileall.compile_dir(package, quiet=2)
+
+
+def make_folders(path):
+    """Returns those that were not there, the innermost first. All or none."""
+    missing = []
+    while not os.path.isdir(path):
+        missing.append(path)
+        path = os.path.dirname(path)
+    for i in reversed(range(len(missing))):
+        try:
+            os.mkdir(missing[i])
+        except EnvironmentError:
+            remove_folders(missing[i + 1:])
+            raise
+    return missing
+
+
+def remove_folders(paths):
+    for path in paths:
+        try:
+            os.rmdir(path)
+        except EnvironmentError:
+            break  # somebody uses it by now
+
+
+def write(path, content):
+    """Replace the file, never change it: a process that has it mapped would crash."""
+    temporary = os.path.join(os.path.dirname(path), ".pyauditd.tmp")
+    try:
+        with open(temporary, "wb") as file:
+            file.write(content if isinstance(content, bytes) else content.encode("ascii"))
+        os.rename(temporary, path)
+    except EnvironmentError:
+        if os.path.lexists(temporary):
+            os.unlink(temporary)
+        raise
+
+
+def remove(folder):
+    """Take away what install made, also if it did not finish."""
+    for name in ("pyauditd.pth", "pyauditd.start"):
+        if os.path.lexists(os.path.join(folder, name)):
+            os.unlink(os.path.join(folder, name))
+    package = os.path.join(folder, "pyauditd")
+    marker = os.path.join(package, "INSTALLED")
+    if os.path.exists(marker) and not os.path.islink(package):
+        with open(marker, "rb") as file:
+            made = [os.fsdecode(line) for line in file.read().splitlines()]
+        shutil.rmtree(package)
+        remove_folders(made[1:])
+
+
+if __name__ == "__main__":
+    sys.exit(main())
