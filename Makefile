@@ -16,7 +16,8 @@ CC       ?= gcc
 CFLAGS   ?= -O2 -g
 WARN     := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wpointer-arith \
             -Wvla -Wundef $(if $(WERROR),-Werror)
-SANFLAGS := $(if $(SAN),-fsanitize=$(SAN) -fno-omit-frame-pointer)
+# ThreadSanitizer does not model fences; only overwrite mode has any.
+SANFLAGS := $(if $(SAN),-fsanitize=$(SAN) -fno-omit-frame-pointer) $(if $(findstring thread,$(SAN)),-Wno-tsan)
 DEFINES  := -D_GNU_SOURCE -DVERSION='"$(VERSION)"'
 C         = $(CC) -std=gnu11 $(CFLAGS) $(WARN) $(SANFLAGS) $(DEFINES) -MMD -MP
 Q        := $(if $(V),,@)
