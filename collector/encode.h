@@ -13,6 +13,8 @@
  *	hex       one of more than 4096 bits, as a string 0x...
  *	float     nan, inf, -inf as a string
  *	redacted  a secret was replaced by [redacted]
+ *	type      an element of the top-level argv that is no text: its type as <pathlib.Path>, or
+ *	          the digits of a number
  *
  * Names: args.NAME, then [i] for item i of a sequence and for the value of pair i of a dict,
  * [i].key for its key. A dict whose keys are not all str, or are one of the names with
@@ -32,15 +34,13 @@
 struct encoder {
 	struct line enc, trunc;     /* the notes of this line, "name":value,... */
 	struct line scratch;        /* redacted text */
-	struct line number;         /* a large integer */
-	bool redact;                /* wanted at all */
-	bool redact_now;            /* this event is of a kind that carries secrets */
+	bool redact;                /* look for secrets in the text of this line */
 };
 
 void encoder_fini(struct encoder *encoder);
 
 /* Before each line. */
-void encoder_begin(struct encoder *encoder, bool redact_now);
+void encoder_begin(struct encoder *encoder, bool redact);
 
 /* Append "enc" and "trunc", each with a comma before it, if there is anything to say. */
 void encoder_notes(struct encoder *encoder, struct line *out);
@@ -57,11 +57,35 @@ struct where {
 const uint8_t *encode_value(struct encoder *encoder, struct line *out, const uint8_t *at,
 			    const struct where *where);
 
-/* Text as a JSON string with its quotes, of a str or (`is_bytes`) a bytes. */
-void encode_text(struct encoder *encoder, struct line *out, const uint8_t *text, size_t n,
-		 bool is_bytes, const struct where *where);
-
+/* What a note says of a field; several together are joined with +. */
+enum encode_flags {
+	ENCODE_BYTES = 1,
+	ENCODE_PERCENT = 2,
+	ENCODE_INT = 4,
+	ENCODE_HEX = 8,
+	ENCODE_FLOAT = 16,
+	ENCODE_REDACTED = 32,
+	ENCODE_TYPE = 64,
+	ENCODE_ELEMENT = 128, /* no note: the text is one element of a list, see redact.h */
+};
 void encode_note(struct encoder *encoder, const struct where *where, unsigned flags);
 void encode_trunc(struct encoder *encoder, const struct where *where, uint64_t full);
+
+/* Text as a JSON string with its quotes; `flags`: what is known of it already. */
+void encode_text(struct encoder *encoder, struct line *out, const uint8_t *text, size_t n,
+		 unsigned flags, const struct where *where);
+/* A value that is a text. */
+void encode_text_value(struct encoder *encoder, struct line *out, const struct value *value,
+		       unsigned flags, const struct where *where);
+
+/* A tuple, list or dict; returns where the next value begins. */
+const uint8_t *encode_container(struct encoder *encoder, struct line *out,
+				const struct value *value, const struct where *where);
+
+/* The items of a sequence as an array of strings, whatever they are; for `argv`. */
+void encode_strings(struct encoder *encoder, struct line *out, const struct value *sequence,
+		    const struct where *where);
+void encode_argv(struct encoder *encoder, struct line *out, char *const *argv,
+		 const struct where *where);
 
 #endif

@@ -20,6 +20,7 @@ struct json {
 	struct line out;
 	struct encoder encoder;
 	struct line_clock clock;
+	bool redact;
 	size_t counts_begin; /* where an unfinished line of json_counts_begin() starts */
 	bool counts_any;
 };

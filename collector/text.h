@@ -18,8 +18,10 @@
 
 struct text {
 	struct line out;
+	struct line plain; /* one value, on its way */
 	struct encoder encoder;
 	struct line_clock clock;
+	bool redact;
 };
 
 void text_init(struct text *text, bool redact);

@@ -36,11 +36,32 @@ const uint8_t *value_read(const uint8_t *at, struct value *value);
 /* Where the next value begins, past all items. */
 const uint8_t *value_skip(const uint8_t *at);
 
-static inline bool value_is_str(const struct value *v) { return v->tag >= VALUE_STR8 && v->tag <= VALUE_STR_CUT; }
-static inline bool value_is_bytes(const struct value *v) { return v->tag >= VALUE_BYTES8 && v->tag <= VALUE_BYTES_CUT; }
-static inline bool value_is_text(const struct value *v) { return v->tag >= VALUE_STR8 && v->tag <= VALUE_BYTES_CUT; }
-static inline bool value_is_int(const struct value *v) { return v->tag >= VALUE_INT8 && v->tag <= VALUE_INT64; }
-static inline bool value_is_sequence(const struct value *v) { return v->tag == VALUE_TUPLE || v->tag == VALUE_LIST; }
+/* text: str or bytes; int: one that fits 64 bits; sequence: tuple or list. */
+static inline bool
+value_is_str(const struct value *v)
+{
+	return v->tag >= VALUE_STR8 && v->tag <= VALUE_STR_CUT;
+}
+static inline bool
+value_is_bytes(const struct value *v)
+{
+	return v->tag >= VALUE_BYTES8 && v->tag <= VALUE_BYTES_CUT;
+}
+static inline bool
+value_is_text(const struct value *v)
+{
+	return v->tag >= VALUE_STR8 && v->tag <= VALUE_BYTES_CUT;
+}
+static inline bool
+value_is_int(const struct value *v)
+{
+	return v->tag >= VALUE_INT8 && v->tag <= VALUE_INT64;
+}
+static inline bool
+value_is_sequence(const struct value *v)
+{
+	return v->tag == VALUE_TUPLE || v->tag == VALUE_LIST;
+}
 
 /* "str", "list", ...; "object" for KIND_OTHER and what is no kind. */
 const char *value_kind_name(unsigned kind);

@@ -1,0 +1,186 @@
+/* SPDX-License-Identifier: MIT */
+/* encode.h: what holds other values, and the lists of a command line. */
+#include "encode.h"
+
+#include "escape.h"
+#include "redact.h"
+
+static void
+put_redacted(struct encoder *encoder, struct line *out, const struct where *where)
+{
+	line_literal(out, "\"" REDACTED "\"");
+	encode_note(encoder, where, ENCODE_REDACTED);
+}
+
+/* A text in a list. `hide`: the one before it was `--password`. */
+static void
+put_element(struct encoder *encoder, struct line *out, const struct value *value, bool *hide,
+	    const struct where *where)
+{
+	if (*hide) {
+		put_redacted(encoder, out, where);
+		*hide = false;
+		return;
+	}
+	encode_text_value(encoder, out, value, ENCODE_ELEMENT, where);
+	*hide = encoder->redact && redact_wants_next(value->bytes, value->len);
+}
+
+/* What is no text, as a string: numbers in digits, all else by its type in angle brackets. */
+static const uint8_t *
+put_as_string(struct encoder *encoder, struct line *out, const uint8_t *at,
+	      const struct where *where)
+{
+	struct value value;
+	value_read(at, &value);
+	line_char(out, '"');
+	if (value_is_int(&value)) {
+		line_i64(out, value.integer);
+	} else if (value.tag == VALUE_OBJECT) {
+		line_char(out, '<');
+		escape_json_bare(out, value.bytes, value.len);
+		line_char(out, '>');
+	} else {
+		line_string(out, value.tag == VALUE_NONE ? "<NoneType>" : "<object>");
+	}
+	line_char(out, '"');
+	encode_note(encoder, where, ENCODE_TYPE);
+	return value_skip(at);
+}
+
+static const uint8_t *
+put_items(struct encoder *encoder, struct line *out, const uint8_t *at, uint32_t n,
+	  bool as_strings, const struct where *where)
+{
+	bool hide = false;
+	line_char(out, '[');
+	for (uint32_t i = 0; i < n; i++) {
+		struct where here = {.up = where, .index = i};
+		struct value value;
+		const uint8_t *next = value_read(at, &value);
+		if (i > 0)
+			line_char(out, ',');
+		if (value_is_text(&value)) {
+			put_element(encoder, out, &value, &hide, &here);
+		} else {
+			next = (as_strings ? put_as_string : encode_value)(encoder, out, at, &here);
+			hide = false;
+		}
+		at = next;
+	}
+	line_char(out, ']');
+	return at;
+}
+
+void
+encode_strings(struct encoder *encoder, struct line *out, const struct value *sequence,
+	       const struct where *where)
+{
+	put_items(encoder, out, sequence->bytes, sequence->len, true, where);
+	if (sequence->full > sequence->len)
+		encode_trunc(encoder, where, sequence->full);
+}
+
+void
+encode_argv(struct encoder *encoder, struct line *out, char *const *argv,
+	    const struct where *where)
+{
+	bool hide = false;
+	line_char(out, '[');
+	for (size_t i = 0; argv[i] != NULL; i++) {
+		struct where here = {.up = where, .index = i};
+		struct value value = {.tag = VALUE_STR, .bytes = (const uint8_t *)argv[i],
+				      .len = (uint32_t)strlen(argv[i])};
+		if (i > 0)
+			line_char(out, ',');
+		put_element(encoder, out, &value, &hide, &here);
+	}
+	line_char(out, ']');
+}
+
+/* All keys are str, and none could be taken for one of our own. */
+static bool
+is_plain_dict(const struct value *dict)
+{
+	static const char *const ours[] = {"_type", "_secret", "_dict"};
+	const uint8_t *at = dict->bytes;
+	for (uint32_t i = 0; i < dict->len; i++) {
+		struct value key;
+		at = value_read(at, &key);
+		if (!value_is_str(&key))
+			return false;
+		for (unsigned k = 0; k < sizeof ours / sizeof ours[0]; k++)
+			if (key.len == strlen(ours[k]) && memcmp(key.bytes, ours[k], key.len) == 0)
+				return false;
+		at = value_skip(at);
+	}
+	return true;
+}
+
+/* The value of a pair; replaced when its key is the name of a secret. */
+static const uint8_t *
+put_pair_value(struct encoder *encoder, struct line *out, const uint8_t *at,
+	       const struct value *key, const struct where *where)
+{
+	struct value value;
+	const uint8_t *next = value_read(at, &value);
+	if (encoder->redact && value_is_text(&value) && value_is_text(key) &&
+	    redact_is_name(key->bytes, key->len)) {
+		put_redacted(encoder, out, where);
+		return next;
+	}
+	return encode_value(encoder, out, at, where);
+}
+
+static const uint8_t *
+put_plain_dict(struct encoder *encoder, struct line *out, const struct value *dict,
+	       const struct where *where)
+{
+	const uint8_t *at = dict->bytes;
+	line_char(out, '{');
+	for (uint32_t i = 0; i < dict->len; i++) {
+		struct where here = {.up = where, .index = i};
+		struct where at_key = {.up = &here, .name = "key", .name_len = 3};
+		struct value key;
+		at = value_read(at, &key);
+		if (i > 0)
+			line_char(out, ',');
+		encode_text_value(encoder, out, &key, 0, &at_key);
+		line_char(out, ':');
+		at = put_pair_value(encoder, out, at, &key, &here);
+	}
+	line_char(out, '}');
+	return at;
+}
+
+static const uint8_t *
+put_pairs(struct encoder *encoder, struct line *out, const struct value *dict,
+	  const struct where *where)
+{
+	const uint8_t *at = dict->bytes;
+	line_literal(out, "{\"_dict\":[");
+	for (uint32_t i = 0; i < dict->len; i++) {
+		struct where here = {.up = where, .index = i};
+		struct where first = {.up = &here, .index = 0}, second = {.up = &here, .index = 1};
+		struct value key;
+		value_read(at, &key);
+		line_string(out, i > 0 ? ",[" : "[");
+		at = encode_value(encoder, out, at, &first);
+		line_char(out, ',');
+		at = put_pair_value(encoder, out, at, &key, &second);
+		line_char(out, ']');
+	}
+	line_literal(out, "]}");
+	return at;
+}
+
+const uint8_t *
+encode_container(struct encoder *encoder, struct line *out, const struct value *value,
+		 const struct where *where)
+{
+	if (value->full > value->len)
+		encode_trunc(encoder, where, value->full);
+	if (value->tag != VALUE_DICT)
+		return put_items(encoder, out, value->bytes, value->len, false, where);
+	return (is_plain_dict(value) ? put_plain_dict : put_pairs)(encoder, out, value, where);
+}

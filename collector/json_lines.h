@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: MIT */
+/* What json.c and json_process.c build their lines of. */
+#ifndef COLLECTOR_JSON_LINES_H
+#define COLLECTOR_JSON_LINES_H
+
+#include "json.h"
+
+/* {"v":1,"type":...,"time":...,"ts":...,"key":...; returns where it begins, for json_end(). */
+size_t json_begin(struct json *json, const struct json_source *source, const char *type,
+		  uint64_t time_ns);
+
+/* The notes and the closing brace. 0, or -ENOMEM and the line is taken back. */
+int json_end(struct json *json, size_t begin);
+
+/* ,"name":value */
+void json_number(struct json *json, const char *name, uint64_t n);
+void json_string(struct json *json, const char *name, const char *text);
+
+#endif

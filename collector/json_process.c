@@ -1,0 +1,182 @@
+/* SPDX-License-Identifier: MIT */
+/* Lines about a process and the account of its tracing. */
+#include <errno.h>
+#include <stdio.h>
+
+#include "escape.h"
+#include "json_lines.h"
+
+void
+json_number(struct json *json, const char *name, uint64_t n)
+{
+	line_literal(&json->out, ",\"");
+	line_string(&json->out, name);
+	line_literal(&json->out, "\":");
+	line_u64(&json->out, n);
+}
+
+/* NULL: not known, left out. */
+void
+json_string(struct json *json, const char *name, const char *text)
+{
+	struct where where = {.name = name, .name_len = strlen(name)};
+	if (text == NULL)
+		return;
+	line_literal(&json->out, ",\"");
+	line_string(&json->out, name);
+	line_literal(&json->out, "\":");
+	encode_text(&json->encoder, &json->out, (const uint8_t *)text, strlen(text), 0, &where);
+}
+
+static void
+put_pid(struct json *json, const struct json_source *source)
+{
+	line_bytes(&json->out, source->pid.text, source->pid.len);
+}
+
+/* What the kernel says of it. */
+static void
+put_identity(struct json *json, const struct identity *identity)
+{
+	static const struct where where = {.name = "argv", .name_len = 4};
+	json_number(json, "ppid", identity->ppid);
+	json_number(json, "uid", identity->uid);
+	json_string(json, "exe", identity->exe);
+	if (identity->argv != NULL) {
+		line_literal(&json->out, ",\"argv\":");
+		encode_argv(&json->encoder, &json->out, identity->argv, &where);
+	}
+	json_string(json, "cwd", identity->cwd);
+}
+
+/* sys.hexversion as people write it: 3.11.7, 3.15.0a2 */
+static void
+python_version(char text[32], uint32_t hex)
+{
+	static const char *const levels[16] = {[0xa] = "a", [0xb] = "b", [0xc] = "rc"};
+	const char *level = levels[hex >> 4 & 15];
+	int n = snprintf(text, 32, "%u.%u.%u", hex >> 24, hex >> 16 & 0xff, hex >> 8 & 0xff);
+	if (level != NULL)
+		snprintf(text + n, 32 - (size_t)n, "%s%u", level, hex & 15);
+}
+
+int
+json_start(struct json *json, const struct json_source *source, uint64_t time_ns,
+	   const struct identity *identity, const struct segment_header *header,
+	   const char *parent)
+{
+	char python[32];
+	size_t begin = json_begin(json, source, "process", time_ns);
+	python_version(python, header->python_hex);
+	json_string(json, "action", "start");
+	put_pid(json, source);
+	put_identity(json, identity);
+	json_string(json, "python", python);
+	json_string(json, "coverage", coverage_name(header->coverage));
+	json_string(json, "parent", parent);
+	return json_end(json, begin);
+}
+
+int
+json_start_untraced(struct json *json, uint64_t time_ns, const struct identity *identity)
+{
+	size_t begin = json_begin(json, NULL, "process", time_ns);
+	json_string(json, "action", "start");
+	json_number(json, "pid", identity->pid);
+	put_identity(json, identity);
+	json_string(json, "coverage", coverage_name(COVERAGE_NONE));
+	return json_end(json, begin);
+}
+
+int
+json_exit(struct json *json, const struct json_source *source, uint64_t time_ns, const char *how,
+	  const struct account *account)
+{
+	size_t begin = json_begin(json, source, "process", time_ns);
+	json_string(json, "action", "exit");
+	put_pid(json, source);
+	json_string(json, "exit", how);
+	json_number(json, "attempted", account->attempted);
+	json_number(json, "lost_hook", account->lost_hook);
+	json_number(json, "lost_collector", account->lost_collector);
+	return json_end(json, begin);
+}
+
+int
+json_stats(struct json *json, const struct json_source *source, uint64_t time_ns,
+	   const struct account *account)
+{
+	size_t begin = json_begin(json, source, "stats", time_ns);
+	put_pid(json, source);
+	json_number(json, "attempted", account->attempted);
+	json_number(json, "counted", account->counted);
+	json_number(json, "recorded", account->recorded);
+	json_number(json, "lost_hook", account->lost_hook);
+	json_number(json, "emitted", account->emitted);
+	json_number(json, "filtered", account->filtered);
+	json_number(json, "lost_collector", account->lost_collector);
+	line_literal(&json->out, ",\"lost\":{");
+	const char *comma = "\"";
+	for (unsigned i = 0; i < N_LOST_REASONS; i++) {
+		if (account->lost[i] == 0)
+			continue;
+		line_string(&json->out, comma);
+		line_string(&json->out, lost_reason_name(i));
+		line_literal(&json->out, "\":");
+		line_u64(&json->out, account->lost[i]);
+		comma = ",\"";
+	}
+	line_char(&json->out, '}');
+	json_number(json, "high_water_slots", account->high_water_slots);
+	json_number(json, "ring_slots", account->ring_slots);
+	return json_end(json, begin);
+}
+
+void
+json_counts_begin(struct json *json, const struct json_source *source, uint64_t time_ns)
+{
+	json->counts_begin = json_begin(json, source, "counts", time_ns);
+	json->counts_any = false;
+	put_pid(json, source);
+	line_literal(&json->out, ",\"events\":{");
+}
+
+void
+json_count(void *context, const char *event, enum level level, uint64_t n)
+{
+	struct json *json = context;
+	(void)level;
+	if (json->counts_any)
+		line_char(&json->out, ',');
+	json->counts_any = true;
+	if (escape_json(&json->out, (const uint8_t *)event, strlen(event))) {
+		struct where events = {.name = "events", .name_len = 6};
+		struct where where = {.up = &events, .name = event, .name_len = strlen(event)};
+		encode_note(&json->encoder, &where, ENCODE_PERCENT);
+	}
+	line_char(&json->out, ':');
+	line_u64(&json->out, n);
+}
+
+int
+json_counts_end(struct json *json)
+{
+	if (!json->counts_any) {
+		line_cut(&json->out, json->counts_begin);
+		return 0;
+	}
+	line_char(&json->out, '}');
+	return json_end(json, json->counts_begin);
+}
+
+int
+json_notice(struct json *json, const struct json_source *source, uint64_t time_ns,
+	    const char *what, const char *detail)
+{
+	size_t begin = json_begin(json, source, "notice", time_ns);
+	if (source != NULL)
+		put_pid(json, source);
+	json_string(json, "what", what);
+	json_string(json, "detail", detail);
+	return json_end(json, begin);
+}

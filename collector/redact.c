@@ -1,0 +1,190 @@
+/* SPDX-License-Identifier: MIT */
+#include "redact.h"
+
+static const char *const words[] = {
+	"password", "passwd",     "passphrase", "passwort",    "pwd",        "secret",
+	"token",    "apikey",     "api_key",    "access_key",  "secret_key", "private_key",
+	"auth_key", "account_key", "credential", "credentials", "authorization", "cookie",
+	"signature", "sessionid",  "session_id",
+};
+
+static char
+folded(uint8_t c)
+{
+	if (c >= 'A' && c <= 'Z')
+		return (char)(c + 32);
+	return c == '-' ? '_' : (char)c;
+}
+
+static bool
+is_name_char(uint8_t c)
+{
+	return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+	       c == '_' || c == '-' || c == '.';
+}
+
+bool
+redact_is_name(const uint8_t *text, size_t n)
+{
+	for (size_t i = 0; i < sizeof words / sizeof words[0]; i++) {
+		size_t len = strlen(words[i]), k = len;
+		if (len > n)
+			continue;
+		while (k > 0 && folded(text[n - len + k - 1]) == words[i][k - 1])
+			k--;
+		if (k == 0)
+			return true;
+	}
+	return false;
+}
+
+bool
+redact_wants_next(const uint8_t *text, size_t n)
+{
+	if (n < 3 || text[0] != '-')
+		return false;
+	for (size_t i = 0; i < n; i++)
+		if (!is_name_char(text[i]))
+			return false;
+	return redact_is_name(text, n);
+}
+
+static bool
+is_blank(uint8_t c)
+{
+	return c == ' ' || c == '\t' || c == '\n' || c == '\r';
+}
+
+/* The text under work; what lies before `copied` is in `out`. */
+struct scan {
+	const uint8_t *text;
+	size_t n, copied;
+	struct line *out;
+	bool element, found;
+};
+
+static void
+replace(struct scan *scan, size_t from, size_t to)
+{
+	if (from >= to || from < scan->copied)
+		return;
+	line_bytes(scan->out, scan->text + scan->copied, from - scan->copied);
+	line_literal(scan->out, REDACTED);
+	scan->copied = to;
+	scan->found = true;
+}
+
+/* Where a value that begins at `i` ends. */
+static size_t
+value_end(const struct scan *scan, size_t i, bool to_the_end)
+{
+	if (to_the_end)
+		return scan->n;
+	const uint8_t *t = scan->text;
+	for (; i < scan->n; i++)
+		if (is_blank(t[i]) || t[i] == '&' || t[i] == ';' || t[i] == '#' || t[i] == ',' ||
+		    t[i] == '"' || t[i] == '\'' || t[i] == '}' || t[i] == ')')
+			break;
+	return i;
+}
+
+/* The value behind a separator at `i`: quoted, or up to what ends it; returns its end. */
+static size_t
+hide_value(struct scan *scan, size_t i, bool to_the_end)
+{
+	const uint8_t *t = scan->text;
+	if (i < scan->n && (t[i] == '"' || t[i] == '\'')) {
+		uint8_t quote = t[i++];
+		size_t end = i;
+		while (end < scan->n && t[end] != quote)
+			end += t[end] == '\\' && end + 1 < scan->n ? 2 : 1;
+		replace(scan, i, end);
+		return end;
+	}
+	size_t end = value_end(scan, i, to_the_end);
+	replace(scan, i, end);
+	return end;
+}
+
+static size_t
+skip_blanks(const struct scan *scan, size_t i)
+{
+	while (i < scan->n && is_blank(scan->text[i]))
+		i++;
+	return i;
+}
+
+/* "Bearer X", "Basic X": the scheme is no secret and ends at a blank. */
+static size_t
+skip_scheme(const struct scan *scan, size_t i)
+{
+	static const char *const schemes[] = {"bearer ", "basic ", "digest ", "token "};
+	for (size_t k = 0; k < sizeof schemes / sizeof schemes[0]; k++) {
+		size_t len = strlen(schemes[k]), j = 0;
+		while (j < len && i + j < scan->n && folded(scan->text[i + j]) == schemes[k][j])
+			j++;
+		if (j == len)
+			return i + len;
+	}
+	return i;
+}
+
+/* A separator at `i` whose name ends there: name=, name:, "name":, --name X. */
+static size_t
+look_at_separator(struct scan *scan, size_t i)
+{
+	const uint8_t *t = scan->text;
+	uint8_t separator = t[i];
+	size_t end = i;
+	if (separator == ':' && end > 0 && (t[end - 1] == '"' || t[end - 1] == '\''))
+		end--;
+	size_t begin = end;
+	while (begin > scan->copied && is_name_char(t[begin - 1]))
+		begin--;
+	if (begin == end || !redact_is_name(t + begin, end - begin))
+		return i + 1;
+	if (is_blank(separator) && t[begin] != '-')
+		return i + 1;
+	if (separator == ':' && end == i && i + 1 < scan->n && !is_blank(t[i + 1]) &&
+	    t[i + 1] != '"')
+		return i + 1; /* passwd:db, C++ names, host:port */
+	size_t value = separator == '=' ? i + 1 : skip_scheme(scan, skip_blanks(scan, i + 1));
+	return hide_value(scan, value, scan->element && begin == 0);
+}
+
+/* "://" at `i`: what stands before an @ of the authority. */
+static size_t
+look_at_url(struct scan *scan, size_t i)
+{
+	const uint8_t *t = scan->text;
+	size_t begin = i + 3, at = 0;
+	for (size_t k = begin; k < scan->n; k++) {
+		if (t[k] == '/' || t[k] == '?' || t[k] == '#' || is_blank(t[k]) || t[k] == '"')
+			break;
+		if (t[k] == '@')
+			at = k; /* the last one: a password may hold others */
+	}
+	if (at > begin)
+		replace(scan, begin, at);
+	return begin;
+}
+
+bool
+redact_text(struct line *out, const uint8_t *text, size_t n, bool element)
+{
+	struct scan scan = {.text = text, .n = n, .out = out, .element = element};
+	line_cut(out, 0);
+	for (size_t i = 0; i < n;) {
+		uint8_t c = text[i];
+		if (c == ':' && n - i > 3 && text[i + 1] == '/' && text[i + 2] == '/')
+			i = look_at_url(&scan, i);
+		else if (c == '=' || c == ':' || is_blank(c))
+			i = look_at_separator(&scan, i);
+		else
+			i++;
+	}
+	if (!scan.found)
+		return false;
+	line_bytes(out, text + scan.copied, n - scan.copied);
+	return true;
+}

@@ -1,0 +1,332 @@
+/* SPDX-License-Identifier: MIT */
+#include "text.h"
+
+#include <errno.h>
+
+#include "escape.h"
+#include "roles.h"
+#include "template.h"
+
+void
+text_init(struct text *text, bool redact)
+{
+	memset(text, 0, sizeof *text);
+	text->redact = redact;
+}
+
+void
+text_fini(struct text *text)
+{
+	line_fini(&text->out);
+	line_fini(&text->plain);
+	encoder_fini(&text->encoder);
+}
+
+/* Where the columns end; a longer entry pushes the rest of its line. */
+enum { TIME_END = 16, PID_END = 33, EVENT_END = 53 };
+
+static void
+pad_to(struct text *text, size_t begin, size_t column)
+{
+	do
+		line_char(&text->out, ' ');
+	while (text->out.len - begin < column && !text->out.failed);
+}
+
+static int
+end(struct text *text, size_t begin)
+{
+	line_char(&text->out, '\n');
+	if (!text->out.failed)
+		return 0;
+	line_cut(&text->out, begin);
+	return -ENOMEM;
+}
+
+/* Marks that turn the direction of text: U+061C, U+200E, U+200F, U+202A-E, U+2066-9. */
+static unsigned
+bidi_mark(const uint8_t *s, size_t n)
+{
+	if (n >= 2 && s[0] == 0xd8 && s[1] == 0x9c)
+		return 0x061c;
+	if (n < 3 || s[0] != 0xe2)
+		return 0;
+	unsigned c = 0x2000u | (unsigned)(s[1] & 0x3f) << 6 | (s[2] & 0x3f);
+	bool turns = c == 0x200e || c == 0x200f || (c >= 0x202a && c <= 0x202e) ||
+		     (c >= 0x2066 && c <= 0x2069);
+	return turns ? c : 0;
+}
+
+/* JSON text made harmless: its escapes cover control characters, but not these. */
+static void
+put_safe(struct text *text, const char *json, size_t n)
+{
+	static const char hex[] = "0123456789abcdef";
+	const uint8_t *s = (const uint8_t *)json;
+	for (size_t i = 0; i < n; i++) {
+		unsigned c = s[i] >= 0xd8 ? bidi_mark(s + i, n - i) : 0;
+		if (c == 0) {
+			line_char(&text->out, json[i]);
+			continue;
+		}
+		char escaped[6] = {'\\', 'u', hex[c >> 12], hex[c >> 8 & 15], hex[c >> 4 & 15],
+				   hex[c & 15]};
+		line_bytes(&text->out, escaped, sizeof escaped);
+		i += c == 0x061c ? 1 : 2;
+	}
+}
+
+/* What the encoder wrote into text->plain; without its quotes, if it has any. */
+static void
+put_plain(struct text *text)
+{
+	const char *from = text->plain.text;
+	size_t n = text->plain.len;
+	if (n >= 2 && from[0] == '"') {
+		from++;
+		n -= 2;
+	}
+	put_safe(text, from, n);
+	text->out.failed |= text->plain.failed;
+	line_cut(&text->plain, 0);
+}
+
+static const struct where nowhere = {.name = ""};
+
+static void
+put_string(struct text *text, const char *s)
+{
+	encode_text(&text->encoder, &text->plain, (const uint8_t *)s, strlen(s), 0, &nowhere);
+	put_plain(text);
+}
+
+static void
+put_text_value(struct text *text, const struct value *value, unsigned flags)
+{
+	encode_text_value(&text->encoder, &text->plain, value, flags, &nowhere);
+	put_plain(text);
+	if (value->full > value->len && (value->tag == VALUE_STR_CUT || value->tag == VALUE_BYTES_CUT))
+		line_literal(&text->out, "...");
+}
+
+static size_t
+put_begin(struct text *text, uint32_t pid, uint32_t tid, uint64_t time_ns, const char *event)
+{
+	size_t begin = text->out.len;
+	encoder_begin(&text->encoder, text->redact);
+	line_time_of_day(&text->out, &text->clock, time_ns);
+	pad_to(text, begin, TIME_END);
+	line_u64(&text->out, pid);
+	if (tid != 0 && tid != pid) {
+		line_char(&text->out, '/');
+		line_u64(&text->out, tid);
+	}
+	pad_to(text, begin, PID_END);
+	put_string(text, event);
+	pad_to(text, begin, EVENT_END);
+	return begin;
+}
+
+int
+text_header(struct text *text)
+{
+	size_t begin = text->out.len;
+	line_literal(&text->out, "TIME");
+	pad_to(text, begin, TIME_END);
+	line_literal(&text->out, "PID/TID");
+	pad_to(text, begin, PID_END);
+	line_literal(&text->out, "EVENT");
+	pad_to(text, begin, EVENT_END);
+	line_literal(&text->out, "DETAILS  AT");
+	return end(text, begin);
+}
+
+/* The elements of an argv, a blank between them. */
+static void
+put_argv(struct text *text, const struct value *argv)
+{
+	encode_strings(&text->encoder, &text->plain, argv, &nowhere);
+	put_plain(text);
+}
+
+static void
+put_address(struct text *text, const struct roles *roles)
+{
+	bool brackets = roles->has_port && memchr(roles->host.bytes, ':', roles->host.len) != NULL;
+	if (brackets)
+		line_char(&text->out, '[');
+	put_text_value(text, &roles->host, 0);
+	if (brackets)
+		line_char(&text->out, ']');
+	if (roles->has_port) {
+		line_char(&text->out, ':');
+		line_u64(&text->out, roles->port);
+	}
+}
+
+/* What has a role comes first and without its name: people look for it. */
+static void
+put_roles(struct text *text, const struct roles *roles)
+{
+	struct line *out = &text->out;
+	size_t begin = out->len;
+	if (roles->path.tag != 0)
+		put_text_value(text, &roles->path, 0);
+	if (roles->path2.tag != 0) {
+		line_literal(out, " -> ");
+		put_text_value(text, &roles->path2, 0);
+	}
+	if (roles->has_fd) {
+		line_literal(out, "fd ");
+		line_i64(out, roles->fd);
+	}
+	if (roles->host.tag != 0)
+		put_address(text, roles);
+	if (roles->argv.tag != 0) {
+		if (out->len > begin)
+			line_char(out, ' ');
+		if (roles->argv_is_one)
+			put_text_value(text, &roles->argv, ENCODE_ELEMENT);
+		else
+			put_argv(text, &roles->argv);
+	}
+	if (out->len > begin)
+		line_char(out, ' ');
+}
+
+/* The role's field was already shown; None and "some object" tell a reader nothing. */
+static bool
+is_worth_showing(const struct event_arg *arg, const struct value *value)
+{
+	if (value->tag == VALUE_NONE || value->tag == VALUE_OBJECT)
+		return false;
+	if (arg == NULL || arg->role == ROLE_NONE || arg->role == ROLE_URL)
+		return true;
+	if (arg->role == ROLE_PORT)
+		return !value_is_int(value);
+	return arg->role == ROLE_ADDRESS && !value_is_text(value) && value->len > 2;
+}
+
+static void
+put_args(struct text *text, const struct event *event)
+{
+	const uint8_t *at = event->values;
+	for (unsigned i = 0; i < event->n_args; i++) {
+		const struct event_arg *arg = roles_arg(event->info, i, 0);
+		struct value value;
+		value_read(at, &value);
+		if (is_worth_showing(arg, &value)) {
+			if (arg != NULL)
+				line_string(&text->out, arg->name);
+			else
+				line_char(&text->out, '_');
+			if (arg == NULL)
+				line_u64(&text->out, i);
+			line_char(&text->out, '=');
+			encode_value(&text->encoder, &text->plain, at, &nowhere);
+			put_safe(text, text->plain.text, text->plain.len);
+			line_cut(&text->plain, 0);
+			line_char(&text->out, ' ');
+		}
+		at = value_skip(at);
+	}
+	if (event->truncated)
+		line_literal(&text->out, "... ");
+}
+
+/* load app.py:32; of the file its last part. */
+static void
+put_site(struct text *text, const struct site *site)
+{
+	const char *slash = strrchr(site->file, '/');
+	line_char(&text->out, ' ');
+	put_string(text, site->func);
+	line_char(&text->out, ' ');
+	put_string(text, slash != NULL ? slash + 1 : site->file);
+	line_char(&text->out, ':');
+	line_u64(&text->out, site->line);
+}
+
+static int
+put_audit(struct text *text, uint32_t pid, const struct event *event)
+{
+	struct roles roles;
+	size_t begin = put_begin(text, pid, event->tid, event->time_ns, event->name);
+	text->encoder.redact = text->redact && event_carries_secrets(event);
+	roles_read(&roles, event, 0);
+	put_roles(text, &roles);
+	put_args(text, event);
+	/* The user's own line says more than the standard library's. */
+	const struct site *site = event->caller != NULL ? event->caller : event->at;
+	if (site != NULL)
+		put_site(text, site);
+	return end(text, begin);
+}
+
+static int
+put_lost(struct text *text, uint32_t pid, const struct event *event)
+{
+	size_t begin = put_begin(text, pid, 0, event->time_ns, "-- lost --");
+	line_u64(&text->out, event->lost_count);
+	line_literal(&text->out, " events, ");
+	line_string(&text->out, lost_reason_name(event->lost_reason));
+	return end(text, begin);
+}
+
+int
+text_event(struct text *text, uint32_t pid, const struct event *event)
+{
+	switch (event->type) {
+	case EVENT_AUDIT:
+		return put_audit(text, pid, event);
+	case EVENT_LOST:
+		return put_lost(text, pid, event);
+	case EVENT_NOTICE:
+		return text_notice(text, pid, event->time_ns, event->what, event->detail);
+	}
+	return 0;
+}
+
+int
+text_start(struct text *text, uint64_t time_ns, const struct identity *identity, unsigned coverage)
+{
+	size_t begin = put_begin(text, identity->pid, 0, time_ns, "-- process --");
+	if (identity->argv != NULL) {
+		encode_argv(&text->encoder, &text->plain, identity->argv, &nowhere);
+		put_plain(text);
+	} else if (identity->exe != NULL) {
+		put_string(text, identity->exe);
+	}
+	line_literal(&text->out, "  (seen from: ");
+	line_string(&text->out, coverage_name(coverage));
+	line_char(&text->out, ')');
+	return end(text, begin);
+}
+
+int
+text_exit(struct text *text, uint32_t pid, uint64_t time_ns, const char *how,
+	  const struct account *account)
+{
+	size_t begin = put_begin(text, pid, 0, time_ns, "-- exit --");
+	put_string(text, how);
+	uint64_t lost = account->lost_hook + account->lost_collector;
+	if (lost > 0) {
+		line_literal(&text->out, ", ");
+		line_u64(&text->out, lost);
+		line_literal(&text->out, " events lost");
+	}
+	return end(text, begin);
+}
+
+int
+text_notice(struct text *text, uint32_t pid, uint64_t time_ns, const char *what,
+	    const char *detail)
+{
+	size_t begin = put_begin(text, pid, 0, time_ns, "-- notice --");
+	put_string(text, what);
+	if (detail != NULL && detail[0] != '\0') {
+		line_literal(&text->out, ": ");
+		put_string(text, detail);
+	}
+	return end(text, begin);
+}
