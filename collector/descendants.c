@@ -1,0 +1,225 @@
+/* SPDX-License-Identifier: MIT */
+#include "descendants.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "clock.h"
+#include "identity.h"
+#include "proc.h"
+
+/*
+ * How long an interpreter may take to load the hook: this, and longer while it has used less
+ * processor time than a start needs and is not asleep.
+ */
+#define GRACE_NS 300000000u
+#define GRACE_BUSY_NS 1000000000u
+#define START_TICKS 10
+
+/* A walk may use this share of the time. */
+#define COST_DIVISOR 50
+
+/* A program that a process runs: an exec makes another. */
+struct seen {
+	uint32_t pid;
+	uint64_t start_time;
+	dev_t exe_dev;
+	ino_t exe_ino;
+	uint64_t first_ns;
+	bool settled; /* traced, announced, or no Python */
+	bool present; /* in this walk */
+};
+
+struct descendants {
+	uint32_t root;
+	uint64_t next_ns;
+	struct seen *seen;
+	size_t n_seen, room_seen;
+	uint32_t *queue; /* of this walk: pids */
+	size_t n_queue, room_queue;
+};
+
+struct descendants *
+descendants_new(uint32_t root_pid)
+{
+	struct descendants *descendants = calloc(1, sizeof *descendants);
+	if (descendants != NULL)
+		descendants->root = root_pid;
+	return descendants;
+}
+
+void
+descendants_free(struct descendants *descendants)
+{
+	if (descendants == NULL)
+		return;
+	free(descendants->seen);
+	free(descendants->queue);
+	free(descendants);
+}
+
+static void
+enqueue(struct descendants *descendants, uint32_t pid)
+{
+	if (descendants->n_queue == descendants->room_queue) {
+		size_t room = descendants->room_queue > 0 ? 2 * descendants->room_queue : 64;
+		uint32_t *queue = realloc(descendants->queue, room * sizeof *queue);
+		if (queue == NULL)
+			return;
+		descendants->queue = queue;
+		descendants->room_queue = room;
+	}
+	descendants->queue[descendants->n_queue++] = pid;
+}
+
+static void
+enqueue_children(struct descendants *descendants, int proc)
+{
+	char path[sizeof "task//children" + 256], children[8192];
+	int fd = openat(proc, "task", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	DIR *tasks = fd >= 0 ? fdopendir(fd) : NULL;
+	struct dirent *task;
+	while (tasks != NULL && (task = readdir(tasks)) != NULL) {
+		if (task->d_name[0] == '.')
+			continue;
+		snprintf(path, sizeof path, "task/%s/children", task->d_name);
+		if (proc_read(proc, path, children, sizeof children) <= 0)
+			continue;
+		char *at = children, *end;
+		for (unsigned long pid; (pid = strtoul(at, &end, 10)) > 0; at = end)
+			if (*end == ' ') /* else the buffer ended in the middle of it */
+				enqueue(descendants, (uint32_t)pid);
+	}
+	if (tasks != NULL)
+		closedir(tasks);
+	else if (fd >= 0)
+		close(fd);
+}
+
+/* The program that runs there now; NULL without memory. */
+static struct seen *
+look_up(struct descendants *descendants, const struct seen *now)
+{
+	for (size_t i = 0; i < descendants->n_seen; i++) {
+		struct seen *seen = &descendants->seen[i];
+		if (seen->pid == now->pid && seen->start_time == now->start_time &&
+		    seen->exe_dev == now->exe_dev && seen->exe_ino == now->exe_ino)
+			return seen;
+	}
+	if (descendants->n_seen == descendants->room_seen) {
+		size_t room = descendants->room_seen > 0 ? 2 * descendants->room_seen : 64;
+		struct seen *seen = realloc(descendants->seen, room * sizeof *seen);
+		if (seen == NULL)
+			return NULL;
+		descendants->seen = seen;
+		descendants->room_seen = room;
+	}
+	descendants->seen[descendants->n_seen] = *now;
+	return &descendants->seen[descendants->n_seen++];
+}
+
+struct libraries {
+	bool python, hook;
+};
+
+static bool
+note_library(void *context, const struct proc_mapping *mapping)
+{
+	struct libraries *libraries = context;
+	const char *slash = strrchr(mapping->path, '/');
+	if (slash != NULL && strncmp(slash, "/libpython", 10) == 0)
+		libraries->python = true;
+	if (strstr(mapping->path, "pyauditd") != NULL)
+		libraries->hook = true;
+	return !libraries->hook;
+}
+
+/*
+ * A Python without the hook in its memory. A forked worker that has raised nothing yet has
+ * the hook, and no segment: nothing to announce.
+ */
+static bool
+is_untraced_python(int proc, const struct identity *identity)
+{
+	struct libraries libraries = {false, false};
+	const char *slash = identity->exe != NULL ? strrchr(identity->exe, '/') : NULL;
+	int maps = proc_open_maps(proc);
+	if (maps < 0)
+		return false;
+	proc_maps(maps, note_library, &libraries);
+	close(maps);
+	libraries.python |= slash != NULL && strncmp(slash, "/python", 7) == 0;
+	return libraries.python && !libraries.hook;
+}
+
+static bool
+had_time(const struct seen *seen, const struct proc_stat *stat, uint64_t now_ns)
+{
+	uint64_t age = now_ns - seen->first_ns;
+	return age >= GRACE_BUSY_NS ||
+	       (age >= GRACE_NS && (stat->state == 'S' || stat->cpu_ticks >= START_TICKS));
+}
+
+static void
+visit(struct descendants *descendants, uint32_t pid, uint64_t now_ns, descendants_known_fn known,
+      descendants_found_fn found, void *context)
+{
+	struct proc_stat stat;
+	struct stat exe;
+	struct identity identity = {0};
+	int proc = proc_open(pid);
+	if (proc < 0)
+		return;
+	enqueue_children(descendants, proc);
+	if (fstatat(proc, "exe", &exe, 0) < 0 || proc_stat(proc, &stat) < 0)
+		goto out;
+	struct seen now = {pid, stat.start_time, exe.st_dev, exe.st_ino, now_ns, false, true};
+	struct seen *seen = look_up(descendants, &now);
+	if (seen == NULL)
+		goto out;
+	seen->present = true;
+	if (seen->settled || !had_time(seen, &stat, now_ns))
+		goto out;
+	seen->settled = true;
+	if (!known(context, pid) && identity_read(&identity, proc, pid) == 0 &&
+	    is_untraced_python(proc, &identity))
+		found(context, &identity);
+out:
+	identity_fini(&identity);
+	close(proc);
+}
+
+static void
+drop_absent(struct descendants *descendants)
+{
+	size_t kept = 0;
+	for (size_t i = 0; i < descendants->n_seen; i++)
+		if (descendants->seen[i].present)
+			descendants->seen[kept++] = descendants->seen[i];
+	descendants->n_seen = kept;
+}
+
+void
+descendants_scan(struct descendants *descendants, uint64_t now_ns, descendants_known_fn known,
+		 descendants_found_fn found, void *context)
+{
+	if (now_ns < descendants->next_ns)
+		return;
+	for (size_t i = 0; i < descendants->n_seen; i++)
+		descendants->seen[i].present = false;
+	descendants->n_queue = 0;
+	enqueue(descendants, descendants->root);
+	for (size_t i = 0; i < descendants->n_queue; i++)
+		visit(descendants, descendants->queue[i], now_ns, known, found, context);
+	drop_absent(descendants);
+	uint64_t cost = clock_ns(CLOCK_MONOTONIC) - now_ns;
+	uint64_t pause = cost * COST_DIVISOR;
+	descendants->next_ns = now_ns + cost +
+			       (pause > DESCENDANTS_EVERY_NS ? pause : DESCENDANTS_EVERY_NS);
+}

@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: MIT */
+/* How a process ended, as far as the kernel tells somebody who is not its parent. */
+#ifndef COLLECTOR_END_H
+#define COLLECTOR_END_H
+
+#include <stdint.h>
+
+/*
+ * Killed is also what is said when nobody knows: it ended without finalising the interpreter
+ * (a signal, os._exit), it was reaped, and this kernel keeps no status for others (PIDFD_INFO_EXIT
+ * came with Linux 6.15).
+ */
+/*      value   text, as in the stream */
+#define ENDS(X) \
+	X(CLEAN, "clean")   /* the interpreter was finalised */ \
+	X(EXITED, "exited") /* by os._exit() or such, without that */ \
+	X(KILLED, "killed") \
+	X(EXEC, "exec")     /* the process is there, and runs another program */
+
+enum end_how {
+#define X(name, text) END_##name,
+	ENDS(X)
+#undef X
+};
+
+const char *end_name(enum end_how how);
+
+/*
+ * Of a process whose program is gone. *status, as of waitpid, is asked for when it is -1, and
+ * stays -1 when nobody knows. `pidfd` may be -1.
+ */
+enum end_how end_ask(uint32_t pid, uint64_t start_time, int pidfd, int *status);
+
+#endif

@@ -1,0 +1,160 @@
+/* SPDX-License-Identifier: MIT */
+#include "proc.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/sysmacros.h>
+#include <unistd.h>
+
+int
+proc_open(uint32_t pid)
+{
+	char path[32];
+	snprintf(path, sizeof path, "/proc/%" PRIu32, pid);
+	int fd = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	if (fd < 0)
+		return errno == ENOENT ? -ESRCH : -errno;
+	return fd;
+}
+
+ssize_t
+proc_read(int proc, const char *name, char *buffer, size_t buffer_bytes)
+{
+	int fd = openat(proc, name, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return -errno;
+	size_t n = 0;
+	ssize_t got = 0;
+	while (n < buffer_bytes - 1 && (got = read(fd, buffer + n, buffer_bytes - 1 - n)) > 0)
+		n += (size_t)got;
+	int err = got < 0 ? -errno : 0;
+	close(fd);
+	buffer[n] = '\0';
+	return err < 0 ? err : (ssize_t)n;
+}
+
+int
+proc_stat(int proc, struct proc_stat *stat)
+{
+	char text[1024];
+	uint64_t user, system;
+	ssize_t n = proc_read(proc, "stat", text, sizeof text);
+	if (n < 0)
+		return (int)n;
+	const char *behind_name = strrchr(text, ')'); /* the name may hold any character */
+	if (behind_name == NULL ||
+	    sscanf(behind_name + 1,
+		   " %c %" SCNu32 " %*s %*s %*s %*s %*s %*s %*s %*s %*s %" SCNu64 " %" SCNu64
+		   " %*s %*s %*s %*s %*s %*s %" SCNu64,
+		   &stat->state, &stat->ppid, &user, &system, &stat->start_time) != 5)
+		return -EPROTO;
+	stat->cpu_ticks = user + system;
+	return 0;
+}
+
+int
+proc_status(int proc, struct proc_status *status)
+{
+	char text[4096];
+	ssize_t n = proc_read(proc, "status", text, sizeof text);
+	if (n < 0)
+		return (int)n;
+	const char *uid = strstr(text, "\nUid:");
+	if (uid == NULL || sscanf(uid, "\nUid:\t%*s\t%" SCNu32, &status->euid) != 1)
+		return -EPROTO;
+	const char *at = strstr(text, "\nNSpid:");
+	if (at == NULL)
+		at = strstr(text, "\nPid:"); /* before Linux 4.1 */
+	if (at == NULL)
+		return -EPROTO;
+	at = strchr(at, '\t');
+	while (at != NULL && *at == '\t') {
+		char *end;
+		status->ns_pid = (uint32_t)strtoul(at + 1, &end, 10);
+		at = end;
+	}
+	return 0;
+}
+
+char *
+proc_link(int proc, const char *name)
+{
+	char target[PATH_MAX];
+	ssize_t n = readlinkat(proc, name, target, sizeof target - 1);
+	return n < 0 ? NULL : strndup(target, (size_t)n);
+}
+
+void
+proc_each(proc_each_fn fn, void *context)
+{
+	DIR *dir = opendir("/proc");
+	struct dirent *entry;
+	bool go_on = dir != NULL;
+	while (go_on && (entry = readdir(dir)) != NULL) {
+		char *end;
+		unsigned long pid = strtoul(entry->d_name, &end, 10);
+		if (end != entry->d_name && *end == '\0')
+			go_on = fn(context, (uint32_t)pid);
+	}
+	if (dir != NULL)
+		closedir(dir);
+}
+
+int
+proc_open_maps(int proc)
+{
+	int fd = openat(proc, "maps", O_RDONLY | O_CLOEXEC);
+	return fd < 0 ? -errno : fd;
+}
+
+bool
+proc_alive(int maps)
+{
+	char byte;
+	return pread(maps, &byte, 1, 0) == 1;
+}
+
+/* start-end perms offset major:minor inode      path */
+static bool
+parse_mapping(char *line, struct proc_mapping *mapping)
+{
+	unsigned major_number, minor_number;
+	uint64_t ino;
+	int path_at = 0;
+	if (sscanf(line, "%" SCNx64 "-%" SCNx64 " %*s %*s %x:%x %" SCNu64 " %n", &mapping->start,
+		   &mapping->end, &major_number, &minor_number, &ino, &path_at) != 5)
+		return false;
+	mapping->dev = makedev(major_number, minor_number);
+	mapping->ino = (ino_t)ino;
+	mapping->path = line + path_at;
+	return ino != 0;
+}
+
+int
+proc_maps(int maps, proc_maps_fn fn, void *context)
+{
+	char text[32768];
+	size_t have = 0;
+	off_t offset = 0;
+	ssize_t got;
+	while ((got = pread(maps, text + have, sizeof text - 1 - have, offset)) > 0) {
+		char *line = text, *end;
+		offset += got;
+		have += (size_t)got;
+		for (; (end = memchr(line, '\n', (size_t)(text + have - line))); line = end + 1) {
+			struct proc_mapping mapping;
+			*end = '\0';
+			if (parse_mapping(line, &mapping) && !fn(context, &mapping))
+				return 0;
+		}
+		have = (size_t)(text + have - line);
+		memmove(text, line, have); /* a line is shorter than the buffer */
+	}
+	return got < 0 ? -errno : 0;
+}
