@@ -1,0 +1,214 @@
+/* SPDX-License-Identifier: MIT */
+#include "followed.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "clock.h"
+#include "end.h"
+#include "log.h"
+#include "proc.h"
+#include "values.h"
+
+bool
+reading_is_full(const struct reading *reading)
+{
+	return reading->max_events != 0 && reading->n_events >= reading->max_events;
+}
+
+/* ---- events ---- */
+
+/*
+ * Where relative paths of the next events start. Events are attempts: a chdir that failed is
+ * taken for one that did not, for the process may be far ahead of what is read here.
+ */
+static void
+note_chdir(struct followed *followed, const struct event *event)
+{
+	struct value value;
+	char *cwd;
+	if (event->n_args == 0)
+		return;
+	value_read(event->values, &value);
+	if (!value_is_text(&value) || value.len == 0)
+		return;
+	bool absolute = value.bytes[0] == '/';
+	const char *base = absolute || followed->cwd == NULL ? "" : followed->cwd;
+	if (asprintf(&cwd, "%s%s%.*s", base, absolute ? "" : "/", (int)value.len,
+		     (const char *)value.bytes) < 0)
+		return;
+	free(followed->cwd);
+	followed->source.cwd = followed->cwd = cwd;
+}
+
+static void
+take_event(void *context, struct tracee *tracee, const struct event *event)
+{
+	struct followed *followed = context;
+	struct reading *reading = followed->reading;
+	bool counts = event->type != EVENT_LOST && event->lane != EVENT_NO_LANE;
+	if (event->lane != 0 && event->lane != EVENT_NO_LANE)
+		followed->many_lanes = reading->printer->hold = true;
+	bool printed = (event->type != EVENT_AUDIT || !reading_is_full(reading)) &&
+		       printer_event(reading->printer, &followed->source, event);
+	if (counts && printed)
+		tracee_emitted(tracee, 1);
+	else if (counts)
+		tracee_filtered(tracee, 1);
+	if (event->type != EVENT_AUDIT)
+		return;
+	reading->n_events += printed;
+	if (reading->printer->filter != NULL && strcmp(event->name, "os.chdir") == 0)
+		note_chdir(followed, event);
+}
+
+int64_t
+followed_drain(struct followed *followed, uint64_t max)
+{
+	const struct reading *reading = followed->reading;
+	if (reading->max_events != 0 && reading->max_events - reading->n_events < max)
+		max = reading->max_events - reading->n_events;
+	return max > 0 ? tracee_drain(followed->tracee, take_event, followed, max) : 0;
+}
+
+/* ---- coming and going ---- */
+
+static int
+open_pidfd(uint32_t pid, int maps)
+{
+	if (pid == 0 || maps < 0)
+		return -1;
+	int fd = (int)syscall(SYS_pidfd_open, pid, 0);
+	if (fd >= 0 && !proc_alive(maps)) { /* maybe of the next process with this pid */
+		close(fd);
+		fd = -1;
+	}
+	return fd;
+}
+
+static uint64_t
+start_time_ns(const struct followed *followed, bool from_start)
+{
+	uint64_t now = clock_ns(CLOCK_REALTIME);
+	uint64_t started = tracee_header(followed->tracee)->start_realtime_ns;
+	return from_start && started < now ? started : now;
+}
+
+int
+followed_open(struct followed **result, struct reading *reading, struct segment_found *found,
+	      struct place *place, bool from_start, char *why, size_t why_bytes)
+{
+	struct followed *followed = calloc(1, sizeof *followed);
+	if (followed == NULL)
+		return -ENOMEM;
+	int err = tracee_open(&followed->tracee, found->fd, found->name, &found->identity,
+			      &reading->settings, false, why, why_bytes);
+	if (err != 0) {
+		free(followed);
+		return err;
+	}
+	found->fd = -1;
+	memset(&found->identity, 0, sizeof found->identity);
+	followed->found = *found;
+	found->maps = -1;
+	const struct identity *identity = tracee_identity(followed->tracee);
+	const struct segment_header *header = tracee_header(followed->tracee);
+	followed->reading = reading;
+	followed->place = place;
+	if (place != NULL)
+		place->n_users++;
+	followed->pid = identity->alive ? identity->pid : 0;
+	followed->pidfd = open_pidfd(followed->pid, followed->found.maps);
+	followed->many_lanes = (header->flags & SEGMENT_FREE_THREADED) != 0;
+	err = printer_source_init(&followed->source, tracee_key(followed->tracee),
+				  identity->alive ? identity->pid : identity->ns_pid,
+				  header->python_hex);
+	if (err == 0) {
+		followed->cwd = identity->cwd != NULL ? strdup(identity->cwd) : NULL;
+		followed->source.cwd = followed->cwd;
+	}
+	from_start |= reading->backlog || !identity->alive;
+	tracee_backlog(followed->tracee, from_start);
+	tracee_set_waiting(followed->tracee, true);
+	if (!from_start)
+		summary_subtract(reading->summary, followed->tracee);
+	printer_start(reading->printer, &followed->source, start_time_ns(followed, from_start),
+		      followed->tracee);
+	*result = followed;
+	return err;
+}
+
+bool
+followed_alive(const struct followed *followed)
+{
+	return followed->found.maps >= 0 && proc_alive(followed->found.maps);
+}
+
+static void
+close_and_free(struct followed *followed)
+{
+	tracee_close(followed->tracee);
+	printer_source_fini(&followed->source);
+	discover_fini(&followed->found);
+	if (followed->pidfd >= 0)
+		close(followed->pidfd);
+	if (followed->place != NULL)
+		followed->place->n_users--;
+	free(followed->cwd);
+	free(followed);
+}
+
+void
+followed_report(struct followed *followed)
+{
+	printer_stats(followed->reading->printer, &followed->source, clock_ns(CLOCK_REALTIME),
+		      followed->tracee);
+}
+
+void
+followed_end(struct followed *followed, int status)
+{
+	struct printer *printer = followed->reading->printer;
+	struct account account;
+	tracee_finish(followed->tracee, take_event, followed);
+	enum end_how how = end_ask(followed->pid, tracee_identity(followed->tracee)->start_time,
+				   followed->pidfd, &status);
+	/* What a dead one did last is the time of its end; else it is now. */
+	uint64_t now = followed->pid != 0 ? clock_ns(CLOCK_REALTIME) : 0;
+	if (tracee_ended_cleanly(followed->tracee) && (status == -1 || !WIFSIGNALED(status)))
+		how = END_CLEAN;
+	tracee_account(followed->tracee, &account);
+	summary_add(followed->reading->summary, followed->tracee);
+	printer_stats(printer, &followed->source, now, followed->tracee);
+	printer_exit(printer, &followed->source, now, end_name(how), status, &account);
+	discover_unlink(followed->place, &followed->found);
+	close_and_free(followed);
+}
+
+void
+followed_leave(struct followed *followed)
+{
+	tracee_tick(followed->tracee); /* losses behind the last record come up, too */
+	while (followed_drain(followed, 4096) == 4096 && !reading_is_full(followed->reading)) {
+	}
+	summary_add(followed->reading->summary, followed->tracee);
+	followed_report(followed);
+	log_verbose("pid %" PRIu32 " goes on without us", followed->source.pid);
+	close_and_free(followed);
+}
+
+void
+followed_drop(struct followed *followed)
+{
+	const char *why = tracee_why(followed->tracee);
+	log_error("pid %" PRIu32 ": %s; reading it no further", followed->source.pid, why);
+	printer_notice(followed->reading->printer, &followed->source, "damaged", why);
+	summary_add(followed->reading->summary, followed->tracee);
+	followed_report(followed);
+	close_and_free(followed);
+}

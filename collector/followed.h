@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: MIT */
+/* One process that is being read, from its first line to its last. */
+#ifndef COLLECTOR_FOLLOWED_H
+#define COLLECTOR_FOLLOWED_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "discover.h"
+#include "printer.h"
+#include "summary.h"
+#include "tracee.h"
+
+/* What all that are read have in common. */
+struct reading {
+	struct printer *printer;
+	struct summary *summary;
+	struct settings settings;
+	bool backlog;        /* asked for by the user */
+	uint64_t n_events;   /* printed so far */
+	uint64_t max_events; /* 0: no limit; beyond it events count as filtered */
+};
+
+bool reading_is_full(const struct reading *reading);
+
+struct followed {
+	struct reading *reading;
+	struct tracee *tracee;
+	struct segment_found found; /* its fd and identity have moved into the tracee */
+	struct place *place;        /* NULL: the object has no name there */
+	struct printer_source source;
+	char *cwd;
+	int pidfd;                  /* -1: none */
+	uint32_t pid;               /* out here; 0 when dead */
+	bool many_lanes;
+};
+
+/*
+ * Attach. With `from_start` everything that the segment holds is shown, else only what comes
+ * from now on. 0; then `found` is used up. TRACEE_NOT_READY, TRACEE_BUSY or -errno with `why`
+ * a sentence; `found` is still the caller's then.
+ */
+int followed_open(struct followed **followed, struct reading *reading,
+		  struct segment_found *found, struct place *place, bool from_start, char *why,
+		  size_t why_bytes);
+
+/* Print what is there, `max` events at the most; how many, or -TRACEE_CONDEMNED. */
+int64_t followed_drain(struct followed *followed, uint64_t max);
+
+bool followed_alive(const struct followed *followed);
+
+/*
+ * Each of these prints the account and frees. End: the process has ended, or is another
+ * program now; the object is removed. `status` as of waitpid, -1 when it is not known.
+ * Leave: it goes on without us. Drop: its segment turned out to be damaged.
+ */
+void followed_end(struct followed *followed, int status);
+void followed_leave(struct followed *followed);
+void followed_drop(struct followed *followed);
+
+/* Counts and stats lines as they are now. */
+void followed_report(struct followed *followed);
+
+#endif

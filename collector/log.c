@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: MIT */
+#include "log.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+static enum log_level wanted = LOG_NORMAL;
+
+void
+log_set_level(enum log_level level)
+{
+	wanted = level;
+}
+
+static void
+say(const char *format, va_list arguments)
+{
+	int kept = errno;
+	char line[2048] = "auditd-collect: ";
+	size_t prefix = strlen(line);
+	size_t room = sizeof line - prefix - 1;
+	int n = vsnprintf(line + prefix, room, format, arguments);
+	size_t length = prefix + (n < 0 ? 0 : (size_t)n >= room ? room - 1 : (size_t)n);
+	for (size_t i = prefix; i < length; i++)
+		if ((unsigned char)line[i] < 0x20 || line[i] == 0x7f)
+			line[i] = '?';
+	line[length++] = '\n';
+	/* Nowhere to report that stderr is gone. */
+	if (write(STDERR_FILENO, line, length) < 0) {
+	}
+	errno = kept;
+}
+
+#define SAY(level) \
+	do { \
+		if (wanted < (level)) \
+			return; \
+		va_list arguments; \
+		va_start(arguments, format); \
+		say(format, arguments); \
+		va_end(arguments); \
+	} while (0)
+
+void
+log_error(const char *format, ...)
+{
+	SAY(LOG_QUIET);
+}
+
+void
+log_note(const char *format, ...)
+{
+	SAY(LOG_NORMAL);
+}
+
+void
+log_verbose(const char *format, ...)
+{
+	SAY(LOG_VERBOSE);
+}

@@ -1,0 +1,263 @@
+/* SPDX-License-Identifier: MIT */
+#include "options.h"
+
+#include <errno.h>
+#include <getopt.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "option_values.h"
+
+/* What an option does with its argument: 0, -EINVAL with `why`, or -ENOMEM. */
+typedef int (*apply_fn)(struct options *options, const char *value, char *why, size_t size);
+
+struct option_row {
+	const char *group;    /* not NULL: a heading of the help stands before this row */
+	char letter;          /* 0: none */
+	const char *name;
+	const char *argument; /* NULL: takes none */
+	apply_fn apply;
+	const char *help;
+};
+
+#define SETTER(field) \
+	static int set_##field(struct options *options, const char *value, char *why, \
+			       size_t size) \
+	{ \
+		(void)value, (void)why, (void)size; \
+		options->field = true; \
+		return 0; \
+	}
+SETTER(all)
+SETTER(backlog)
+SETTER(append)
+SETTER(summary)
+SETTER(fail_on_loss)
+SETTER(quiet)
+SETTER(verbose)
+
+static int
+set_no_redact(struct options *options, const char *value, char *why, size_t size)
+{
+	(void)value, (void)why, (void)size;
+	options->redact = false;
+	return 0;
+}
+
+static int
+set_summary_only(struct options *options, const char *value, char *why, size_t size)
+{
+	(void)value, (void)why, (void)size;
+	options->summary = options->summary_only = true;
+	return 0;
+}
+
+static int
+help(struct options *options, const char *value, char *why, size_t size)
+{
+	(void)options, (void)value, (void)why, (void)size;
+	return OPTIONS_HELP;
+}
+
+static int
+version(struct options *options, const char *value, char *why, size_t size)
+{
+	(void)options, (void)value, (void)why, (void)size;
+	return OPTIONS_VERSION;
+}
+
+/* -f is left free on purpose (--follow of other tools): children are followed anyway. */
+static const struct option_row rows[] = {
+	{"Which programs (one of these, or -- COMMAND)", 'p', "pid", "N[,N]", option_pid,
+	 "these processes"},
+	{NULL, 0, "all", NULL, set_all, "every traced process, those that start later too"},
+	{NULL, 0, "name", "GLOB", option_name,
+	 "those whose program or whole command line matches, as pgrep -f"},
+	{"Which events", 'e', "events", "LIST", option_events,
+	 "names, globs, categories (@file @net @proc @code @import ...),\n"
+	 "all; a plain list replaces the default; +NAME, -NAME and\n"
+	 "NAME=off|count|record change it; may be repeated"},
+	{NULL, 'P', "path", "GLOB", option_path, "only events that touch such a path"},
+	{NULL, 0, "addr", "HOST[:PORT]", option_addr, "only events that touch such an address"},
+	{NULL, 0, "stack", "N", option_stack, "frames of context per event (default 1)"},
+	{NULL, 0, "backlog", NULL, set_backlog, "also what was held before we came"},
+	{NULL, 0, "reveal", "EVENT.ARG", option_reveal,
+	 "show this argument, which is held back as a secret"},
+	{NULL, 0, "no-redact", NULL, set_no_redact,
+	 "show passwords and tokens inside command lines and URLs"},
+	{"Where to", 'o', "output", "SINK", option_output,
+	 "-, a file, unix:PATH or '|program'; may be repeated\n"
+	 "(default: stdout; stderr with -- COMMAND)"},
+	{NULL, 0, "append", NULL, set_append, "append to files instead of emptying them"},
+	{NULL, 0, "format", "json|text", option_format,
+	 "default: text on a terminal, else json"},
+	{NULL, 'c', "summary", NULL, set_summary, "at the end a table of events and losses"},
+	{NULL, 0, "summary-only", NULL, set_summary_only, "that table, and no lines"},
+	{NULL, 0, "stats-interval", "S", option_stats_interval,
+	 "counts and stats lines every S seconds (default: at the end)"},
+	{"How long", 0, "duration", "S", option_duration, "leave after S seconds"},
+	{NULL, 'n', "max-events", "N", option_max_events, "leave after N events"},
+	{NULL, 0, "fail-on-loss", NULL, set_fail_on_loss,
+	 "exit 3 instead of 0 when events were lost"},
+	{"Other", 'q', "quiet", NULL, set_quiet, "say nothing on stderr but failures"},
+	{NULL, 'v', "verbose", NULL, set_verbose, "say more on stderr"},
+	{NULL, 0, "version", NULL, version, "print the version"},
+	{NULL, 'h', "help", NULL, help, "print this"},
+};
+#define N_ROWS (sizeof rows / sizeof rows[0])
+
+void
+options_print_help(FILE *file)
+{
+	fputs("usage: auditd-collect [options] --pid N | --all | --name GLOB\n"
+	      "       auditd-collect [options] -- COMMAND [ARGUMENT ...]\n"
+	      "       auditd-collect list | events [GLOB]   [--format json|text]\n"
+	      "\n"
+	      "Show what running Python programs do: files, network, processes, code.\n",
+	      file);
+	for (size_t i = 0; i < N_ROWS; i++) {
+		const struct option_row *row = &rows[i];
+		char left[64], letter[8] = "    ";
+		if (row->group != NULL)
+			fprintf(file, "\n%s:\n", row->group);
+		if (row->letter != 0)
+			snprintf(letter, sizeof letter, "-%c, ", row->letter);
+		snprintf(left, sizeof left, "%s--%s%s%s", letter, row->name,
+			 row->argument != NULL ? " " : "",
+			 row->argument != NULL ? row->argument : "");
+		const char *line = row->help;
+		for (const char *end; (end = strchr(line, '\n')) != NULL; line = end + 1) {
+			fprintf(file, "  %-26s %.*s\n", left, (int)(end - line), line);
+			left[0] = '\0';
+		}
+		fprintf(file, "  %-26s %s\n", left, line);
+	}
+	fputs("\n"
+	      "Exit status: 0 done, 1 failure, 2 usage, 3 lost events (--fail-on-loss),\n"
+	      "4 no permission, 5 no such process or not traced; with -- COMMAND the\n"
+	      "command's own (125 failure of ours, 126 not executable, 127 not found).\n",
+	      file);
+}
+
+int
+options_parse_format(const char *text, enum output_format *format)
+{
+	if (strcmp(text, "json") == 0)
+		*format = FORMAT_JSON;
+	else if (strcmp(text, "text") == 0)
+		*format = FORMAT_TEXT;
+	else
+		return -EINVAL;
+	return 0;
+}
+
+/* Exactly one way to say whom. */
+static int
+check_target(const struct options *options, char *why, size_t size)
+{
+	int n = (options->n_pids > 0) + options->all + (options->name != NULL) +
+		(options->command != NULL);
+	if (n == 1)
+		return 0;
+	if (n == 0)
+		snprintf(why, size, "say what to trace: --pid N, --all, --name GLOB or "
+				    "-- COMMAND (see --help)");
+	else
+		snprintf(why, size, "only one of --pid, --all, --name and -- COMMAND at a time");
+	return -EINVAL;
+}
+
+static int
+check_together(const struct options *options, char *why, size_t size)
+{
+	if (options->summary_only && options->outputs.n > 0) {
+		snprintf(why, size, "--summary-only writes no lines: leave out -o");
+		return -EINVAL;
+	}
+	if (options->append && options->outputs.n == 0) {
+		snprintf(why, size, "--append needs a file: add -o FILE");
+		return -EINVAL;
+	}
+	return check_target(options, why, size);
+}
+
+static void
+build_getopt(struct option *longs, char *shorts)
+{
+	/* '+': stop at the command; ':': tell a missing argument from an unknown option. */
+	*shorts++ = '+';
+	*shorts++ = ':';
+	for (size_t i = 0; i < N_ROWS; i++) {
+		bool has = rows[i].argument != NULL;
+		longs[i] = (struct option){rows[i].name, has ? required_argument : no_argument,
+					   NULL, 256 + (int)i};
+		if (rows[i].letter != 0) {
+			*shorts++ = rows[i].letter;
+			if (has)
+				*shorts++ = ':';
+		}
+	}
+	*shorts = '\0';
+}
+
+static const struct option_row *
+row_of(int code)
+{
+	if (code >= 256)
+		return &rows[code - 256];
+	for (size_t i = 0; i < N_ROWS; i++)
+		if (rows[i].letter == code)
+			return &rows[i];
+	return NULL;
+}
+
+static int
+refuse(int code, char **argv, char *why, size_t size)
+{
+	const struct option_row *row = optopt != 0 ? row_of(optopt) : NULL;
+	if (code == ':' && row != NULL)
+		snprintf(why, size, "--%s needs an argument (%s)", row->name, row->argument);
+	else if (row != NULL)
+		snprintf(why, size, "--%s takes no argument", row->name);
+	else if (optopt != 0)
+		snprintf(why, size, "unknown option -%c (see --help)", optopt);
+	else
+		snprintf(why, size, "unknown option %s (see --help)", argv[optind - 1]);
+	return -EINVAL;
+}
+
+int
+options_parse(struct options *options, int argc, char **argv, char *why, size_t why_bytes)
+{
+	struct option longs[N_ROWS + 1] = {{0}};
+	char shorts[2 * N_ROWS + 3];
+	int code;
+
+	memset(options, 0, sizeof *options);
+	options->stack = -1;
+	options->redact = true;
+	build_getopt(longs, shorts);
+	optind = 0; /* start over: glibc and musl both take 0 for that */
+	opterr = 0;
+	while ((code = getopt_long(argc, argv, shorts, longs, NULL)) != -1) {
+		const struct option_row *row = row_of(code);
+		if (row == NULL)
+			return refuse(code, argv, why, why_bytes);
+		int err = row->apply(options, optarg, why, why_bytes);
+		if (err != 0)
+			return err;
+	}
+	if (optind < argc)
+		options->command = argv + optind;
+	return check_together(options, why, why_bytes);
+}
+
+void
+options_fini(struct options *options)
+{
+	free(options->pids);
+	free(options->paths.items);
+	free(options->addrs.items);
+	free(options->outputs.items);
+}

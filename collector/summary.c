@@ -1,0 +1,196 @@
+/* SPDX-License-Identifier: MIT */
+#include "summary.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct row {
+	char *event;
+	int64_t n; /* below 0 between subtract and add */
+	enum level level;
+};
+
+struct summary {
+	struct row *rows; /* sorted by name */
+	size_t n, room;
+	int64_t lost[N_LOST_REASONS];
+	int64_t attempted;
+	unsigned n_processes;
+	int sign; /* of what is being added */
+};
+
+struct summary *
+summary_new(void)
+{
+	return calloc(1, sizeof(struct summary));
+}
+
+void
+summary_free(struct summary *summary)
+{
+	if (summary == NULL)
+		return;
+	for (size_t i = 0; i < summary->n; i++)
+		free(summary->rows[i].event);
+	free(summary->rows);
+	free(summary);
+}
+
+/* Where the event is, or where it belongs. */
+static size_t
+position(const struct summary *summary, const char *event, bool *found)
+{
+	size_t low = 0, high = summary->n;
+	*found = false;
+	while (low < high && !*found) {
+		size_t mid = low + (high - low) / 2;
+		int order = strcmp(event, summary->rows[mid].event);
+		*found = order == 0;
+		if (order <= 0)
+			high = mid;
+		else
+			low = mid + 1;
+	}
+	return high;
+}
+
+static struct row *
+insert(struct summary *summary, size_t at, const char *event)
+{
+	if (summary->n == summary->room) {
+		size_t room = summary->room > 0 ? 2 * summary->room : 64;
+		struct row *rows = realloc(summary->rows, room * sizeof *rows);
+		if (rows == NULL)
+			return NULL;
+		summary->rows = rows;
+		summary->room = room;
+	}
+	char *name = strdup(event);
+	if (name == NULL)
+		return NULL;
+	memmove(summary->rows + at + 1, summary->rows + at,
+		(summary->n - at) * sizeof *summary->rows);
+	summary->rows[at] = (struct row){.event = name};
+	summary->n++;
+	return &summary->rows[at];
+}
+
+static void
+count(void *context, const char *event, enum level level, uint64_t n)
+{
+	struct summary *summary = context;
+	bool found;
+	size_t at = position(summary, event, &found);
+	struct row *row = found ? &summary->rows[at] : insert(summary, at, event);
+	if (row == NULL)
+		return;
+	row->n += summary->sign * (int64_t)n;
+	row->level = level;
+}
+
+static void
+add_signed(struct summary *summary, struct tracee *tracee, int sign)
+{
+	struct account account;
+	summary->sign = sign;
+	tracee_counts(tracee, count, summary);
+	tracee_account(tracee, &account);
+	summary->attempted += sign * (int64_t)account.attempted;
+	for (unsigned i = 0; i < N_LOST_REASONS; i++)
+		summary->lost[i] += sign * (int64_t)account.lost[i];
+}
+
+void
+summary_subtract(struct summary *summary, struct tracee *tracee)
+{
+	add_signed(summary, tracee, -1);
+}
+
+void
+summary_add(struct summary *summary, struct tracee *tracee)
+{
+	summary->n_processes++;
+	add_signed(summary, tracee, 1);
+}
+
+uint64_t
+summary_lost(const struct summary *summary)
+{
+	int64_t n = 0;
+	for (unsigned i = 0; i < N_LOST_REASONS; i++)
+		if (i != LOST_NO_READER && summary->lost[i] > 0)
+			n += summary->lost[i];
+	return (uint64_t)n;
+}
+
+static int
+by_count(const void *a, const void *b)
+{
+	const struct row *left = a, *right = b;
+	if (left->n != right->n)
+		return left->n < right->n ? 1 : -1;
+	return strcmp(left->event, right->event);
+}
+
+static const char *
+level_name(enum level level)
+{
+	switch (level) {
+	case LEVEL_OFF:
+		return "off";
+	case LEVEL_COUNT:
+		return "count";
+	case LEVEL_RECORD:
+		return "record";
+	case LEVEL_APP:
+	case LEVEL_IMPORT:
+		return "both"; /* one in the program, the other in importlib */
+	case LEVEL_UNDEFINED:
+		break;
+	}
+	return "-";
+}
+
+static void
+print_name(FILE *file, const char *name)
+{
+	for (; *name != '\0'; name++)
+		fputc((unsigned char)*name < 0x20 || *name == 0x7f ? '?' : *name, file);
+}
+
+static void
+print_losses(const struct summary *summary, FILE *file)
+{
+	for (unsigned i = 0; i < N_LOST_REASONS; i++)
+		if (summary->lost[i] > 0)
+			fprintf(file, "%12" PRId64 "  lost: %s%s\n", summary->lost[i],
+				lost_reason_name(i),
+				i == LOST_NO_READER ? " (before we came)" : "");
+}
+
+void
+summary_print(const struct summary *summary, FILE *file)
+{
+	struct row *rows = malloc((summary->n + 1) * sizeof *rows);
+	int64_t total = 0;
+	if (rows == NULL)
+		return;
+	if (summary->n > 0)
+		memcpy(rows, summary->rows, summary->n * sizeof *rows);
+	qsort(rows, summary->n, sizeof *rows, by_count);
+	for (size_t i = 0; i < summary->n; i++)
+		total += rows[i].n;
+	fprintf(file, "%12s  %6s  %-6s  %s\n", "events", "share", "level", "name");
+	for (size_t i = 0; i < summary->n && rows[i].n > 0; i++) {
+		fprintf(file, "%12" PRId64 "  %5.1f%%  %-6s  ", rows[i].n,
+			100.0 * (double)rows[i].n / (double)total, level_name(rows[i].level));
+		print_name(file, rows[i].event);
+		fputc('\n', file);
+	}
+	fprintf(file, "%12" PRId64 "  in %u process%s, %" PRIu64 " lost\n", total,
+		summary->n_processes, summary->n_processes == 1 ? "" : "es",
+		summary_lost(summary));
+	print_losses(summary, file);
+	free(rows);
+}
