@@ -19,9 +19,9 @@ def start(events="", stack=1, ring_bytes=4 << 20, mode="drop"):
     events      what to record, as `auditd-collect --events` has it: names, globs and categories
                 ("open,@net"), changes to the default ("+import,-exec=off"), "all". "" is the
                 default: files, network, processes, native code.
-    stack       frames of context per event; 0 is none.
-    ring_bytes  size of the ring in bytes, 256 KiB to 1 GiB, rounded up to a power of two. Made
-                smaller where /dev/shm has little room.
+    stack       frames of context per event, 0 to 64.
+    ring_bytes  size of the ring in bytes, a power of two from 256 KiB to 1 GiB. It gets smaller
+                where /dev/shm has little room.
     mode        when the ring is full: "drop" the newest events, "overwrite" the oldest, or
                 "block", which waits a bounded time for a collector.
 
