@@ -18,7 +18,8 @@
 bool
 reading_is_full(const struct reading *reading)
 {
-	return reading->max_events != 0 && reading->n_events >= reading->max_events;
+	return reading->closed ||
+	       (reading->max_events != 0 && reading->n_events >= reading->max_events);
 }
 
 /* ---- events ---- */
@@ -70,10 +71,25 @@ take_event(void *context, struct tracee *tracee, const struct event *event)
 int64_t
 followed_drain(struct followed *followed, uint64_t max)
 {
-	const struct reading *reading = followed->reading;
-	if (reading->max_events != 0 && reading->max_events - reading->n_events < max)
-		max = reading->max_events - reading->n_events;
-	return max > 0 ? tracee_drain(followed->tracee, take_event, followed, max) : 0;
+	return tracee_drain(followed->tracee, take_event, followed, max);
+}
+
+void
+followed_release(struct followed *followed)
+{
+	tracee_release(followed->tracee);
+}
+
+void
+followed_tick(struct followed *followed)
+{
+	tracee_tick(followed->tracee);
+}
+
+uint32_t *
+followed_wake_word(struct followed *followed)
+{
+	return tracee_wake_word(followed->tracee);
 }
 
 /* ---- coming and going ---- */
@@ -107,7 +123,7 @@ followed_open(struct followed **result, struct reading *reading, struct segment_
 	if (followed == NULL)
 		return -ENOMEM;
 	int err = tracee_open(&followed->tracee, found->fd, found->name, &found->identity,
-			      &reading->settings, false, why, why_bytes);
+			      &reading->settings, why, why_bytes);
 	if (err != 0) {
 		free(followed);
 		return err;
@@ -194,10 +210,12 @@ void
 followed_leave(struct followed *followed)
 {
 	tracee_tick(followed->tracee); /* losses behind the last record come up, too */
-	while (followed_drain(followed, 4096) == 4096 && !reading_is_full(followed->reading)) {
-	}
+	/* What comes in while we read is the next one's. */
+	followed_drain(followed, tracee_header(followed->tracee)->lane0_slots);
 	summary_add(followed->reading->summary, followed->tracee);
 	followed_report(followed);
+	printer_flush(followed->reading->printer, true);
+	followed_release(followed);
 	log_verbose("pid %" PRIu32 " goes on without us", followed->source.pid);
 	close_and_free(followed);
 }

@@ -19,9 +19,11 @@ struct reading {
 	struct settings settings;
 	bool backlog;        /* asked for by the user */
 	uint64_t n_events;   /* printed so far */
-	uint64_t max_events; /* 0: no limit; beyond it events count as filtered */
+	uint64_t max_events; /* 0: no limit */
+	bool closed;         /* no more events are wanted: they count as filtered */
 };
 
+/* Closed, or as many events as were asked for are printed. */
 bool reading_is_full(const struct reading *reading);
 
 struct followed {
@@ -47,6 +49,14 @@ int followed_open(struct followed **followed, struct reading *reading,
 
 /* Print what is there, `max` events at the most; how many, or -TRACEE_CONDEMNED. */
 int64_t followed_drain(struct followed *followed, uint64_t max);
+
+/* What was drained is written: the program may use the room again. */
+void followed_release(struct followed *followed);
+
+/* Once a second. */
+void followed_tick(struct followed *followed);
+
+uint32_t *followed_wake_word(struct followed *followed); /* for waiter.h */
 
 bool followed_alive(const struct followed *followed);
 

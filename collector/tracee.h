@@ -48,29 +48,27 @@ enum tracee_outcome {
  * Attach to the object behind fd (already verified to be a regular file of the right owner,
  * mode and name; ownership of fd passes to the tracee on success). Takes the lock, checks,
  * maps, announces ourselves as the reader and publishes `settings`. `identity` is moved into
- * the tracee on success. With `peek` no lock is taken and tail never moves. 0, a positive
- * outcome, or -errno; `why` is then a sentence.
+ * the tracee on success. 0, a positive outcome, or -errno; `why` is then a sentence.
  */
 int tracee_open(struct tracee **tracee, int fd, const char *name, struct identity *identity,
-		const struct settings *settings, bool peek, char *why, size_t why_bytes);
+		const struct settings *settings, char *why, size_t why_bytes);
 
 /*
- * Hand every committed event to fn (at most `max` of them) and give the room back to the hook.
- * Returns how many events were handed over, or -TRACEE_CONDEMNED with tracee_why() set. Losses
+ * Hand every committed event to fn, at most `max` of them, and a few more when there are many
+ * lanes. The hook gets the room back with tracee_release(), which a caller does when the lines
+ * are written: who is killed before that leaves them to be read again. Returns how many events were handed over, or -TRACEE_CONDEMNED with tracee_why() set. Losses
  * come as events of type EVENT_LOST at their place in the lane. What was held before we came is
  * skipped and accounted as filtered, unless tracee_backlog(tracee, true) is called before the
  * first drain (it must be for a process that we launched or that started after us).
  * Losses behind the last record, and those that reached no lane, come with the first drain
- * after a tracee_tick(). A peeking tracee is drained without taking anything away.
+ * after a tracee_tick().
  */
 int64_t tracee_drain(struct tracee *tracee, tracee_event_fn fn, void *context, uint64_t max);
+void tracee_release(struct tracee *tracee);
 void tracee_backlog(struct tracee *tracee, bool wanted);
 
-/* Once a second: heartbeat, clock calibration, levels of events defined since. */
+/* Once a second: heartbeat, clock calibration; the next drain looks for losses at the end. */
 void tracee_tick(struct tracee *tracee);
-
-/* Change the settings while it runs. */
-void tracee_set(struct tracee *tracee, const struct settings *settings);
 
 /*
  * The process is gone: drains what is left, then accounts what was never committed (EVENT_LOST
@@ -78,7 +76,7 @@ void tracee_set(struct tracee *tracee, const struct settings *settings);
  */
 void tracee_finish(struct tracee *tracee, tracee_event_fn fn, void *context);
 
-/* Withdraw settings and heartbeat, unmap, unlock. Does not unlink. */
+/* Withdraw settings and heartbeat, unmap, unlock. Neither releases nor unlinks. */
 void tracee_close(struct tracee *tracee);
 
 const struct identity *tracee_identity(const struct tracee *tracee);

@@ -106,15 +106,18 @@ waiter_word(struct waiter *waiter, uint32_t *word)
 	waiter->seen[waiter->n_words++] = __atomic_load_n(word, __ATOMIC_ACQUIRE);
 }
 
-void
+bool
 waiter_begin(struct waiter *waiter)
 {
 	waiter->n_words = 0;
 	waiter_word(waiter, &waiter->ready);
-	if (waiter->has_thread && waiter->seen[0] != waiter->last_ready) {
-		waiter->last_ready = waiter->seen[0];
-		sem_post(&waiter->resume);
-	}
+	if (!waiter->has_thread)
+		return true;
+	if (waiter->seen[0] == waiter->last_ready)
+		return false;
+	waiter->last_ready = waiter->seen[0];
+	sem_post(&waiter->resume);
+	return true;
 }
 
 static struct timespec

@@ -45,7 +45,8 @@ void waiter_fini(struct waiter *waiter);
 int waiter_watch(struct waiter *waiter, int fd);
 void waiter_unwatch(struct waiter *waiter, int fd);
 
-void waiter_begin(struct waiter *waiter);
+/* True: a watched descriptor may be readable. */
+bool waiter_begin(struct waiter *waiter);
 
 /* Before this lane is looked at. Beyond 127 a word is left to the timeout. */
 void waiter_word(struct waiter *waiter, uint32_t *word);

@@ -72,6 +72,19 @@ enum lost_reason {
 #undef X
 	N_LOST_REASONS = 16 /* room in the format */
 };
+#define LANE_DROP_REASONS 4 /* a lane drops for reasons below this only */
+
+/*
+ * What a collector that moved tail there had accounted for, so that the next one goes on from
+ * it. Of the two entries, the one whose `tail` is the lane's counts (with equal ones, that of
+ * the larger seq): the other is written first, then tail is moved.
+ */
+struct lane_told {
+	uint64_t tail;
+	uint64_t seq;                        /* events below this were told: read or lost */
+	uint64_t dropped[LANE_DROP_REASONS]; /* how many of them were lost, by reason */
+	uint64_t pad[2];
+};
 
 /* The head of a lane in shared memory. */
 struct lane_shared {
@@ -89,8 +102,10 @@ struct lane_shared {
 	uint64_t pad1[6];
 	/* lines 2 and 3, hook */
 	uint64_t dropped[N_LOST_REASONS];
+	/* lines 4 and 5, collector */
+	struct lane_told told[2];
 };
-_Static_assert(sizeof(struct lane_shared) == 256, "part of the format");
+_Static_assert(sizeof(struct lane_shared) == 384, "part of the format");
 _Static_assert(offsetof(struct lane_shared, tail) == 64, "the collector has its own line");
 _Static_assert(offsetof(struct lane_shared, dropped) == 128, "part of the format");
 

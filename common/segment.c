@@ -70,7 +70,7 @@ segment_check(const struct segment_header *header, uint64_t object_bytes, char *
 		broken = "number of ids";
 	else if (header->n_lanes < 1 || header->n_lanes > 4096)
 		broken = "number of lanes";
-	else if (header->defs_bytes < SEGMENT_PAGE || header->defs_bytes > 1u << 30)
+	else if (header->defs_bytes < SEGMENT_PAGE || header->defs_bytes > 64u << 20)
 		broken = "size of the definitions";
 	else if (!ring_size_ok(header->lane0_slots) || !ring_size_ok(header->other_slots))
 		broken = "ring size";

@@ -35,7 +35,7 @@
 
 #define SEGMENT_MAGIC 0x3144544944555950ULL /* "PYUDITD1" */
 #define SEGMENT_ABI_MAJOR 1
-#define SEGMENT_ABI_MINOR 0
+#define SEGMENT_ABI_MINOR 1
 #define SEGMENT_ABI_OLDEST 1
 
 #define SEGMENT_PREFIX "pyauditd."
@@ -115,10 +115,12 @@ struct segment_control {
 	uint32_t reader_pid;
 	uint32_t wake;          /* futex: the hook adds 1 and wakes */
 	uint32_t stack;         /* frames of context per event */
-	uint32_t pad;
+	uint32_t was_read;      /* 1: a reader came and left again */
 	char events[LEVELS_TEXT_BYTES];
 	char reveal[512];
+	uint64_t told_lost[N_LOST_REASONS]; /* of the header's `lost`, what was told so far */
 };
+_Static_assert(offsetof(struct segment_control, told_lost) == 1568, "part of the format");
 _Static_assert(sizeof(struct segment_control) <= SEGMENT_PAGE, "the control region is one page");
 
 /* Where things are; computed, never read from shared memory. All in bytes. */

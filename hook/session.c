@@ -331,11 +331,13 @@ object_locked(void)
 	return locked;
 }
 
+/* The collector that started us may not have come yet: it reads and unlinks what is left. */
 static bool
 unlink_at_exit(void)
 {
-	return session_options.mode != LANE_OVERWRITE && !session_options.keep &&
-	       !session_options.launch_id && !object_locked();
+	bool expected = session_options.launch_id != 0 && !load_relaxed(&session.control->was_read);
+	return session_options.mode != LANE_OVERWRITE && !session_options.keep && !expected &&
+	       !object_locked();
 }
 
 void

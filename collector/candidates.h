@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Segments that have appeared and may be ours to read: their process may not have filled them
+ * in yet, or not mapped them, so each is tried until that is settled.
+ */
+#ifndef COLLECTOR_CANDIDATES_H
+#define COLLECTOR_CANDIDATES_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "discover.h"
+#include "places.h"
+#include "target.h"
+
+struct candidate {
+	struct place *place;
+	char name[SEGMENT_NAME_BYTES];
+	uint64_t first_ns; /* when it was noticed, monotonic */
+};
+
+struct candidates {
+	struct candidate *items;
+	size_t n, room;
+};
+
+void candidates_fini(struct candidates *candidates);
+
+/* Note a name, unless it is there already; a places_name_fn, with a struct candidates. */
+void candidates_add(void *candidates, struct place *place, const char *name);
+
+/*
+ * One that the target wants, opened and identified. The callback takes what is in `found` or
+ * leaves it; true: this candidate is settled, false: try again.
+ */
+typedef bool (*candidates_fn)(void *context, struct place *place, struct segment_found *found);
+
+/* Try each. */
+void candidates_try(struct candidates *candidates, const struct target *target, uint64_t now_ns,
+		    candidates_fn fn, void *context);
+
+#endif

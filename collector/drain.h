@@ -1,0 +1,74 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * One lane as it is read: its records in order, and at each gap in their numbers the events
+ * that are missing there, with the reason. It knows no sink and no process.
+ *
+ * Every event at level record has a sequence number; `next_seq` is the first that was not
+ * accounted for. A gap is what the hook dropped (it counts those by reason) or, in overwrite
+ * mode, what newer events replaced. Drops behind the last record show up in no gap yet:
+ * drain_look_for_losses() takes a note of the hook's counts, and once the records that were
+ * there at that moment are read, what no gap explains was lost behind them.
+ *
+ * What was told so far is kept in the lane itself (struct lane_told), so that the next
+ * collector goes on from there. One that is killed before drain_release() leaves its last
+ * records and losses to be told again, and none untold.
+ */
+#ifndef COLLECTOR_DRAIN_H
+#define COLLECTOR_DRAIN_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "event.h"
+#include "lane.h"
+#include "symbols.h"
+
+/* Called with each event; one that is not `wanted` was held before we came. */
+typedef void (*drain_fn)(void *context, const struct event *event, bool wanted);
+/* Unix time of a record, and of now. */
+typedef uint64_t (*drain_time_fn)(void *context, uint64_t ticks);
+
+struct drain_to {
+	drain_fn fn;
+	drain_time_fn time;
+	void *context;
+	struct symbols *symbols;
+	uint64_t now_ns;
+};
+
+struct drain {
+	struct lane_shared *shared;
+	struct lane_reader reader;
+	uint32_t index;
+	uint64_t next_seq;
+	uint64_t before_events; /* recorded ones that an earlier collector accounted for */
+	uint64_t skip_to;       /* position: what was committed before is not wanted */
+	uint64_t dropped[LANE_DROP_REASONS];  /* told, in all */
+	uint64_t lost[N_LOST_REASONS];        /* told, here, of what had been recorded */
+	bool resumed; /* next_seq is known; else the first record tells it */
+	bool damaged;
+	unsigned told; /* which entry is written next */
+	bool looking;           /* for losses behind the record at `noted_head` */
+	uint64_t noted_head, noted[LANE_DROP_REASONS];
+};
+
+/* `slots` has n_slots, checked; skip: what is held now is not wanted. */
+void drain_init(struct drain *drain, struct lane_shared *shared, const struct slot *slots,
+		uint64_t n_slots, uint32_t index, enum lane_mode mode, bool skip);
+
+/* At most `max` records; how many. 0: there are no more, or the lane is damaged. */
+uint64_t drain_run(struct drain *drain, const struct drain_to *to, uint64_t max);
+
+void drain_look_for_losses(struct drain *drain);
+
+/* Its process is gone and drain_run() gave 0: what was never committed. */
+void drain_finish(struct drain *drain, const struct drain_to *to);
+
+/* The hook may use the room again. */
+void drain_release(struct drain *drain);
+
+/* Events dropped by the hook, and those that were recorded and that we could not read. */
+uint64_t drain_dropped(const struct drain *drain);
+uint64_t drain_lost(const struct drain *drain);
+
+#endif

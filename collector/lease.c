@@ -1,0 +1,67 @@
+/* SPDX-License-Identifier: MIT */
+#include "lease.h"
+
+#include <stdio.h>
+#include <unistd.h>
+
+#include "barrier.h"
+#include "clock.h"
+
+/* Never one that was there before: the hook may remember a lease that ran out by its number. */
+static uint64_t
+new_version(void)
+{
+	return (clock_ns(CLOCK_REALTIME) | 1) + 1;
+}
+
+static void
+publish(struct segment_control *control, const struct segment_header *header,
+	const struct settings *settings)
+{
+	bool given = (settings->events != NULL && settings->events[0] != '\0') ||
+		     (settings->reveal != NULL && settings->reveal[0] != '\0') ||
+		     settings->stack >= 0;
+	if (!given) {
+		store_release(&control->version, 0);
+		return;
+	}
+	const char *events = settings->events != NULL && settings->events[0] != '\0'
+				     ? settings->events
+				     : header->events;
+	const char *reveal = settings->reveal != NULL && settings->reveal[0] != '\0'
+				     ? settings->reveal
+				     : header->reveal;
+	uint64_t version = new_version();
+	store_relaxed(&control->version, version - 1); /* odd: being written */
+	fence_release();
+	snprintf(control->events, sizeof control->events, "%s", events);
+	snprintf(control->reveal, sizeof control->reveal, "%s", reveal);
+	store_relaxed(&control->stack,
+		      settings->stack >= 0 ? (uint32_t)settings->stack : header->stack);
+	store_release(&control->version, version);
+}
+
+void
+lease_begin(struct segment_control *control, const struct segment_header *header,
+	    const struct settings *settings)
+{
+	store_relaxed(&control->reader_pid, (uint32_t)getpid());
+	publish(control, header, settings);
+	lease_renew(control);
+}
+
+void
+lease_renew(struct segment_control *control)
+{
+	uint64_t next = load_relaxed(&control->heartbeat) + 1;
+	store_release(&control->heartbeat, next != 0 ? next : 1);
+}
+
+void
+lease_end(struct segment_control *control)
+{
+	store_release(&control->version, 0);
+	store_relaxed(&control->reader_pid, 0);
+	store_relaxed(&control->was_read, 1);
+	store_release(&control->heartbeat, 0);
+}

@@ -1,0 +1,235 @@
+/* SPDX-License-Identifier: MIT */
+#include "symbols.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "barrier.h"
+#include "defs.h"
+
+struct code {
+	const char *module, *file, *func;
+	char text[];
+};
+
+struct symbol_site {
+	struct site site;
+	struct prepared prepared;
+};
+
+struct symbol {
+	enum def_kind kind; /* 0: not defined */
+	union {
+		struct symbol_event *event;
+		struct code *code;
+		struct symbol_site *site;
+		void *any;
+	};
+};
+
+struct symbols {
+	const uint8_t *region;
+	uint64_t room, used; /* bytes behind the region's head: there, taken in */
+	uint32_t n_ids;
+	struct symbol *items;
+	uint32_t n;
+	char *process;
+	size_t process_bytes;
+	bool damaged;
+};
+
+struct symbols *
+symbols_new(const uint8_t *region, uint64_t region_bytes, uint32_t n_ids)
+{
+	struct symbols *symbols = calloc(1, sizeof *symbols);
+	if (symbols != NULL) {
+		symbols->region = region;
+		symbols->room = region_bytes - DEFS_HEAD_BYTES;
+		symbols->n_ids = n_ids;
+	}
+	return symbols;
+}
+
+static void
+free_symbol(struct symbol *symbol)
+{
+	if (symbol->kind == DEF_EVENT)
+		free(symbol->event->prepared.block);
+	else if (symbol->kind == DEF_SITE)
+		free(symbol->site->prepared.block);
+	free(symbol->any);
+}
+
+void
+symbols_free(struct symbols *symbols)
+{
+	if (symbols == NULL)
+		return;
+	for (uint32_t i = 0; i < symbols->n; i++)
+		free_symbol(&symbols->items[i]);
+	free(symbols->items);
+	free(symbols->process);
+	free(symbols);
+}
+
+/* ---- one definition ---- */
+
+static struct symbol_event *
+new_event(const uint8_t *bytes, size_t n)
+{
+	struct symbol_event *event = calloc(1, sizeof *event + n + 1);
+	if (event != NULL) {
+		event->name = memcpy(event + 1, bytes, n);
+		event->info = event_info_find(event->name);
+	}
+	return event;
+}
+
+/* Three texts; one that was cut short ends where the definition does. */
+static struct code *
+new_code(const uint8_t *bytes, size_t n)
+{
+	struct code *code = n >= 4 ? calloc(1, sizeof *code + n) : NULL;
+	if (code == NULL)
+		return NULL;
+	size_t left = n - 4;
+	const char **texts[] = {&code->module, &code->file, &code->func};
+	char *at = memcpy(code->text, bytes + 4, left);
+	char *end = at + left; /* a NUL stands there */
+	for (size_t i = 0; i < 3; i++) {
+		*texts[i] = at;
+		at += strlen(at);
+		if (at < end)
+			at++;
+	}
+	return code;
+}
+
+static struct symbol_site *
+new_site(const struct symbols *symbols, const uint8_t *bytes, size_t n)
+{
+	static const struct code unknown = {"?", "?", "?"};
+	uint32_t numbers[2];
+	struct symbol_site *site = n == sizeof numbers ? calloc(1, sizeof *site) : NULL;
+	if (site == NULL)
+		return NULL;
+	memcpy(numbers, bytes, sizeof numbers);
+	const struct code *code = &unknown;
+	if (numbers[0] < symbols->n && symbols->items[numbers[0]].kind == DEF_CODE)
+		code = symbols->items[numbers[0]].code;
+	site->site = (struct site){
+		.func = code->func,
+		.file = code->file,
+		.module = code->module,
+		.line = numbers[1],
+		.prepared = &site->prepared,
+	};
+	return site;
+}
+
+static bool
+make_room(struct symbols *symbols, uint32_t id)
+{
+	if (id < symbols->n)
+		return true;
+	uint32_t n = symbols->n > 0 ? symbols->n : 256;
+	while (n <= id)
+		n *= 2;
+	struct symbol *items = realloc(symbols->items, n * sizeof *items);
+	if (items == NULL)
+		return false;
+	memset(items + symbols->n, 0, (n - symbols->n) * sizeof *items);
+	symbols->items = items;
+	symbols->n = n;
+	return true;
+}
+
+static void
+take_process(struct symbols *symbols, const uint8_t *bytes, size_t n)
+{
+	if (symbols->process != NULL || (symbols->process = malloc(n + 1)) == NULL)
+		return;
+	memcpy(symbols->process, bytes, n);
+	symbols->process[n] = '\0';
+	symbols->process_bytes = n;
+}
+
+/* Kinds that we do not know are another version's: passed over. The first meaning stays. */
+static bool
+take(struct symbols *symbols, const struct def *def, const uint8_t *bytes)
+{
+	if (def->id >= symbols->n_ids)
+		return false;
+	if (def->kind == DEF_PROCESS)
+		take_process(symbols, bytes, def->len);
+	if (def->kind < DEF_EVENT || def->kind > DEF_SITE || !make_room(symbols, def->id))
+		return true;
+	struct symbol *symbol = &symbols->items[def->id];
+	if (symbol->kind != 0)
+		return true;
+	if (def->kind == DEF_EVENT)
+		symbol->event = new_event(bytes, def->len);
+	else if (def->kind == DEF_CODE)
+		symbol->code = new_code(bytes, def->len);
+	else
+		symbol->site = new_site(symbols, bytes, def->len);
+	if (symbol->any != NULL)
+		symbol->kind = (enum def_kind)def->kind;
+	return true;
+}
+
+bool
+symbols_refresh(struct symbols *symbols)
+{
+	struct def def;
+	const uint8_t *bytes;
+	uint64_t used = load_acquire((const uint64_t *)symbols->region), offset = 0;
+	if (used == symbols->used || symbols->damaged)
+		return !symbols->damaged;
+	symbols->damaged = true;
+	if (used > symbols->room || used < symbols->used)
+		return false;
+	uint64_t n = used - symbols->used;
+	uint8_t *copy = malloc(n);
+	if (copy == NULL) {
+		symbols->damaged = false; /* another time, maybe */
+		return true;
+	}
+	memcpy(copy, symbols->region + DEFS_HEAD_BYTES + symbols->used, n);
+	bool damaged = false;
+	while (!damaged && defs_next(copy, n, &offset, &def, &bytes, &damaged))
+		damaged = !take(symbols, &def, bytes);
+	free(copy);
+	symbols->used = used;
+	symbols->damaged = damaged;
+	return !damaged;
+}
+
+/* ---- look up ---- */
+
+struct symbol_event *
+symbols_event(const struct symbols *symbols, uint32_t id)
+{
+	bool is = id < symbols->n && symbols->items[id].kind == DEF_EVENT;
+	return is ? symbols->items[id].event : NULL;
+}
+
+const struct site *
+symbols_site(const struct symbols *symbols, uint32_t id)
+{
+	bool is = id < symbols->n && symbols->items[id].kind == DEF_SITE;
+	return is ? &symbols->items[id].site->site : NULL;
+}
+
+uint32_t
+symbols_end(const struct symbols *symbols)
+{
+	return symbols->n;
+}
+
+const char *
+symbols_process(const struct symbols *symbols, size_t *n)
+{
+	*n = symbols->process_bytes;
+	return symbols->process;
+}
