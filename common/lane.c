@@ -33,23 +33,31 @@ unread(const struct lane *lane)
 	return used > lane->n_slots ? lane->n_slots : used;
 }
 
-/* On the first lap a slot's memory may not exist yet: touching it could raise SIGBUS. */
+/* A slot's memory may not exist yet: touching it could raise SIGBUS. */
 static bool
 reserve_up_to(struct lane *lane, uint64_t position)
 {
-	if (position < lane->reserved || lane->reserved >= lane->n_slots)
-		return true;
-	if (lane->refused > 0 && --lane->refused > 0)
-		return false;
-	uint64_t n = lane->n_slots - lane->reserved;
-	if (n > RESERVE_SLOTS)
-		n = RESERVE_SLOTS;
-	if (lane->ops->reserve(lane->context, lane->slots + lane->reserved, n) < 0) {
-		lane->refused = REFUSED_PAUSE;
-		return false;
+	while ((position & (lane->n_slots - 1)) >= lane->reserved) {
+		if (lane->refused > 0 && --lane->refused > 0)
+			return false;
+		uint64_t n = lane->n_slots - lane->reserved;
+		if (n > RESERVE_SLOTS)
+			n = RESERVE_SLOTS;
+		if (lane->ops->reserve(lane->context, lane->slots + lane->reserved, n) < 0) {
+			lane->refused = REFUSED_PAUSE;
+			return false;
+		}
+		lane->reserved += n;
 	}
-	lane->reserved += n;
 	return true;
+}
+
+/* The first slot after `position`, which has memory, that may have none; one lap at most. */
+static uint64_t
+memory_end(const struct lane *lane, uint64_t position)
+{
+	uint64_t first = position & ~(lane->n_slots - 1);
+	return lane->reserved < lane->n_slots ? first + lane->reserved : position + lane->n_slots;
 }
 
 /* Wait for room, as long as ops->wait() agrees; what unread() says then. */
@@ -79,9 +87,9 @@ lane_refill(struct lane *lane, uint64_t position)
 {
 	if (!reserve_up_to(lane, position))
 		return false;
-	uint64_t first_lap_end = lane->reserved < lane->n_slots ? lane->reserved : UINT64_MAX;
+	uint64_t end_of_memory = memory_end(lane, position);
 	if (lane->mode == LANE_OVERWRITE) {
-		lane->limit = first_lap_end;
+		lane->limit = end_of_memory;
 		return true;
 	}
 	uint64_t pending = position - lane->head; /* slots of the record under construction */
@@ -100,9 +108,9 @@ lane_refill(struct lane *lane, uint64_t position)
 	if (end - lane->head <= pending)
 		return false;
 	/* Come back within a quarter of the ring, to see whether the collector sleeps. */
-	if (end > position + quarter)
+	if (end - position > quarter)
 		end = position + quarter;
-	lane->limit = end < first_lap_end ? end : first_lap_end;
+	lane->limit = end - position < end_of_memory - position ? end : end_of_memory;
 	return true;
 }
 
@@ -130,7 +138,7 @@ lane_next_slot(struct lane_writer *w)
 	uint64_t position = lane->head + w->i + 1;
 	if (w->i + 1 >= w->max)
 		return false;
-	if (position >= lane->limit && !lane_refill(lane, position)) {
+	if (lane_at_limit(lane, position) && !lane_refill(lane, position)) {
 		w->lost = true;
 		return false;
 	}

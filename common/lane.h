@@ -124,7 +124,7 @@ struct lane {
 	uint64_t n_slots;  /* a power of two */
 	uint64_t head;
 	uint64_t limit;    /* first slot that may not be written without lane_refill() */
-	uint64_t reserved; /* slots whose memory exists; n_slots after the first lap */
+	uint64_t reserved; /* the first so many slots have memory; all, after one lap */
 	uint64_t seq;
 	enum lane_mode mode;
 	bool timed_out;    /* block mode: do not wait again before tail moves */
@@ -147,7 +147,10 @@ struct lane_ops {
 	bool (*wait)(void *context, unsigned waited);
 };
 
-/* `shared` is zeroed or was left by an earlier owner, whose head and seq go on. */
+/*
+ * `shared` is zeroed or was left by an earlier owner, whose head and seq go on: then a record
+ * may begin anywhere in the ring, and all slots before it must get memory first.
+ */
 void lane_init(struct lane *lane, struct lane_shared *shared, struct slot *slots, uint64_t n_slots,
 	       enum lane_mode mode, uint64_t reserved, const struct lane_ops *ops, void *context);
 
@@ -179,6 +182,12 @@ lane_slot(const struct lane *lane, uint64_t position)
 	return &lane->slots[position & (lane->n_slots - 1)];
 }
 
+static inline bool
+lane_at_limit(const struct lane *lane, uint64_t position)
+{
+	return (int64_t)(position - lane->limit) >= 0;
+}
+
 static inline void
 lane_publish_intent(struct lane *lane, uint64_t position)
 {
@@ -190,7 +199,7 @@ lane_publish_intent(struct lane *lane, uint64_t position)
 static inline bool
 lane_begin(struct lane *lane, struct lane_writer *w, unsigned type)
 {
-	if (unlikely(lane->head >= lane->limit) && !lane_refill(lane, lane->head))
+	if (unlikely(lane_at_limit(lane, lane->head)) && !lane_refill(lane, lane->head))
 		return false;
 	if (unlikely(lane->mode == LANE_OVERWRITE))
 		lane_publish_intent(lane, lane->head);

@@ -552,6 +552,71 @@ START_TEST(a_lane_taken_again_goes_on_with_its_seq)
 }
 END_TEST
 
+/* A lane whose earlier owner left it at this position, all read. */
+static void
+fresh_at(uint64_t position, uint64_t n_slots, enum lane_mode mode, uint64_t reserved)
+{
+	fresh(n_slots, mode, reserved);
+	shared.head = shared.tail = shared.intent = position;
+	lane_init(&lane, &shared, slots, n_slots, mode, reserved, &ops, &lane);
+	lane_reader_init(&reader, &shared, slots, n_slots, mode == LANE_OVERWRITE);
+}
+
+START_TEST(a_lane_taken_again_in_the_middle_reserves_its_memory)
+{
+	static const enum lane_mode modes[] = {LANE_DROP, LANE_OVERWRITE};
+	for (int m = 0; m < 2; m++) {
+		for (uint64_t at = 0; at <= 2 * MOST_SLOTS; at += 10000) {
+			fresh_at(at, MOST_SLOTS, modes[m], 0);
+			uint64_t records = 0;
+			for (; shared.head < at + MOST_SLOTS + 9; records++) {
+				/* an unreserved slot would end the test */
+				ck_assert(write_slots(1 + records % 7));
+				ck_assert_int_eq(lane_reader_copy(&reader, copy, 7), 1 + records % 7);
+				lane_reader_release(&reader);
+			}
+			ck_assert_uint_eq(n_reserved, MOST_SLOTS * SLOT_BYTES / (256 << 10));
+		}
+	}
+}
+END_TEST
+
+START_TEST(positions_go_past_the_largest_number)
+{
+	static const enum lane_mode modes[] = {LANE_DROP, LANE_OVERWRITE, LANE_BLOCK};
+	for (int m = 0; m < 3; m++) {
+		for (uint64_t before = 0; before <= 3 * N_SLOTS; before += 3) {
+			fresh_at(-before, N_SLOTS, modes[m], N_SLOTS);
+			unsigned n_written = 0, n_read = 0;
+			for (unsigned i = 0; i < 60; i++) {
+				if (write_slots(1 + i % QUARTER))
+					n_written++;
+				if (i % 3 > 0)
+					continue;
+				int64_t n = lane_reader_copy(&reader, copy, MOST_SLOTS);
+				ck_assert_int_ge(n, 0);
+				for (int64_t at = 0; at < n; n_read++)
+					at += assert_record(copy + at, (uint64_t)(n - at),
+							    record_seq(copy[at].w[0]), 1);
+				lane_reader_release(&reader);
+			}
+			/* Three records of a quarter each always fit: all are read. */
+			ck_assert_uint_eq(n_dropped(), 0);
+			ck_assert_uint_eq(n_written, 60);
+			ck_assert_uint_eq(n_read, 58);
+		}
+		/* Full, at the very number. */
+		if (modes[m] == LANE_OVERWRITE)
+			continue;
+		fresh_at(-(uint64_t)N_SLOTS / 2, N_SLOTS, modes[m], N_SLOTS);
+		for (unsigned i = 0; i < N_SLOTS; i++)
+			ck_assert(write_slots(1));
+		ck_assert(!write_slots(1));
+		ck_assert_int_eq(lane_reader_copy(&reader, copy, MOST_SLOTS), N_SLOTS);
+	}
+}
+END_TEST
+
 START_TEST(a_reader_that_comes_again_goes_on_from_tail)
 {
 	fresh(N_SLOTS, LANE_DROP, 0);
@@ -663,6 +728,8 @@ main(void)
 	tcase_add_test(tc, block_mode_drops_after_one_timeout_until_tail_moves);
 	tcase_add_test(tc, block_mode_does_not_wait_without_a_reader);
 	tcase_add_test(tc, a_lane_taken_again_goes_on_with_its_seq);
+	tcase_add_test(tc, a_lane_taken_again_in_the_middle_reserves_its_memory);
+	tcase_add_test(tc, positions_go_past_the_largest_number);
 	tcase_add_test(tc, a_reader_that_comes_again_goes_on_from_tail);
 	tcase_add_test(tc, head_and_tail_that_contradict_each_other_are_refused);
 	tcase_add_test(tc, what_is_no_record_is_refused);
