@@ -25,11 +25,17 @@ lane_init(struct lane *lane, struct lane_shared *shared, struct slot *slots, uin
 	lane->woken = lane->head - n_slots / 4;
 }
 
+static uint64_t
+load_tail(const struct lane *lane)
+{
+	return load_acquire(&lane->shared->tail); /* (B) */
+}
+
 /* Slots that the consumer has not released; n_slots also when tail makes no sense. */
 static uint64_t
-unread(const struct lane *lane)
+unread(const struct lane *lane, uint64_t tail)
 {
-	uint64_t used = lane->head - load_acquire(&lane->shared->tail); /* (B) */
+	uint64_t used = lane->head - tail;
 	return used > lane->n_slots ? lane->n_slots : used;
 }
 
@@ -60,24 +66,29 @@ memory_end(const struct lane *lane, uint64_t position)
 	return lane->reserved < lane->n_slots ? first + lane->reserved : position + lane->n_slots;
 }
 
-/* Wait for room, as long as ops->wait() agrees; what unread() says then. */
+/*
+ * Wait for room, as long as somebody reads and ops->wait() agrees; what unread() says then.
+ * That nobody reads is no timeout: whoever comes next is waited for.
+ */
 static uint64_t
-block(struct lane *lane, uint64_t needed)
+block(struct lane *lane, uint64_t tail, uint64_t needed)
 {
-	uint64_t used = unread(lane);
-	uint64_t tail = load_relaxed(&lane->shared->tail);
+	uint64_t used = unread(lane, tail);
 	if (lane->timed_out && tail == lane->timed_out_tail)
 		return used;
 	lane->timed_out = false;
-	lane->ops->wake(lane->context);
 	for (unsigned waited = 0; used + needed > lane->n_slots; waited++) {
-		if (!lane->ops->reader_alive(lane->context) ||
-		    !lane->ops->wait(lane->context, waited)) {
+		if (!lane->ops->reader_alive(lane->context))
+			break;
+		if (waited == 0)
+			lane->ops->wake(lane->context);
+		if (!lane->ops->wait(lane->context, waited)) {
 			lane->timed_out = true;
-			lane->timed_out_tail = load_relaxed(&lane->shared->tail);
+			lane->timed_out_tail = tail;
 			break;
 		}
-		used = unread(lane);
+		tail = load_tail(lane);
+		used = unread(lane, tail);
 	}
 	return used;
 }
@@ -93,9 +104,9 @@ lane_refill(struct lane *lane, uint64_t position)
 		return true;
 	}
 	uint64_t pending = position - lane->head; /* slots of the record under construction */
-	uint64_t used = unread(lane);
+	uint64_t tail = load_tail(lane), used = unread(lane, tail);
 	if (used + pending >= lane->n_slots && lane->mode == LANE_BLOCK)
-		used = block(lane, pending + 1);
+		used = block(lane, tail, pending + 1);
 	if (used > load_relaxed(&lane->shared->high_water))
 		store_relaxed(&lane->shared->high_water, used);
 	uint64_t quarter = lane->n_slots / 4;

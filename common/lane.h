@@ -127,7 +127,7 @@ struct lane {
 	uint64_t reserved; /* the first so many slots have memory; all, after one lap */
 	uint64_t seq;
 	enum lane_mode mode;
-	bool timed_out;    /* block mode: do not wait again before tail moves */
+	bool timed_out;    /* block mode: do not wait again before tail has moved from here: */
 	uint64_t timed_out_tail;
 	uint64_t refused;  /* not 0: memory was refused; attempts before reserve is asked again */
 	uint64_t woken;    /* where head was when the collector was last woken */
