@@ -29,6 +29,7 @@ SEE_COLLECTOR := $(SEE_COMMON) -Icollector
 COMMON   := $(patsubst %.c,$(BUILD)/%.o,$(wildcard common/*.c))
 COLLECT  := $(patsubst %.c,$(BUILD)/%.o,$(wildcard collector/*.c))
 UNITS    := $(patsubst %.c,$(BUILD)/%,$(wildcard tests/test_*.c))
+TORTURE  := $(patsubst %.c,$(BUILD)/%.o,$(wildcard tests/torture/*.c))
 BENCHES  := $(patsubst %.c,$(BUILD)/%,$(wildcard tests/bench_*.c))
 COLLECTOR := $(if $(wildcard collector/main.c),$(BUILD)/bin/auditd-collect)
 PACKAGE  := $(shell cd hook/python 2>/dev/null && find . -type f -not -path '*/__pycache__/*')
@@ -38,8 +39,8 @@ LIBS_TEST  = $(shell pkg-config --libs check jansson 2>/dev/null) -lm -lrt -lpth
 PY_SUFFIX = $(shell tools/interpreters --suffix $(PYTHON))
 PY_CFLAGS = $(subst -I,-isystem ,$(shell tools/interpreters --cflags $(PYTHON)))
 
-.PHONY: all bootstrap build hook hooks package units benches check check-all bench demo install \
-        help clean
+.PHONY: all bootstrap build hook hooks package units torture benches check check-all bench demo \
+        install help clean
 .DEFAULT_GOAL := all
 .DELETE_ON_ERROR:
 .SECONDARY:
@@ -76,7 +77,16 @@ $(BUILD)/tests/%: tests/%.c $(COMMON) $(filter-out %/main.o,$(COLLECT))
 	@mkdir -p $(@D)
 	$(Q)$(C) $(SEE_COLLECTOR) $< $(filter %.o,$^) -o $@ $(LIBS_TEST)
 
+# A lane needs no collector.
+$(BUILD)/tests/torture/%.o: tests/torture/%.c
+	@mkdir -p $(@D)
+	$(Q)$(C) $(SEE_COMMON) -Itests/torture -c $< -o $@
+
+$(BUILD)/tests/torture_lane: $(TORTURE) $(BUILD)/common/lane.o $(BUILD)/common/clock.o
+	$(Q)$(CC) $(CFLAGS) $(SANFLAGS) $^ -o $@ -lpthread
+
 units: $(UNITS)
+torture: $(BUILD)/tests/torture_lane
 benches: $(BENCHES)
 
 # ---- the hook ----
@@ -150,4 +160,4 @@ help:
 clean:
 	rm -rf build
 
--include $(COMMON:.o=.d) $(COLLECT:.o=.d) $(UNITS:=.d) $(BENCHES:=.d)
+-include $(COMMON:.o=.d) $(COLLECT:.o=.d) $(UNITS:=.d) $(TORTURE:.o=.d) $(BENCHES:=.d)
