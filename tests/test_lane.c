@@ -748,6 +748,7 @@ int
 main(void)
 {
 	TCase *tc = tcase_create("lane");
+	tcase_set_timeout(tc, 60); /* under ThreadSanitizer, beside other work */
 	tcase_add_test(tc, records_of_every_length_come_back_whole);
 	tcase_add_test(tc, a_record_takes_at_most_a_quarter_of_its_lane);
 	tcase_add_test(tc, a_record_takes_at_most_what_its_length_can_tell);
