@@ -16,7 +16,7 @@
  *
  * SIGKILL stops the hook between any two of its stores, in the order of the program: those
  * behind it are done, and reach memory; none after it ever begins. (That the compiler keeps
- * that order is tested by tests/torture_lane.c, which kills it after each instruction.)
+ * that order is tested by tests/torture/kill_producer.c, which looks after each instruction.)
  *
  * A record has one or two slots, a slot one word: what tears is the record. The word tells
  * where it belongs, so the collector's checks are exact. Block mode is drop mode in which
