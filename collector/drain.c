@@ -215,8 +215,11 @@ take_copied(struct drain *drain, const struct drain_to *to, uint64_t n_slots, ui
 	uint64_t at = 0, position = drain->reader.position - n_slots;
 	while (at < n_slots && *left > 0) {
 		int k = record_check(copy + at, n_slots - at);
-		if (k == 0 && n_slots == COPY_SLOTS && at > 0)
-			break; /* the rest of it comes with the next copy */
+		/* The rest of it comes with the next copy, if there is more, and if it was not
+		 * a whole copy that did not suffice. */
+		if (k == 0 && drain->reader.position != drain->reader.head &&
+		    n_slots - at < COPY_SLOTS)
+			break;
 		if (k < 0 && drain->reader.overwrite) {
 			at++; /* of a record whose beginning was overwritten */
 			continue;

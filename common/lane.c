@@ -192,6 +192,7 @@ lane_reader_init(struct lane_reader *reader, struct lane_shared *shared, const s
 		.slots = slots,
 		.n_slots = n_slots,
 		.position = load_relaxed(&shared->tail),
+		.head = load_relaxed(&shared->head),
 		.overwrite = overwrite,
 	};
 }
@@ -221,6 +222,7 @@ lane_reader_copy(struct lane_reader *reader, struct slot *copy, uint64_t max)
 {
 	uint64_t head = load_acquire(&reader->shared->head); /* (C), (G) */
 	uint64_t available = head - reader->position;
+	reader->head = head;
 	if (available > reader->n_slots) {
 		if (!reader->overwrite || (int64_t)available < 0)
 			return LANE_IMPLAUSIBLE;

@@ -258,6 +258,7 @@ struct lane_reader {
 	const struct slot *slots;
 	uint64_t n_slots;
 	uint64_t position;  /* first slot not yet copied; tail once released */
+	uint64_t head;      /* as the last copy found it */
 	bool overwrite;
 	uint64_t skipped;   /* slots that were overwritten before they could be read */
 };
@@ -272,8 +273,9 @@ void lane_reader_init(struct lane_reader *reader, struct lane_shared *shared,
 /*
  * Copy up to max committed slots to `copy` and go past them; returns how many, 0 when there
  * are none, or LANE_IMPLAUSIBLE. In overwrite mode the copy may begin inside a record.
- * May end inside a record: the caller gives the rest back with lane_reader_unread(). Even all
- * of it may be the beginning of one, in overwrite mode: then the next copy begins there.
+ * May end inside a record, unless position has come to be head: the caller gives the rest back
+ * with lane_reader_unread(). In overwrite mode even all of it, and less than max, may be the
+ * beginning of one: then the next copy begins there.
  */
 int64_t lane_reader_copy(struct lane_reader *reader, struct slot *copy, uint64_t max);
 void lane_reader_unread(struct lane_reader *reader, uint64_t n);
