@@ -194,8 +194,8 @@ step_consumer(enum lane_mode mode)
 {
 	struct lane lane;
 	uint64_t kills = 0, steps = 0;
-	arena_reset(64);
-	batch = 20;
+	arena_reset(32); /* small, so that it comes to release often */
+	batch = 8;
 	open_lane(&lane, mode);
 	stepped_one_processor(true);
 	for (; time_is_left(); kills++) {
@@ -204,7 +204,7 @@ step_consumer(enum lane_mode mode)
 			stepped_one_processor(false);
 			return;
 		}
-		for (uint64_t i = 0, n = random_below(3000); i < n; i++, steps++) {
+		for (uint64_t i = 0, n = random_below(8000); i < n; i++, steps++) {
 			step(pid);
 			check_released();
 			if (random_below(500) == 0)
