@@ -61,8 +61,6 @@ look_at(struct candidate *candidate, const struct target *target, uint64_t age_n
 	    age_ns < LAUNCHER_FIRST_NS)
 		return LATER;
 	err = discover_identify(found, why, sizeof why);
-	if (err == DISCOVER_LATER)
-		return LATER;
 	if (err == DISCOVER_REFUSED)
 		log_error("%s: not read", why);
 	else if (err < 0)

@@ -2,6 +2,7 @@
 /*
  * The main loop. A round:
  *
+ *	how far they are  what is read in this round happened before the next step
  *	who is new        names in /dev/shm -> candidates -> followed
  *	what they did     drain each a little, so that a flood does not hold up the others
  *	write             whole lines, in the order of time; then give the room back
@@ -33,6 +34,7 @@
 #include "waiter.h"
 
 #define SLEEP_NS 50000000u        /* a line comes within twice that of its event */
+#define SETUP_SLEEP_NS 1000000u  /* while a new segment is being set up */
 #define SHARE 4096                /* events of one process in a round */
 #define ALIVE_NS 200000000u       /* how often to look, where no descriptor tells of an end */
 #define TICK_NS 1000000000u
@@ -250,7 +252,7 @@ end_those_gone(struct collect *collect)
 			continue;
 		}
 		bool command = collect->launch.ended &&
-			       followed->pid == (uint32_t)collect->launch.pid;
+			       followed->source.pid == (uint32_t)collect->launch.pid;
 		if (followed->pidfd >= 0)
 			waiter_unwatch(&collect->waiter, followed->pidfd);
 		followed_end(followed, command ? collect->launch.status : -1);
@@ -371,6 +373,8 @@ static uint64_t
 time_to_sleep(const struct collect *collect)
 {
 	uint64_t end_ns = collect->started_ns + collect->options->duration_ns;
+	if (collect->candidates.n > 0)
+		return SETUP_SLEEP_NS;
 	if (collect->options->duration_ns == 0 || collect->reading.closed ||
 	    end_ns > collect->now_ns + SLEEP_NS)
 		return SLEEP_NS;
@@ -382,8 +386,10 @@ run(struct collect *collect)
 {
 	while (!collect->leaving) {
 		bool woken = waiter_begin(&collect->waiter);
-		for (size_t i = 0; i < collect->n_followed; i++)
+		for (size_t i = 0; i < collect->n_followed; i++) {
+			followed_note(collect->followed[i]);
 			waiter_word(&collect->waiter, followed_wake_word(collect->followed[i]));
+		}
 		collect->now_ns = clock_ns(CLOCK_MONOTONIC);
 		look_at_signals(collect);
 		bool command_had_ended = collect->launch.ended;
@@ -394,7 +400,8 @@ run(struct collect *collect)
 		for (size_t i = 0; i < collect->n_descendants && !command_had_ended; i++)
 			descendants_scan(collect->descendants[i], collect->now_ns, knows_pid,
 					 found_untraced, collect);
-		collect->printer.hold = collect->n_followed > 1 || any_of_many_lanes(collect);
+		collect->printer.hold = collect->n_followed > 1 || collect->candidates.n > 0 ||
+					any_of_many_lanes(collect);
 		bool more = drain_all(collect);
 		write_all(collect);
 		if (woken || command_had_ended ||

@@ -18,12 +18,12 @@
  * How long an interpreter may take to load the hook: this, and longer while it has used less
  * processor time than a start needs and is not asleep.
  */
-#define GRACE_NS 300000000u
+#define GRACE_NS 100000000u
 #define GRACE_BUSY_NS 1000000000u
 #define START_TICKS 10
 
 /* A walk may use this share of the time. */
-#define COST_DIVISOR 50
+#define COST_DIVISOR 200
 
 /* A program that a process runs: an exec makes another. */
 struct seen {

@@ -12,7 +12,7 @@
 
 #include "tracee.h"
 
-#define DESCENDANTS_EVERY_NS 200000000u
+#define DESCENDANTS_EVERY_NS 40000000u
 
 struct descendants;
 

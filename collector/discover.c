@@ -9,11 +9,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "clock.h"
 #include "identity.h"
 #include "proc.h"
-
-#define SETUP_GRACE_NS 1000000000u /* from the creation of an object to its mapping */
 
 void
 discover_fini(struct segment_found *found)
@@ -110,12 +107,15 @@ discover_open(const struct place *place, const char *name, struct segment_found 
 }
 
 int
-discover_header(const struct segment_found *found, struct segment_header *header)
+discover_header(struct segment_found *found, struct segment_header *header)
 {
 	ssize_t n = pread(found->fd, header, sizeof *header, 0);
 	if (n < 0)
 		return -errno;
-	return (size_t)n < sizeof *header || header->ready == 0 ? DISCOVER_LATER : 0;
+	if ((size_t)n < sizeof *header || header->ready == 0)
+		return DISCOVER_LATER;
+	found->pid_ns = header->pid_ns;
+	return 0;
 }
 
 void
@@ -198,13 +198,20 @@ take_as_dead(struct segment_found *found)
 	found->identity.uid = found->owner;
 }
 
+static uint64_t
+own_pid_ns(void)
+{
+	struct stat st;
+	return stat("/proc/self/ns/pid", &st) == 0 ? st.st_ino : 0;
+}
+
 int
 discover_identify(struct segment_found *found, char *why, size_t why_bytes)
 {
 	struct search search = {.found = found};
 	search.result = try_process(&search, found->name_pid);
 	/* The name may hold a pid of an inner namespace, which is another process out here. */
-	if (search.result != 0) {
+	if (search.result != 0 && (found->pid_ns == 0 || found->pid_ns != own_pid_ns())) {
 		if (search.result != DISCOVER_LATER && search.result != -EACCES)
 			search.result = -ESRCH;
 		proc_each(try_each, &search);
@@ -214,9 +221,6 @@ discover_identify(struct segment_found *found, char *why, size_t why_bytes)
 			 found->name_pid);
 		return -EACCES;
 	}
-	if (search.result == DISCOVER_LATER &&
-	    clock_ns(CLOCK_REALTIME) < found->created_ns + SETUP_GRACE_NS)
-		return DISCOVER_LATER;
 	if (search.result != 0) {
 		take_as_dead(found);
 		return 0;

@@ -23,13 +23,14 @@ struct segment_found {
 	dev_t dev;
 	ino_t ino;
 	uint32_t owner;                /* uid of the object */
+	uint64_t pid_ns;               /* as its header says: may spare a search; 0: not known */
 	uint64_t created_ns;           /* Unix time */
 	int maps;                      /* for proc_alive(); -1 when dead */
 	struct identity identity;      /* from discover_identify() on */
 };
 
 enum discover_outcome {
-	DISCOVER_LATER = 1,    /* its process has not mapped it yet, or not yet filled it in */
+	DISCOVER_LATER = 1,    /* its process has not yet filled it in */
 	DISCOVER_REFUSED = 2,  /* not to be trusted, or not for us: `why` */
 	DISCOVER_UNTRACED = 3, /* discover_process(): this process has no segment */
 };
@@ -42,9 +43,9 @@ int discover_open(const struct place *place, const char *name, struct segment_fo
 		  char *why, size_t why_bytes);
 
 /*
- * Whose is it: fills identity and maps; identity.alive is false when no process maps it.
- * 0, DISCOVER_LATER, DISCOVER_REFUSED (the owner is neither root nor the process's uid), or
- * -errno.
+ * Whose is it: fills identity and maps; identity.alive is false when no process maps it, which
+ * is meaningful once its header is complete. 0, DISCOVER_REFUSED (the owner is neither root
+ * nor the process's uid), or -errno.
  */
 int discover_identify(struct segment_found *found, char *why, size_t why_bytes);
 
@@ -54,8 +55,9 @@ int discover_identify(struct segment_found *found, char *why, size_t why_bytes);
  */
 int discover_process(uint32_t pid, struct segment_found *found, char *why, size_t why_bytes);
 
-/* A private copy of the header: 0, DISCOVER_LATER when it is not complete, or -errno. */
-int discover_header(const struct segment_found *found, struct segment_header *header);
+/* A private copy of the header: 0, DISCOVER_LATER when it is not complete, or -errno. Before
+ * discover_identify(), it makes that cheaper. */
+int discover_header(struct segment_found *found, struct segment_header *header);
 
 /* Remove the name, if it still stands for this object. Dead ones only. */
 void discover_unlink(const struct place *place, const struct segment_found *found);

@@ -49,8 +49,15 @@ drain_init(struct drain *drain, struct lane_shared *shared, const struct slot *s
 	drain->shared = shared;
 	drain->index = index;
 	lane_reader_init(&drain->reader, shared, slots, n_slots, mode == LANE_OVERWRITE);
-	drain->skip_to = skip ? load_acquire(&shared->head) : drain->reader.position;
+	drain_note(drain);
+	drain->skip_to = skip ? drain->limit : drain->reader.position;
 	resume(drain);
+}
+
+void
+drain_note(struct drain *drain)
+{
+	drain->limit = load_acquire(&drain->shared->head); /* (C) of common/lane.h */
 }
 
 uint64_t
@@ -122,7 +129,8 @@ drain_look_for_losses(struct drain *drain)
 		return;
 	for (unsigned i = 0; i < LANE_DROP_REASONS; i++)
 		drain->noted[i] = load_acquire(&drain->shared->dropped[i]);
-	drain->noted_head = load_acquire(&drain->shared->head); /* (C) of common/lane.h */
+	drain->noted_head = load_acquire(&drain->shared->head);
+	drain_note(drain);
 	drain->looking = true;
 }
 
@@ -236,8 +244,11 @@ uint64_t
 drain_run(struct drain *drain, const struct drain_to *to, uint64_t max)
 {
 	uint64_t left = max;
-	while (left > 0 && !drain->damaged) {
-		int64_t n = lane_reader_copy(&drain->reader, copy, COPY_SLOTS);
+	int64_t there;
+	while (left > 0 && !drain->damaged &&
+	       (there = (int64_t)(drain->limit - drain->reader.position)) > 0) {
+		int64_t n = lane_reader_copy(&drain->reader, copy,
+					     there < COPY_SLOTS ? (uint64_t)there : COPY_SLOTS);
 		int64_t used = n > 0 ? take_copied(drain, to, (uint64_t)n, &left) : n;
 		if (used < 0)
 			give_up(drain, to);

@@ -42,6 +42,7 @@ struct drain {
 	uint32_t index;
 	uint64_t next_seq;
 	uint64_t before_events; /* recorded ones that an earlier collector accounted for */
+	uint64_t limit;         /* position: of head, as drain_note() saw it */
 	uint64_t skip_to;       /* position: what was committed before is not wanted */
 	uint64_t dropped[LANE_DROP_REASONS];  /* told, in all */
 	uint64_t lost[N_LOST_REASONS];        /* told, here, of what had been recorded */
@@ -55,6 +56,9 @@ struct drain {
 /* `slots` has n_slots, checked; skip: what is held now is not wanted. */
 void drain_init(struct drain *drain, struct lane_shared *shared, const struct slot *slots,
 		uint64_t n_slots, uint32_t index, enum lane_mode mode, bool skip);
+
+/* What is committed now may be read by drain_run(). */
+void drain_note(struct drain *drain);
 
 /* At most `max` records; how many. 0: there are no more, or the lane is damaged. */
 uint64_t drain_run(struct drain *drain, const struct drain_to *to, uint64_t max);

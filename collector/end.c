@@ -69,5 +69,7 @@ end_ask(uint32_t pid, uint64_t start_time, int pidfd, int *status)
 		close(proc);
 	if (there && stat.state != 'Z' && stat.state != 'X')
 		return END_EXEC;
-	return known && WIFEXITED(*status) ? END_EXITED : END_KILLED;
+	if (!known)
+		return END_UNKNOWN;
+	return WIFEXITED(*status) ? END_EXITED : END_KILLED;
 }

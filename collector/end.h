@@ -5,17 +5,14 @@
 
 #include <stdint.h>
 
-/*
- * Killed is also what is said when nobody knows: it ended without finalising the interpreter
- * (a signal, os._exit), it was reaped, and this kernel keeps no status for others (PIDFD_INFO_EXIT
- * came with Linux 6.15).
- */
 /*      value   text, as in the stream */
 #define ENDS(X) \
-	X(CLEAN, "clean")   /* the interpreter was finalised */ \
-	X(EXITED, "exited") /* by os._exit() or such, without that */ \
-	X(KILLED, "killed") \
-	X(EXEC, "exec")     /* the process is there, and runs another program */
+	X(CLEAN, "clean")     /* the interpreter was finalised */ \
+	X(EXITED, "exited")   /* without that, by os._exit() or such */ \
+	X(KILLED, "killed")   /* by a signal */ \
+	X(EXEC, "exec")       /* the process is there, and runs another program */ \
+	X(UNKNOWN, "unknown") /* exited or killed: its parent took the status, and this kernel \
+				 keeps none for others (PIDFD_INFO_EXIT came with Linux 6.15) */
 
 enum end_how {
 #define X(name, text) END_##name,

@@ -68,6 +68,12 @@ take_event(void *context, struct tracee *tracee, const struct event *event)
 		note_chdir(followed, event);
 }
 
+void
+followed_note(struct followed *followed)
+{
+	tracee_note(followed->tracee);
+}
+
 int64_t
 followed_drain(struct followed *followed, uint64_t max)
 {
@@ -148,6 +154,7 @@ followed_open(struct followed **result, struct reading *reading, struct segment_
 		followed->cwd = identity->cwd != NULL ? strdup(identity->cwd) : NULL;
 		followed->source.cwd = followed->cwd;
 	}
+	followed->from_start = from_start;
 	from_start |= reading->backlog || !identity->alive;
 	tracee_backlog(followed->tracee, from_start);
 	tracee_set_waiting(followed->tracee, true);
@@ -192,14 +199,15 @@ followed_end(struct followed *followed, int status)
 	struct printer *printer = followed->reading->printer;
 	struct account account;
 	tracee_finish(followed->tracee, take_event, followed);
-	enum end_how how = end_ask(followed->pid, tracee_identity(followed->tracee)->start_time,
+	uint32_t pid = followed->pid != 0 ? followed->pid : followed->found.name_pid;
+	enum end_how how = end_ask(pid, tracee_identity(followed->tracee)->start_time,
 				   followed->pidfd, &status);
 	/* What a dead one did last is the time of its end; else it is now. */
 	uint64_t now = followed->pid != 0 ? clock_ns(CLOCK_REALTIME) : 0;
 	if (tracee_ended_cleanly(followed->tracee) && (status == -1 || !WIFSIGNALED(status)))
 		how = END_CLEAN;
 	tracee_account(followed->tracee, &account);
-	summary_add(followed->reading->summary, followed->tracee);
+	summary_add(followed->reading->summary, followed->tracee, followed->from_start);
 	printer_stats(printer, &followed->source, now, followed->tracee);
 	printer_exit(printer, &followed->source, now, end_name(how), status, &account);
 	discover_unlink(followed->place, &followed->found);
@@ -211,8 +219,9 @@ followed_leave(struct followed *followed)
 {
 	tracee_tick(followed->tracee); /* losses behind the last record come up, too */
 	/* What comes in while we read is the next one's. */
+	followed_note(followed);
 	followed_drain(followed, tracee_header(followed->tracee)->lane0_slots);
-	summary_add(followed->reading->summary, followed->tracee);
+	summary_add(followed->reading->summary, followed->tracee, followed->from_start);
 	followed_report(followed);
 	printer_flush(followed->reading->printer, true);
 	followed_release(followed);
@@ -226,7 +235,7 @@ followed_drop(struct followed *followed)
 	const char *why = tracee_why(followed->tracee);
 	log_error("pid %" PRIu32 ": %s; reading it no further", followed->source.pid, why);
 	printer_notice(followed->reading->printer, &followed->source, "damaged", why);
-	summary_add(followed->reading->summary, followed->tracee);
+	summary_add(followed->reading->summary, followed->tracee, followed->from_start);
 	followed_report(followed);
 	close_and_free(followed);
 }

@@ -36,6 +36,7 @@ struct followed {
 	int pidfd;                  /* -1: none */
 	uint32_t pid;               /* out here; 0 when dead */
 	bool many_lanes;
+	bool from_start;            /* nothing of it happened before we came */
 };
 
 /*
@@ -47,7 +48,10 @@ int followed_open(struct followed **followed, struct reading *reading,
 		  struct segment_found *found, struct place *place, bool from_start, char *why,
 		  size_t why_bytes);
 
-/* Print what is there, `max` events at the most; how many, or -TRACEE_CONDEMNED. */
+/* As tracee_note(). */
+void followed_note(struct followed *followed);
+
+/* Print what was there then, `max` events at the most; how many, or -TRACEE_CONDEMNED. */
 int64_t followed_drain(struct followed *followed, uint64_t max);
 
 /* What was drained is written: the program may use the room again. */

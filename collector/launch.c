@@ -61,7 +61,8 @@ launch_find_home(char *home, size_t home_bytes, char *why, size_t why_bytes)
 	return -ENOENT;
 }
 
-/* In the child. An empty PYTHONPATH is none; an empty element would mean the cwd. */
+/* In the child. An empty PYTHONPATH is none; an empty element would mean the cwd. Who has set
+ * PYAUDITD=0 means it. */
 static int
 set_environment(const struct launch *launch, const char *home,
 		const struct launch_settings *settings)
@@ -73,7 +74,7 @@ set_environment(const struct launch *launch, const char *home,
 	snprintf(stack, sizeof stack, "%d", settings->stack);
 	if (asprintf(&python_path, "%s/site%s%s", home, any ? ":" : "", any ? before : "") < 0)
 		return -ENOMEM;
-	int err = setenv("PYTHONPATH", python_path, 1) | setenv("PYAUDITD", "1", 1) |
+	int err = setenv("PYTHONPATH", python_path, 1) | setenv("PYAUDITD", "1", 0) |
 		  setenv("PYAUDITD_LAUNCH", id, 1);
 	if (settings->events[0] != '\0')
 		err |= setenv("PYAUDITD_EVENTS", settings->events, 1);

@@ -192,9 +192,9 @@ printer_stats(struct printer *printer, struct printer_source *source, uint64_t t
 	struct account account;
 	uint64_t at = after_all(source, time_ns);
 	tracee_account(tracee, &account);
-	ENCODE(printer, CHANNEL_JSON, lane, at, encode_counts(printer, source, time_ns, tracee));
+	ENCODE(printer, CHANNEL_JSON, lane, at, encode_counts(printer, source, at, tracee));
 	ENCODE(printer, CHANNEL_JSON, lane, at,
-	       json_stats(&printer->json, &source->json, time_ns, &account));
+	       json_stats(&printer->json, &source->json, at, &account));
 }
 
 void
@@ -205,9 +205,9 @@ printer_exit(struct printer *printer, struct printer_source *source, uint64_t ti
 	uint64_t at = after_all(source, time_ns);
 	(void)status;
 	ENCODE(printer, CHANNEL_JSON, lane, at,
-	       json_exit(&printer->json, &source->json, time_ns, how, account));
+	       json_exit(&printer->json, &source->json, at, how, account));
 	ENCODE(printer, CHANNEL_TEXT, lane, at,
-	       text_exit(&printer->text, source->pid, time_ns, how, account));
+	       text_exit(&printer->text, source->pid, at, how, account));
 }
 
 void

@@ -15,6 +15,7 @@ struct summary {
 	struct row *rows; /* sorted by name */
 	size_t n, room;
 	int64_t lost[N_LOST_REASONS];
+	int64_t before; /* of reason no_reader: before we came */
 	int64_t attempted;
 	unsigned n_processes;
 	int sign; /* of what is being added */
@@ -90,7 +91,7 @@ count(void *context, const char *event, enum level level, uint64_t n)
 }
 
 static void
-add_signed(struct summary *summary, struct tracee *tracee, int sign)
+add_signed(struct summary *summary, struct tracee *tracee, int sign, bool from_start)
 {
 	struct account account;
 	summary->sign = sign;
@@ -99,29 +100,30 @@ add_signed(struct summary *summary, struct tracee *tracee, int sign)
 	summary->attempted += sign * (int64_t)account.attempted;
 	for (unsigned i = 0; i < N_LOST_REASONS; i++)
 		summary->lost[i] += sign * (int64_t)account.lost[i];
+	if (!from_start)
+		summary->before += sign * (int64_t)account.lost[LOST_NO_READER];
 }
 
 void
 summary_subtract(struct summary *summary, struct tracee *tracee)
 {
-	add_signed(summary, tracee, -1);
+	add_signed(summary, tracee, -1, false);
 }
 
 void
-summary_add(struct summary *summary, struct tracee *tracee)
+summary_add(struct summary *summary, struct tracee *tracee, bool from_start)
 {
 	summary->n_processes++;
-	add_signed(summary, tracee, 1);
+	add_signed(summary, tracee, 1, from_start);
 }
 
 uint64_t
 summary_lost(const struct summary *summary)
 {
-	int64_t n = 0;
+	int64_t n = -summary->before;
 	for (unsigned i = 0; i < N_LOST_REASONS; i++)
-		if (i != LOST_NO_READER && summary->lost[i] > 0)
-			n += summary->lost[i];
-	return (uint64_t)n;
+		n += summary->lost[i];
+	return n > 0 ? (uint64_t)n : 0;
 }
 
 static int
@@ -162,11 +164,15 @@ print_name(FILE *file, const char *name)
 static void
 print_losses(const struct summary *summary, FILE *file)
 {
-	for (unsigned i = 0; i < N_LOST_REASONS; i++)
-		if (summary->lost[i] > 0)
-			fprintf(file, "%12" PRId64 "  lost: %s%s\n", summary->lost[i],
-				lost_reason_name(i),
-				i == LOST_NO_READER ? " (before we came)" : "");
+	for (unsigned i = 0; i < N_LOST_REASONS; i++) {
+		int64_t before = i == LOST_NO_READER ? summary->before : 0;
+		if (summary->lost[i] > before)
+			fprintf(file, "%12" PRId64 "  lost: %s\n", summary->lost[i] - before,
+				lost_reason_name(i));
+		if (before > 0)
+			fprintf(file, "%12" PRId64 "  lost: %s (before we came)\n", before,
+				lost_reason_name(i));
+	}
 }
 
 void

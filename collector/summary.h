@@ -3,6 +3,7 @@
 #ifndef COLLECTOR_SUMMARY_H
 #define COLLECTOR_SUMMARY_H
 
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 
@@ -15,12 +16,12 @@ void summary_free(struct summary *summary);
 
 /*
  * The counters of a tracee as they are now: taken out when we come (what happened before is
- * not ours to tell), put in when we leave.
+ * not ours to tell), put in when we leave. With `from_start` nobody was to read it before us.
  */
 void summary_subtract(struct summary *summary, struct tracee *tracee);
-void summary_add(struct summary *summary, struct tracee *tracee);
+void summary_add(struct summary *summary, struct tracee *tracee, bool from_start);
 
-/* Lost while we watched: everything but what had no reader yet. */
+/* Lost while we watched: not what had no reader because we had not come yet. */
 uint64_t summary_lost(const struct summary *summary);
 
 void summary_print(const struct summary *summary, FILE *file);

@@ -289,6 +289,14 @@ find_lanes(struct tracee *tracee)
 }
 
 void
+tracee_note(struct tracee *tracee)
+{
+	find_lanes(tracee);
+	for (uint32_t i = 0; i < tracee->n_lanes; i++)
+		drain_note(&tracee->lanes[i]->drain);
+}
+
+void
 tracee_backlog(struct tracee *tracee, bool wanted)
 {
 	tracee->backlog = wanted;
@@ -374,7 +382,6 @@ tracee_drain(struct tracee *tracee, tracee_event_fn fn, void *context, uint64_t 
 {
 	struct drain_to to = begin_reading(tracee, fn, context);
 	int64_t n = 0;
-	find_lanes(tracee);
 	if (tracee->looking) {
 		tell_lost(tracee, to.now_ns);
 		for (uint32_t i = 0; i < tracee->n_lanes; i++)
@@ -410,6 +417,7 @@ tracee_finish(struct tracee *tracee, tracee_event_fn fn, void *context)
 {
 	uint64_t n_slots = 0;
 	tracee->looking = true;
+	tracee_note(tracee);
 	/* A dead program adds nothing; a hostile one that is not dead must not hold us. */
 	for (uint32_t i = 0; i < tracee->n_lanes; i++)
 		n_slots += tracee->lanes[i]->drain.reader.n_slots;

@@ -54,7 +54,13 @@ int tracee_open(struct tracee **tracee, int fd, const char *name, struct identit
 		const struct settings *settings, char *why, size_t why_bytes);
 
 /*
- * Hand every committed event to fn, at most `max` of them, and a few more when there are many
+ * Note how far the lanes are. What tracee_drain() hands over happened before: whoever looks
+ * for new processes in between knows all those that were there when it happened.
+ */
+void tracee_note(struct tracee *tracee);
+
+/*
+ * Hand every event up to there to fn, at most `max` of them, and a few more when there are many
  * lanes. The hook gets the room back with tracee_release(), which a caller does when the lines
  * are written: who is killed before that leaves them to be read again. Returns how many events were handed over, or -TRACEE_CONDEMNED with tracee_why() set. Losses
  * come as events of type EVENT_LOST at their place in the lane. What was held before we came is

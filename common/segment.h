@@ -93,6 +93,7 @@ struct segment_header {
 	uint64_t launch_id;      /* of the collector that started this process tree; 0: none */
 	uint32_t parent_pid, parent_nonce; /* the segment it was forked from; 0: none */
 	uint64_t parent_start_time;
+	uint64_t pid_ns;         /* inode of /proc/self/ns/pid: where `pid` means something */
 	char events[LEVELS_TEXT_BYTES];
 	char reveal[512];
 	/* state; the hook goes on writing these */
@@ -102,7 +103,7 @@ struct segment_header {
 	uint64_t lanes_used;     /* lanes [0, lanes_used) have been taken at least once */
 };
 _Static_assert(sizeof(struct segment_header) <= SEGMENT_PAGE, "the header is one page");
-_Static_assert(offsetof(struct segment_header, events) == 152, "part of the format");
+_Static_assert(offsetof(struct segment_header, events) == 160, "part of the format");
 
 /*
  * Written by the collector that holds the lock on the object (flock), read by the hook. The

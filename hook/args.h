@@ -11,9 +11,6 @@
 #include "lane.h"
 #include "pycompat.h"
 
-/* The str "__module__"; made once by module.c. */
-extern PyObject *module_key;
-
 /*
  * Append the arguments of an event (the tuple that PySys_Audit hands to hooks); returns how
  * many stand in the record, *truncated when that is not all. At most lane_room(w) bytes.

@@ -15,6 +15,7 @@
 #include <sys/sysmacros.h>
 #include <unistd.h>
 
+#include "proc_self.h"
 #include "segment.h"
 
 #define DEAD_BYTES_MAX (64u << 20)
@@ -48,16 +49,22 @@ maps_it(const struct candidate *c)
 	return found;
 }
 
-/* A collector holds a lock on what it reads. */
+/*
+ * In use, or not ours to judge: a collector holds a lock on what it reads, and in another pid
+ * namespace the pid in the name is another process.
+ */
 static bool
-being_read(int dir, const struct candidate *c)
+in_use(int dir, const struct candidate *c, uint64_t pid_ns)
 {
+	struct segment_header header;
 	int fd = openat(dir, c->name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
 	if (fd < 0)
 		return true;
-	bool locked = flock(fd, LOCK_EX | LOCK_NB) < 0;
+	bool used = flock(fd, LOCK_EX | LOCK_NB) < 0;
+	if (pread(fd, &header, sizeof header, 0) == sizeof header && header.ready != 0)
+		used |= header.pid_ns != pid_ns;
 	close(fd);
-	return locked;
+	return used;
 }
 
 static bool
@@ -86,17 +93,32 @@ older(const void *a, const void *b)
 	return (x > y) - (x < y);
 }
 
-static void
-remove_oldest(int dir, struct candidate *all, size_t n, uint64_t total)
+/* Keep only the dead ones; returns how many, and their size. */
+static size_t
+keep_dead(int dir, struct candidate *all, size_t n, uint64_t *bytes)
 {
-	qsort(all, n, sizeof *all, older);
-	for (size_t i = 0; i < n && total > DEAD_BYTES_MAX; i++) {
-		bool alive = kill((pid_t)all[i].pid, 0) == 0 || errno != ESRCH;
-		if ((alive && maps_it(&all[i])) || being_read(dir, &all[i]))
+	uint64_t pid_ns = proc_self_pid_ns();
+	size_t kept = 0;
+	*bytes = 0;
+	for (size_t i = 0; i < n; i++) {
+		bool there = kill((pid_t)all[i].pid, 0) == 0 || errno != ESRCH;
+		if ((there && maps_it(&all[i])) || in_use(dir, &all[i], pid_ns))
 			continue;
-		if (unlinkat(dir, all[i].name, 0) == 0)
-			total -= all[i].bytes;
+		*bytes += all[i].bytes;
+		all[kept++] = all[i];
 	}
+	return kept;
+}
+
+static void
+remove_oldest(int dir, struct candidate *all, size_t n)
+{
+	uint64_t bytes;
+	n = keep_dead(dir, all, n, &bytes);
+	qsort(all, n, sizeof *all, older);
+	for (size_t i = 0; i < n && bytes > DEAD_BYTES_MAX; i++)
+		if (unlinkat(dir, all[i].name, 0) == 0)
+			bytes -= all[i].bytes;
 }
 
 void
@@ -117,9 +139,9 @@ housekeeping_remove_dead(void)
 		if (look_at(dirfd(dir), entry->d_name, &all[n]))
 			total += all[n++].bytes;
 	}
-	/* Living ones count here; the check of each costs too much for the common case. */
+	/* With the living ones: who is dead costs too much to ask in the common case. */
 	if (total > DEAD_BYTES_MAX)
-		remove_oldest(dirfd(dir), all, n, total);
+		remove_oldest(dirfd(dir), all, n);
 	free(all);
 	closedir(dir);
 }

@@ -16,8 +16,6 @@
 #include "sites.h"
 #include "source_audit.h"
 
-PyObject *module_key;
-
 static int
 parse_mode(const char *text, enum lane_mode *mode)
 {
@@ -274,7 +272,5 @@ PyInit__hook(void)
 			     PY_BUILT_MINOR);
 		return NULL;
 	}
-	if (module_key == NULL)
-		module_key = PyUnicode_InternFromString("__module__");
-	return module_key != NULL ? PyModule_Create(&module) : NULL;
+	return PyModule_Create(&module);
 }

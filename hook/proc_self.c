@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "barrier.h"
@@ -48,6 +49,13 @@ proc_self_boot_id(uint8_t id[16])
 			break;
 		id[n++] = (uint8_t)byte;
 	}
+}
+
+uint64_t
+proc_self_pid_ns(void)
+{
+	struct stat st;
+	return stat("/proc/self/ns/pid", &st) == 0 ? st.st_ino : 0;
 }
 
 void

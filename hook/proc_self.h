@@ -10,6 +10,9 @@ uint64_t proc_self_start_time(void);
 
 void proc_self_boot_id(uint8_t id[16]);
 
+/* Inode of our pid namespace; 0 when it is not to be had. */
+uint64_t proc_self_pid_ns(void);
+
 /* Write the first definition, DEF_PROCESS, to the empty region; advances *used. */
 void proc_self_define(uint8_t *region, uint64_t *used);
 

@@ -227,6 +227,7 @@ fill_header(struct segment_header *header, uint32_t ring_bytes, uint32_t nonce)
 		.uid = geteuid(),
 		.python_hex = session_options.python_hex,
 		.start_time = proc_self_start_time(),
+		.pid_ns = proc_self_pid_ns(),
 		.nonce = nonce,
 		.flags = (session_options.keep ? SEGMENT_KEEP : 0) |
 			 (session_options.launch_id ? SEGMENT_LAUNCHED : 0),

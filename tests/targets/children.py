@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 import threading
+import time
 
 
 def say(name):
@@ -45,7 +46,9 @@ def fork_in_threads():
 
     def noise():
         while not stop.is_set():
-            sys.audit("noise", "some argument", 12345)
+            for _ in range(50):
+                sys.audit("noise", "some argument", 12345)
+            time.sleep(0.001)
 
     threads = [threading.Thread(target=noise) for _ in range(3)]
     for t in threads:
@@ -110,7 +113,6 @@ def orphan():
     say("parent")
     if os.fork() == 0:
         os.setsid()
-        import time
         time.sleep(0.5)
         say("orphan")
         os._exit(0)

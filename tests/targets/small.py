@@ -6,6 +6,12 @@ import socket
 import sys
 import urllib.request
 
+
+class Nowhere(urllib.request.HTTPHandler):
+    def http_open(self, request):
+        raise OSError("not for real")
+
+
 if __name__ == "__main__":
     for name in ("one.txt", "two.txt", "three.log"):
         open(name, "w").close()
@@ -24,7 +30,9 @@ if __name__ == "__main__":
         s.connect(("::1", 1))
     with contextlib.suppress(OSError), socket.socket(socket.AF_UNIX) as s:
         s.connect("one.txt")
-    urllib.request.Request("http://user:secret@host.example/?token=abc&x=1",
-                           headers={"Authorization": "Bearer abc"})
+    with contextlib.suppress(OSError):
+        urllib.request.build_opener(Nowhere).open(urllib.request.Request(
+            "http://user:secret@host.example/?token=abc&x=1",
+            headers={"Authorization": "Bearer abc"}))
     sys.audit("small.custom", "a", 1)
     os.system("true --password=hunter2 --token abc --name=kept")
