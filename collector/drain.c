@@ -244,8 +244,11 @@ uint64_t
 drain_run(struct drain *drain, const struct drain_to *to, uint64_t max)
 {
 	uint64_t left = max;
+	unsigned vain = 0;
 	int64_t there;
-	while (left > 0 && !drain->damaged &&
+	/* A copy in vain: what was overwritten left the beginning of a record only, or a lying
+	 * head ends inside one. */
+	while (left > 0 && !drain->damaged && vain < 2 &&
 	       (there = (int64_t)(drain->limit - drain->reader.position)) > 0) {
 		int64_t n = lane_reader_copy(&drain->reader, copy,
 					     there < COPY_SLOTS ? (uint64_t)there : COPY_SLOTS);
@@ -256,6 +259,7 @@ drain_run(struct drain *drain, const struct drain_to *to, uint64_t max)
 			break;
 		else
 			lane_reader_unread(&drain->reader, (uint64_t)(n - used));
+		vain = used == 0 ? vain + 1 : 0;
 	}
 	if (drain->looking && (int64_t)(drain->reader.position - drain->noted_head) >= 0)
 		tell_noted_losses(drain, to);

@@ -103,7 +103,7 @@ waiter_word(struct waiter *waiter, uint32_t *word)
 	if (waiter->n_words == FUTEX_WAITV_MAX)
 		return;
 	waiter->words[waiter->n_words] = word;
-	waiter->seen[waiter->n_words++] = __atomic_load_n(word, __ATOMIC_ACQUIRE);
+	waiter->seen[waiter->n_words++] = load_acquire(word);
 }
 
 bool

@@ -184,7 +184,7 @@ static void
 account(uint64_t *attempted, uint64_t *counted, uint64_t *recorded, uint64_t lost[N_LOST_REASONS])
 {
 	uint64_t counts = 0, seqs = 0, dropped = 0, outside = 0;
-	uint64_t lanes = load_acquire(&session.header->lanes_used);
+	uint32_t lanes = load_acquire(&session.n_lanes);
 	for (unsigned reason = 0; reason < N_LOST_REASONS; reason++) {
 		lost[reason] = load_relaxed(&session.header->lost[reason]);
 		outside += lost[reason];

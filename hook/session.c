@@ -260,6 +260,7 @@ adopt(const struct segment_header *header)
 	lane_attach(&session.producers[0], session.base + session.at.lanes, header->lane0_slots,
 		    FIRST_SLOTS_BYTES / SLOT_BYTES);
 	session.producers[0].n_counters = SEGMENT_PAGE / 8;
+	session.n_lanes = 1;
 	store_relaxed(&session.producers[0].lane.shared->state, LANE_OWNED);
 	proc_self_define(session.base + session.at.defs, &session.defs_used);
 	previous.pid = header->pid;
@@ -388,8 +389,10 @@ static void
 leave_lane(void *value)
 {
 	struct producer *producer = value;
-	if (mine.generation == session.generation && mine.producer == producer)
-		store_release(&producer->lane.shared->state, LANE_LEFT);
+	if (mine.generation == session.generation && mine.producer == producer) {
+		store_relaxed(&producer->lane.shared->state, LANE_LEFT);
+		store_release(&producer->left, true);
+	}
 	mine.producer = NULL;
 }
 
@@ -429,22 +432,23 @@ out:
 static struct producer *
 take_lane(void)
 {
-	uint64_t used = load_relaxed(&session.header->lanes_used);
 	for (uint32_t i = 1; i < SEGMENT_LANES; i++) {
 		struct producer *producer = &session.producers[i];
 		producer->index = i;
-		if (i >= used) {
+		if (i >= session.n_lanes) {
 			if (!map_lane(producer))
 				return NULL;
 			store_relaxed(&producer->lane.shared->state, LANE_OWNED);
+			store_release(&session.n_lanes, i + 1);
 			store_release(&session.header->lanes_used, i + 1);
 			return producer;
 		}
 		struct lane_shared *shared = producer->lane.shared;
 		bool drained = load_acquire(&shared->tail) == producer->lane.head;
-		if (load_acquire(&shared->state) == LANE_LEFT &&
+		if (load_acquire(&producer->left) &&
 		    (drained || session_options.mode == LANE_OVERWRITE)) {
 			store_relaxed(&shared->state, LANE_OWNED);
+			producer->left = false;
 			producer->tstate = NULL;
 			return producer;
 		}

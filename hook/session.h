@@ -32,6 +32,7 @@ struct producer {
 	pthread_t thread;
 	bool busy;               /* in the middle of an event */
 	bool mapped;
+	bool left;               /* its thread ended; the state in shared memory is for readers */
 	uint32_t index;
 };
 
@@ -70,6 +71,7 @@ struct session {
 	uint64_t heartbeat;      /* as last seen, and when */
 	uint64_t heartbeat_ns;
 	char name[SEGMENT_NAME_BYTES];
+	uint32_t n_lanes;        /* taken at least once; the header's lanes_used is for readers */
 	struct producer producers[SEGMENT_LANES]; /* 0: the main interpreter */
 } __attribute__((aligned(WIPED_ALIGN)));
 
