@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "line.h"
 
+#include <float.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -107,7 +108,8 @@ void
 line_double(struct line *line, double n)
 {
 	char text[40];
-	for (int precision = 15; precision <= 17; precision++) {
+	/* Only subnormal numbers have fewer digits than 15 that are sure to be kept. */
+	for (int precision = fabs(n) < DBL_MIN ? 1 : 15; precision <= 17; precision++) {
 		snprintf(text, sizeof text - 2, "%.*g", precision, n);
 		if (strtod(text, NULL) == n)
 			break;
