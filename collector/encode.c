@@ -102,14 +102,15 @@ encode_text(struct encoder *encoder, struct line *out, const uint8_t *text, size
 	    unsigned flags, const struct where *where)
 {
 	bool element = (flags & ENCODE_ELEMENT) != 0;
-	flags &= ~(unsigned)ENCODE_ELEMENT;
+	bool raw = (flags & (ENCODE_BYTES | ENCODE_RAW)) != 0;
+	flags &= ~(unsigned)(ENCODE_ELEMENT | ENCODE_RAW);
 	if (encoder->redact && redact_text(&encoder->scratch, text, n, element)) {
 		out->failed |= encoder->scratch.failed;
 		text = (const uint8_t *)encoder->scratch.text;
 		n = encoder->scratch.len;
 		flags |= ENCODE_REDACTED;
 	}
-	if (escape_json(out, text, n))
+	if (raw ? escape_json_raw(out, text, n) : escape_json(out, text, n))
 		flags |= ENCODE_PERCENT;
 	if (__builtin_expect(flags != 0, 0))
 		encode_note(encoder, where, flags);

@@ -67,6 +67,7 @@ enum encode_flags {
 	ENCODE_REDACTED = 32,
 	ENCODE_TYPE = 64,
 	ENCODE_ELEMENT = 128, /* no note: the text is one element of a list, see redact.h */
+	ENCODE_RAW = 256,     /* no note: from the kernel, not from a str; see escape_json_raw() */
 };
 void encode_note(struct encoder *encoder, const struct where *where, unsigned flags);
 void encode_trunc(struct encoder *encoder, const struct where *where, uint64_t full);

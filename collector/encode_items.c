@@ -14,15 +14,15 @@ put_redacted(struct encoder *encoder, struct line *out, const struct where *wher
 
 /* A text in a list. `hide`: the one before it was `--password`. */
 static void
-put_element(struct encoder *encoder, struct line *out, const struct value *value, bool *hide,
-	    const struct where *where)
+put_element(struct encoder *encoder, struct line *out, const struct value *value, unsigned flags,
+	    bool *hide, const struct where *where)
 {
 	if (*hide) {
 		put_redacted(encoder, out, where);
 		*hide = false;
 		return;
 	}
-	encode_text_value(encoder, out, value, ENCODE_ELEMENT, where);
+	encode_text_value(encoder, out, value, flags | ENCODE_ELEMENT, where);
 	*hide = encoder->redact && redact_wants_next(value->bytes, value->len);
 }
 
@@ -61,7 +61,7 @@ put_items(struct encoder *encoder, struct line *out, const uint8_t *at, uint32_t
 		if (i > 0)
 			line_char(out, ',');
 		if (value_is_text(&value)) {
-			put_element(encoder, out, &value, &hide, &here);
+			put_element(encoder, out, &value, 0, &hide, &here);
 		} else {
 			next = (as_strings ? put_as_string : encode_value)(encoder, out, at, &here);
 			hide = false;
@@ -93,7 +93,7 @@ encode_argv(struct encoder *encoder, struct line *out, char *const *argv,
 				      .len = (uint32_t)strlen(argv[i])};
 		if (i > 0)
 			line_char(out, ',');
-		put_element(encoder, out, &value, &hide, &here);
+		put_element(encoder, out, &value, ENCODE_RAW, &hide, &here);
 	}
 	line_char(out, ']');
 }

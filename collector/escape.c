@@ -104,10 +104,10 @@ put_percent(char *to, uint8_t byte)
 
 /* The whole text again, in the other form. Room for it was made: a byte takes 6 at most. */
 static char *
-put_all_percent(char *to, const uint8_t *s, const uint8_t *end)
+put_all_percent(char *to, const uint8_t *s, const uint8_t *end, bool raw)
 {
 	while (s < end) {
-		unsigned surrogate = utf8_surrogate(s, (size_t)(end - s));
+		unsigned surrogate = raw ? 0 : utf8_surrogate(s, (size_t)(end - s));
 		if (surrogate >= 0xdc80 && surrogate <= 0xdcff) {
 			/* os.fsdecode(): this is what the byte became. */
 			to = put_percent(to, (uint8_t)(surrogate & 0xff));
@@ -123,8 +123,8 @@ put_all_percent(char *to, const uint8_t *s, const uint8_t *end)
 /* Bytes at a time for which room is made: a byte takes 6 at most. */
 #define STEP 1024
 
-bool
-escape_json_bare(struct line *out, const uint8_t *text, size_t n)
+static bool
+escape(struct line *out, const uint8_t *text, size_t n, bool raw)
 {
 	const uint8_t *s = text, *end = text + n;
 	size_t begin = out->len;
@@ -155,17 +155,32 @@ escape_json_bare(struct line *out, const uint8_t *text, size_t n)
 percent:
 	out->len = begin;
 	if (line_reserve(out, 6 * n)) {
-		char *to = put_all_percent(out->text + begin, text, end);
+		char *to = put_all_percent(out->text + begin, text, end, raw);
 		out->len = (size_t)(to - out->text);
 	}
 	return true;
 }
 
 bool
+escape_json_bare(struct line *out, const uint8_t *text, size_t n)
+{
+	return escape(out, text, n, false);
+}
+
+bool
 escape_json(struct line *out, const uint8_t *text, size_t n)
 {
 	line_char(out, '"');
-	bool percent = escape_json_bare(out, text, n);
+	bool percent = escape(out, text, n, false);
+	line_char(out, '"');
+	return percent;
+}
+
+bool
+escape_json_raw(struct line *out, const uint8_t *bytes, size_t n)
+{
+	line_char(out, '"');
+	bool percent = escape(out, bytes, n, true);
 	line_char(out, '"');
 	return percent;
 }

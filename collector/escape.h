@@ -16,6 +16,9 @@ bool escape_json(struct line *out, const uint8_t *text, size_t n);
 /* The same without quotes; for the parts of a string, which all must be encoded alike. */
 bool escape_json_bare(struct line *out, const uint8_t *text, size_t n);
 
+/* Bytes that were no str of Python: what looks like a surrogate there is three bad bytes. */
+bool escape_json_raw(struct line *out, const uint8_t *bytes, size_t n);
+
 /* Length of the UTF-8 sequence at text (1 to 4), 0 when there is no valid one. A surrogate is
  * not valid. n > 0. */
 unsigned utf8_length(const uint8_t *text, size_t n);

@@ -16,8 +16,8 @@ json_number(struct json *json, const char *name, uint64_t n)
 }
 
 /* NULL: not known, left out. */
-void
-json_string(struct json *json, const char *name, const char *text)
+static void
+put_string(struct json *json, const char *name, const char *text, unsigned flags)
 {
 	struct where where = {.name = name, .name_len = strlen(name)};
 	if (text == NULL)
@@ -25,7 +25,14 @@ json_string(struct json *json, const char *name, const char *text)
 	line_literal(&json->out, ",\"");
 	line_string(&json->out, name);
 	line_literal(&json->out, "\":");
-	encode_text(&json->encoder, &json->out, (const uint8_t *)text, strlen(text), 0, &where);
+	encode_text(&json->encoder, &json->out, (const uint8_t *)text, strlen(text), flags,
+		    &where);
+}
+
+void
+json_string(struct json *json, const char *name, const char *text)
+{
+	put_string(json, name, text, 0);
 }
 
 static void
@@ -41,12 +48,12 @@ put_identity(struct json *json, const struct identity *identity)
 	static const struct where where = {.name = "argv", .name_len = 4};
 	json_number(json, "ppid", identity->ppid);
 	json_number(json, "uid", identity->uid);
-	json_string(json, "exe", identity->exe);
+	put_string(json, "exe", identity->exe, ENCODE_RAW);
 	if (identity->argv != NULL) {
 		line_literal(&json->out, ",\"argv\":");
 		encode_argv(&json->encoder, &json->out, identity->argv, &where);
 	}
-	json_string(json, "cwd", identity->cwd);
+	put_string(json, "cwd", identity->cwd, ENCODE_RAW);
 }
 
 /* sys.hexversion as people write it: 3.11.7, 3.15.0a2 */
