@@ -32,19 +32,21 @@ put_as_string(struct encoder *encoder, struct line *out, const uint8_t *at,
 	      const struct where *where)
 {
 	struct value value;
+	unsigned flags = ENCODE_TYPE;
 	value_read(at, &value);
 	line_char(out, '"');
 	if (value_is_int(&value)) {
 		line_i64(out, value.integer);
 	} else if (value.tag == VALUE_OBJECT) {
 		line_char(out, '<');
-		escape_json_bare(out, value.bytes, value.len);
+		if (escape_json_bare(out, value.bytes, value.len))
+			flags |= ENCODE_PERCENT;
 		line_char(out, '>');
 	} else {
 		line_string(out, value.tag == VALUE_NONE ? "<NoneType>" : "<object>");
 	}
 	line_char(out, '"');
-	encode_note(encoder, where, ENCODE_TYPE);
+	encode_note(encoder, where, flags);
 	return value_skip(at);
 }
 
