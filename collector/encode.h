@@ -16,9 +16,9 @@
  *	type      an element of the top-level argv that is no text: its type as <pathlib.Path>, or
  *	          the digits of a number
  *
- * Names: args.NAME, then [i] for item i of a sequence and for the value of pair i of a dict,
- * [i].key for its key. A dict whose keys are not all str, or are one of the names with
- * an underscore below, is {"_dict":[[key,value],...]}; there [i][0] is a key.
+ * Names: args.NAME, then [i] for item i of a sequence and for the value of pair i of a dict. A
+ * dict is {"_dict":[[key,value],...]} when a key is no str, is not shown as it is (see above),
+ * or is one of the names with an underscore below; there [i][0] is a key.
  *
  *	{"_type":"socket.socket"}       any other object
  *	{"_type":"list","len":70000}    nested too deep or no room; also in trunc

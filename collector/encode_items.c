@@ -100,16 +100,28 @@ encode_argv(struct encoder *encoder, struct line *out, char *const *argv,
 	line_char(out, ']');
 }
 
-/* All keys are str, and none could be taken for one of our own. */
+/* Two texts that differ could look the same if they were cut, redacted or percent-encoded. */
 static bool
-is_plain_dict(const struct value *dict)
+is_shown_as_it_is(struct encoder *encoder, const struct value *text)
+{
+	struct line *scratch = &encoder->scratch;
+	if (text->tag == VALUE_STR_CUT ||
+	    (encoder->redact && redact_text(scratch, text->bytes, text->len, false)))
+		return false;
+	line_cut(scratch, 0);
+	return !escape_json_bare(scratch, text->bytes, text->len);
+}
+
+/* All keys are str, shown as they are, and none could be taken for one of our own. */
+static bool
+is_plain_dict(struct encoder *encoder, const struct value *dict)
 {
 	static const char *const ours[] = {"_type", "_secret", "_dict"};
 	const uint8_t *at = dict->bytes;
 	for (uint32_t i = 0; i < dict->len; i++) {
 		struct value key;
 		at = value_read(at, &key);
-		if (!value_is_str(&key))
+		if (!value_is_str(&key) || !is_shown_as_it_is(encoder, &key))
 			return false;
 		for (unsigned k = 0; k < sizeof ours / sizeof ours[0]; k++)
 			if (key.len == strlen(ours[k]) && memcmp(key.bytes, ours[k], key.len) == 0)
@@ -142,12 +154,11 @@ put_plain_dict(struct encoder *encoder, struct line *out, const struct value *di
 	line_char(out, '{');
 	for (uint32_t i = 0; i < dict->len; i++) {
 		struct where here = {.up = where, .index = i};
-		struct where at_key = {.up = &here, .name = "key", .name_len = 3};
 		struct value key;
 		at = value_read(at, &key);
 		if (i > 0)
 			line_char(out, ',');
-		encode_text_value(encoder, out, &key, 0, &at_key);
+		escape_json(out, key.bytes, key.len);
 		line_char(out, ':');
 		at = put_pair_value(encoder, out, at, &key, &here);
 	}
@@ -184,5 +195,6 @@ encode_container(struct encoder *encoder, struct line *out, const struct value *
 		encode_trunc(encoder, where, value->full);
 	if (value->tag != VALUE_DICT)
 		return put_items(encoder, out, value->bytes, value->len, false, where);
-	return (is_plain_dict(value) ? put_plain_dict : put_pairs)(encoder, out, value, where);
+	bool plain = is_plain_dict(encoder, value);
+	return (plain ? put_plain_dict : put_pairs)(encoder, out, value, where);
 }
