@@ -7,8 +7,6 @@
 #include "escape.h"
 #include "redact.h"
 
-#define JSON_SAFE_INT ((INT64_C(1) << 53) - 1)
-
 void
 encoder_fini(struct encoder *encoder)
 {
@@ -62,6 +60,12 @@ put_where(struct line *out, const struct where *where)
 	escape_json_bare(out, (const uint8_t *)where->name, where->name_len);
 }
 
+void
+encode_count(struct line *out, uint64_t n)
+{
+	line_u64(out, n < JSON_SAFE_INT ? n : JSON_SAFE_INT);
+}
+
 static void
 begin_note(struct line *notes, const struct where *where)
 {
@@ -94,7 +98,7 @@ void
 encode_trunc(struct encoder *encoder, const struct where *where, uint64_t full)
 {
 	begin_note(&encoder->trunc, where);
-	line_u64(&encoder->trunc, full < JSON_SAFE_INT ? full : JSON_SAFE_INT);
+	encode_count(&encoder->trunc, full);
 }
 
 void
@@ -171,7 +175,7 @@ put_kind(struct line *out, const char *key, unsigned kind, uint64_t full)
 	line_char(out, '"');
 	if (value_kind_has_len(kind)) {
 		line_literal(out, ",\"len\":");
-		line_u64(out, full < JSON_SAFE_INT ? full : JSON_SAFE_INT);
+		encode_count(out, full);
 	}
 	line_char(out, '}');
 }
@@ -213,7 +217,7 @@ encode_value(struct encoder *encoder, struct line *out, const uint8_t *at,
 		break;
 	case VALUE_HUGEINT:
 		line_literal(out, "{\"_type\":\"int\",\"bits\":");
-		line_u64(out, value.full < JSON_SAFE_INT ? value.full : JSON_SAFE_INT);
+		encode_count(out, value.full);
 		line_char(out, '}');
 		break;
 	case VALUE_FLOAT:

@@ -31,6 +31,9 @@
 #include "line.h"
 #include "values.h"
 
+/* What every reader of JSON takes for exact: a double's 53 bits. */
+#define JSON_SAFE_INT ((INT64_C(1) << 53) - 1)
+
 struct encoder {
 	struct line enc, trunc;     /* the notes of this line, "name":value,... */
 	struct line scratch;        /* redacted text */
@@ -52,6 +55,9 @@ struct where {
 	size_t name_len;
 	size_t index;
 };
+
+/* A number that comes from shared memory, and may be any: never above JSON_SAFE_INT. */
+void encode_count(struct line *out, uint64_t n);
 
 /* A value; returns where the next one begins. */
 const uint8_t *encode_value(struct encoder *encoder, struct line *out, const uint8_t *at,

@@ -12,7 +12,7 @@ json_number(struct json *json, const char *name, uint64_t n)
 	line_literal(&json->out, ",\"");
 	line_string(&json->out, name);
 	line_literal(&json->out, "\":");
-	line_u64(&json->out, n);
+	encode_count(&json->out, n);
 }
 
 /* NULL: not known, left out. */
@@ -109,6 +109,35 @@ json_exit(struct json *json, const struct json_source *source, uint64_t time_ns,
 	return json_end(json, begin);
 }
 
+static void
+put_loss(struct json *json, const char **comma, const char *reason, uint64_t n)
+{
+	if (n == 0)
+		return;
+	line_string(&json->out, *comma);
+	line_string(&json->out, reason);
+	line_literal(&json->out, "\":");
+	encode_count(&json->out, n);
+	*comma = ",\"";
+}
+
+/* By reason; those that have no name share one, for no name may stand there twice. */
+static void
+put_losses(struct json *json, const struct account *account)
+{
+	const char *comma = "\"", *no_name = lost_reason_name(N_LOST_REASONS);
+	uint64_t others = 0;
+	line_literal(&json->out, ",\"lost\":{");
+	for (unsigned i = 0; i < N_LOST_REASONS; i++) {
+		if (strcmp(lost_reason_name(i), no_name) == 0)
+			others += account->lost[i];
+		else
+			put_loss(json, &comma, lost_reason_name(i), account->lost[i]);
+	}
+	put_loss(json, &comma, no_name, others);
+	line_char(&json->out, '}');
+}
+
 int
 json_stats(struct json *json, const struct json_source *source, uint64_t time_ns,
 	   const struct account *account)
@@ -122,18 +151,7 @@ json_stats(struct json *json, const struct json_source *source, uint64_t time_ns
 	json_number(json, "emitted", account->emitted);
 	json_number(json, "filtered", account->filtered);
 	json_number(json, "lost_collector", account->lost_collector);
-	line_literal(&json->out, ",\"lost\":{");
-	const char *comma = "\"";
-	for (unsigned i = 0; i < N_LOST_REASONS; i++) {
-		if (account->lost[i] == 0)
-			continue;
-		line_string(&json->out, comma);
-		line_string(&json->out, lost_reason_name(i));
-		line_literal(&json->out, "\":");
-		line_u64(&json->out, account->lost[i]);
-		comma = ",\"";
-	}
-	line_char(&json->out, '}');
+	put_losses(json, account);
 	json_number(json, "high_water_slots", account->high_water_slots);
 	json_number(json, "ring_slots", account->ring_slots);
 	return json_end(json, begin);
@@ -162,7 +180,7 @@ json_count(void *context, const char *event, enum level level, uint64_t n)
 		encode_note(&json->encoder, &where, ENCODE_PERCENT);
 	}
 	line_char(&json->out, ':');
-	line_u64(&json->out, n);
+	encode_count(&json->out, n);
 }
 
 int
