@@ -55,6 +55,13 @@ is_blank(uint8_t c)
 	return c == ' ' || c == '\t' || c == '\n' || c == '\r';
 }
 
+/* Between a name and its value; a value is on the line of its name. */
+static bool
+is_gap(uint8_t c)
+{
+	return c == ' ' || c == '\t';
+}
+
 /* The text under work; what lies before `copied` is in `out`. */
 struct scan {
 	const uint8_t *text;
@@ -107,9 +114,9 @@ hide_value(struct scan *scan, size_t i, bool to_the_end)
 }
 
 static size_t
-skip_blanks(const struct scan *scan, size_t i)
+skip_gap(const struct scan *scan, size_t i)
 {
-	while (i < scan->n && is_blank(scan->text[i]))
+	while (i < scan->n && is_gap(scan->text[i]))
 		i++;
 	return i;
 }
@@ -143,12 +150,12 @@ look_at_separator(struct scan *scan, size_t i)
 		begin--;
 	if (begin == end || !redact_is_name(t + begin, end - begin))
 		return i + 1;
-	if (is_blank(separator) && t[begin] != '-')
+	if (is_gap(separator) && t[begin] != '-')
 		return i + 1;
 	if (separator == ':' && end == i && i + 1 < scan->n && !is_blank(t[i + 1]) &&
 	    t[i + 1] != '"')
 		return i + 1; /* passwd:db, C++ names, host:port */
-	size_t value = separator == '=' ? i + 1 : skip_scheme(scan, skip_blanks(scan, i + 1));
+	size_t value = separator == '=' ? i + 1 : skip_scheme(scan, skip_gap(scan, i + 1));
 	return hide_value(scan, value, scan->element && begin == 0);
 }
 
@@ -178,7 +185,7 @@ redact_text(struct line *out, const uint8_t *text, size_t n, bool element)
 		uint8_t c = text[i];
 		if (c == ':' && n - i > 3 && text[i + 1] == '/' && text[i + 2] == '/')
 			i = look_at_url(&scan, i);
-		else if (c == '=' || c == ':' || is_blank(c))
+		else if (c == '=' || c == ':' || is_gap(c))
 			i = look_at_separator(&scan, i);
 		else
 			i++;
