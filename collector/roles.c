@@ -97,7 +97,7 @@ take_url(struct roles *roles, const struct value *value)
 		return;
 	host += 3;
 	const uint8_t *stop = host, *colon = NULL;
-	bool bracket = false;
+	bool bracket = false, named = false;
 	for (; stop < end && *stop != '/' && *stop != '?' && *stop != '#'; stop++) {
 		if (*stop == '@') {
 			host = stop + 1;
@@ -114,9 +114,10 @@ take_url(struct roles *roles, const struct value *value)
 				       .len = (uint32_t)(stop - colon - 1)};
 		if (digits.len > 0)
 			take_port(roles, &digits);
+		named = digits.len > 0; /* http://host:99999/ has no port, not the usual one */
 		stop = colon;
 	}
-	if (!roles->has_port) {
+	if (!roles->has_port && !named) {
 		roles->port = port;
 		roles->has_port = true;
 	}
