@@ -75,7 +75,7 @@ $(BUILD)/bin/auditd-collect: $(COLLECT) $(COMMON)
 
 $(BUILD)/tests/%: tests/%.c $(COMMON) $(filter-out %/main.o,$(COLLECT))
 	@mkdir -p $(@D)
-	$(Q)$(C) $(SEE_COLLECTOR) $< $(filter %.o,$^) -o $@ $(LIBS_TEST)
+	$(Q)$(C) $(SEE_COLLECTOR) -Itests $< $(filter %.o,$^) -o $@ $(LIBS_TEST)
 
 # A lane needs no collector.
 $(BUILD)/tests/torture/%.o: tests/torture/%.c
