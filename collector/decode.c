@@ -110,7 +110,13 @@ decode_audit(const struct slot *slots, struct symbols *symbols, struct event *ev
 	if (head.n_stack > 0 && (at = take_stack(event, symbols, at, end, head.n_stack)) == NULL)
 		return false;
 	event->n_args = head.n_args;
-	event->truncated = (head.flags & AUDIT_TRUNCATED) != 0;
+	event->n_args_full = head.n_args;
+	if (head.flags & AUDIT_TRUNCATED) {
+		if ((size_t)(end - at) < sizeof event->n_args_full)
+			return false;
+		memcpy(&event->n_args_full, at, sizeof event->n_args_full);
+		at += sizeof event->n_args_full;
+	}
 	event->values = at;
 	event->values_end = values_check(at, end, head.n_args);
 	return event->values_end != NULL && find_site(symbols, head.site, &event->at) &&

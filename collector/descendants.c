@@ -135,7 +135,7 @@ note_library(void *context, const struct proc_mapping *mapping)
 	const char *slash = strrchr(mapping->path, '/');
 	if (slash != NULL && strncmp(slash, "/libpython", 10) == 0)
 		libraries->python = true;
-	if (strstr(mapping->path, "pyauditd") != NULL)
+	if (strstr(mapping->path, "/pyauditd/_hook.") != NULL)
 		libraries->hook = true;
 	return !libraries->hook;
 }

@@ -47,7 +47,7 @@ struct event {
 	struct prepared *prepared;     /* NULL: nothing is kept */
 	unsigned n_args;
 	const uint8_t *values, *values_end; /* n_args values */
-	bool truncated;                     /* more arguments than n_args did not fit */
+	uint32_t n_args_full;               /* more than n_args: the others were left out */
 	const struct site *at, *caller;     /* NULL when there is none */
 	const struct site *const *stack;    /* further frames */
 	unsigned n_stack;

@@ -154,8 +154,8 @@ put_args(struct json *json, const struct event_template *template, const struct 
 		at = encode_value(&json->encoder, &json->out, at, &where);
 	}
 	line_char(&json->out, '}');
-	if (event->truncated)
-		encode_trunc(&json->encoder, &at_args, event->n_args + 1);
+	if (event->n_args_full > event->n_args)
+		encode_trunc(&json->encoder, &at_args, event->n_args_full);
 }
 
 static void

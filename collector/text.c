@@ -230,7 +230,7 @@ put_args(struct text *text, const struct event *event)
 		}
 		at = value_skip(at);
 	}
-	if (event->truncated)
+	if (event->n_args_full > event->n_args)
 		line_literal(&text->out, "... ");
 }
 

@@ -58,7 +58,8 @@ static inline uint64_t record_seq(uint64_t w0) { return w0 & RECORD_SEQ_MASK; }
 
 /*
  * RECORD_AUDIT: the head is followed by the event's name when AUDIT_NAME_INLINE is set (one
- * string value; def id is 0 then), by n_stack call sites of 4 bytes, and by n_args values.
+ * string value; def id is 0 then), by n_stack call sites of 4 bytes, by the number of all
+ * arguments (u32) when AUDIT_TRUNCATED is set, and by n_args values.
  */
 struct audit_head {
 	uint32_t site;    /* definition of the innermost Python frame's call site; 0: none */
@@ -71,7 +72,7 @@ struct audit_head {
 _Static_assert(sizeof(struct audit_head) == 12, "part of the format");
 
 enum {
-	AUDIT_TRUNCATED = 1,   /* arguments were left out: the record was at its limit */
+	AUDIT_TRUNCATED = 1,   /* there were more arguments than n_args */
 	AUDIT_NAME_INLINE = 2, /* the definitions are full */
 };
 

@@ -368,8 +368,11 @@ args_encode(struct lane_writer *w, PyObject *args, const struct event_name *name
 	size_t n = (size_t)PyTuple_GET_SIZE(args), room = lane_room(w) / VALUE_MIN_BYTES;
 	size_t limit = room < UINT8_MAX ? room : UINT8_MAX;
 	*truncated = n > limit;
-	if (n > limit)
+	if (unlikely(n > limit)) {
+		uint32_t full = n < UINT32_MAX ? (uint32_t)n : UINT32_MAX;
+		lane_put(w, &full, sizeof full);
 		n = limit;
+	}
 	for (unsigned i = 0; i < n; i++) {
 		PyObject *value = PyTuple_GET_ITEM(args, (Py_ssize_t)i);
 		if (name != NULL && i < 32 && unlikely(name->secrets >> i & 1) && value != Py_None)

@@ -5,6 +5,7 @@ Every run is checked for what holds of any stream: each line is UTF-8, JSON and 
 doc/schema.json; sequence numbers rise, and each gap is a loss that is told at its place; the
 account of DESIGN section 8 adds up. What a test then looks at is in the Run.
 """
+import ast
 import collections
 import csv
 import functools
@@ -226,7 +227,7 @@ def collect(command, tmp, options=(), env=None, input=b"", status=0, lossy=False
 def oracle_log(tmp, pid):
     """What the oracle of tests/targets/oracle.py wrote in that process."""
     with open(os.path.join(str(tmp), "oracle.%d" % pid)) as f:
-        return json.load(f)
+        return ast.literal_eval(f.read())
 
 
 def main():

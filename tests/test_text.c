@@ -98,7 +98,7 @@ START_TEST(what_is_cut_says_so)
 	path.full = 1u << 20;
 	ck_assert_str_eq(SHOWN("os.chdir", path), "os.chdir            /long... ");
 	struct event event = audit("myapp.x", NULL, 0);
-	event.truncated = true;
+	event.n_args_full = 99;
 	text_event(&text, 1234, &event);
 	ck_assert_str_eq(take_line() + 33, "myapp.x             ... ");
 	text_fini(&text);
