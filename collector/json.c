@@ -277,14 +277,14 @@ lost_line(struct json *json, const struct json_source *source, const struct even
 	size_t begin = json_begin(json, source, "lost", event->time_ns);
 	line_bytes(out, source->pid.text, source->pid.len);
 	if (event->lane != EVENT_NO_LANE)
-		json_number(json, "lane", event->lane);
-	json_number(json, "count", event->lost_count);
+		json_put_number(json, "lane", event->lane);
+	json_put_number(json, "count", event->lost_count);
 	line_literal(out, ",\"reason\":\"");
 	line_string(out, lost_reason_name(event->lost_reason));
 	line_char(out, '"');
 	if (event->lane != EVENT_NO_LANE) {
-		json_number(json, "seq_from", event->lost_seq_from);
-		json_number(json, "seq_to", event->lost_seq_to);
+		json_put_number(json, "seq_from", event->lost_seq_from);
+		json_put_number(json, "seq_to", event->lost_seq_to);
 	}
 	return json_end(json, begin);
 }
@@ -296,8 +296,8 @@ notice_line(struct json *json, const struct json_source *source, const struct ev
 		return json_notice(json, source, event->time_ns, event->what, event->detail);
 	size_t begin = json_begin(json, source, "notice", event->time_ns);
 	put_position(json, source, event);
-	json_string(json, "what", event->what);
-	json_string(json, "detail", event->detail);
+	json_put_string(json, "what", event->what);
+	json_put_string(json, "detail", event->detail);
 	return json_end(json, begin);
 }
 

@@ -13,7 +13,7 @@ size_t json_begin(struct json *json, const struct json_source *source, const cha
 int json_end(struct json *json, size_t begin);
 
 /* ,"name":value */
-void json_number(struct json *json, const char *name, uint64_t n);
-void json_string(struct json *json, const char *name, const char *text);
+void json_put_number(struct json *json, const char *name, uint64_t n);
+void json_put_string(struct json *json, const char *name, const char *text);
 
 #endif

@@ -7,7 +7,7 @@
 #include "json_lines.h"
 
 void
-json_number(struct json *json, const char *name, uint64_t n)
+json_put_number(struct json *json, const char *name, uint64_t n)
 {
 	line_literal(&json->out, ",\"");
 	line_string(&json->out, name);
@@ -30,7 +30,7 @@ put_string(struct json *json, const char *name, const char *text, unsigned flags
 }
 
 void
-json_string(struct json *json, const char *name, const char *text)
+json_put_string(struct json *json, const char *name, const char *text)
 {
 	put_string(json, name, text, 0);
 }
@@ -46,8 +46,8 @@ static void
 put_identity(struct json *json, const struct identity *identity)
 {
 	static const struct where where = {.name = "argv", .name_len = 4};
-	json_number(json, "ppid", identity->ppid);
-	json_number(json, "uid", identity->uid);
+	json_put_number(json, "ppid", identity->ppid);
+	json_put_number(json, "uid", identity->uid);
 	put_string(json, "exe", identity->exe, ENCODE_RAW);
 	if (identity->argv != NULL) {
 		line_literal(&json->out, ",\"argv\":");
@@ -75,12 +75,12 @@ json_start(struct json *json, const struct json_source *source, uint64_t time_ns
 	char python[32];
 	size_t begin = json_begin(json, source, "process", time_ns);
 	python_version(python, header->python_hex);
-	json_string(json, "action", "start");
+	json_put_string(json, "action", "start");
 	put_pid(json, source);
 	put_identity(json, identity);
-	json_string(json, "python", python);
-	json_string(json, "coverage", coverage_name(header->coverage));
-	json_string(json, "parent", parent);
+	json_put_string(json, "python", python);
+	json_put_string(json, "coverage", coverage_name(header->coverage));
+	json_put_string(json, "parent", parent);
 	return json_end(json, begin);
 }
 
@@ -88,10 +88,10 @@ int
 json_start_untraced(struct json *json, uint64_t time_ns, const struct identity *identity)
 {
 	size_t begin = json_begin(json, NULL, "process", time_ns);
-	json_string(json, "action", "start");
-	json_number(json, "pid", identity->pid);
+	json_put_string(json, "action", "start");
+	json_put_number(json, "pid", identity->pid);
 	put_identity(json, identity);
-	json_string(json, "coverage", coverage_name(COVERAGE_NONE));
+	json_put_string(json, "coverage", coverage_name(COVERAGE_NONE));
 	return json_end(json, begin);
 }
 
@@ -100,12 +100,12 @@ json_exit(struct json *json, const struct json_source *source, uint64_t time_ns,
 	  const struct account *account)
 {
 	size_t begin = json_begin(json, source, "process", time_ns);
-	json_string(json, "action", "exit");
+	json_put_string(json, "action", "exit");
 	put_pid(json, source);
-	json_string(json, "exit", how);
-	json_number(json, "attempted", account->attempted);
-	json_number(json, "lost_hook", account->lost_hook);
-	json_number(json, "lost_collector", account->lost_collector);
+	json_put_string(json, "exit", how);
+	json_put_number(json, "attempted", account->attempted);
+	json_put_number(json, "lost_hook", account->lost_hook);
+	json_put_number(json, "lost_collector", account->lost_collector);
 	return json_end(json, begin);
 }
 
@@ -144,16 +144,16 @@ json_stats(struct json *json, const struct json_source *source, uint64_t time_ns
 {
 	size_t begin = json_begin(json, source, "stats", time_ns);
 	put_pid(json, source);
-	json_number(json, "attempted", account->attempted);
-	json_number(json, "counted", account->counted);
-	json_number(json, "recorded", account->recorded);
-	json_number(json, "lost_hook", account->lost_hook);
-	json_number(json, "emitted", account->emitted);
-	json_number(json, "filtered", account->filtered);
-	json_number(json, "lost_collector", account->lost_collector);
+	json_put_number(json, "attempted", account->attempted);
+	json_put_number(json, "counted", account->counted);
+	json_put_number(json, "recorded", account->recorded);
+	json_put_number(json, "lost_hook", account->lost_hook);
+	json_put_number(json, "emitted", account->emitted);
+	json_put_number(json, "filtered", account->filtered);
+	json_put_number(json, "lost_collector", account->lost_collector);
 	put_losses(json, account);
-	json_number(json, "high_water_slots", account->high_water_slots);
-	json_number(json, "ring_slots", account->ring_slots);
+	json_put_number(json, "high_water_slots", account->high_water_slots);
+	json_put_number(json, "ring_slots", account->ring_slots);
 	return json_end(json, begin);
 }
 
@@ -201,7 +201,7 @@ json_notice(struct json *json, const struct json_source *source, uint64_t time_n
 	size_t begin = json_begin(json, source, "notice", time_ns);
 	if (source != NULL)
 		put_pid(json, source);
-	json_string(json, "what", what);
-	json_string(json, "detail", detail);
+	json_put_string(json, "what", what);
+	json_put_string(json, "detail", detail);
 	return json_end(json, begin);
 }
