@@ -57,7 +57,7 @@ new_name(const char *text, size_t len)
 }
 
 const struct event_name *
-intern_slow(struct intern_cache_line *line, const char *text)
+intern_slow(const char *text, bool cache)
 {
 	size_t len = strlen(text);
 	if (len > NAME_MAX_BYTES)
@@ -80,11 +80,18 @@ intern_slow(struct intern_cache_line *line, const char *text)
 		}
 		session_unlock();
 	}
-	if (name != NULL && line != NULL) {
-		line->name = name;
-		line->address = text;
+	if (name != NULL && cache) {
+		struct intern_cache_line *line = intern_line(text);
+		store_relaxed(&line->name, name);
+		store_release(&line->address, text); /* pairs with A: an address has a name */
 	}
 	return name;
+}
+
+void
+intern_forget(const char *text)
+{
+	store_relaxed(&intern_line(text)->address, NULL);
 }
 
 void

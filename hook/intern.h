@@ -6,6 +6,7 @@
 #ifndef HOOK_INTERN_H
 #define HOOK_INTERN_H
 
+#include <stdbool.h>
 #include <stdint.h>
 #include <string.h>
 
@@ -29,9 +30,12 @@ struct intern_cache_line {
 
 /*
  * The entry of a name, defined in the present segment; NULL when there is no room for more
- * names. Safe from any thread.
+ * names. Safe from any thread; only the main interpreter's may `cache` what they found.
  */
-const struct event_name *intern_slow(struct intern_cache_line *line, const char *text);
+const struct event_name *intern_slow(const char *text, bool cache);
+
+/* Let the address be looked up again next time. */
+void intern_forget(const char *text);
 
 extern struct intern_cache_line intern_cache[INTERN_CACHE];
 
@@ -65,17 +69,26 @@ intern_same(const struct event_name *name, const char *text)
 	return true;
 }
 
-/* The same for the main interpreter, whose lookups are cached by address. The caller checks
- * that the id has a level in this segment, and calls intern_slow() otherwise. */
-static inline const struct event_name *
-intern_event(const char *text)
+static inline struct intern_cache_line *
+intern_line(const char *text)
 {
 	uintptr_t address = (uintptr_t)text;
-	struct intern_cache_line *line =
-		&intern_cache[(address ^ address >> 8) / 2 % INTERN_CACHE];
-	if (line->address == text && intern_same(line->name, text))
-		return line->name;
-	return intern_slow(line, text);
+	return &intern_cache[(address ^ address >> 8) / 2 % INTERN_CACHE];
+}
+
+/*
+ * The same by its address alone; NULL: ask intern_slow(). Safe from any thread, and without
+ * the GIL: name and address may be of different moments, but entries live for ever, and the
+ * text is compared. The caller checks that the id has a level in this segment.
+ */
+static inline const struct event_name *
+intern_cached(const char *text)
+{
+	const struct intern_cache_line *line = intern_line(text);
+	if (unlikely(load_acquire(&line->address) != text)) /* (A) */
+		return NULL;
+	const struct event_name *name = load_relaxed(&line->name);
+	return likely(intern_same(name, text)) ? name : NULL;
 }
 
 /* Settings changed: levels and secrets of all names anew. */

@@ -2,7 +2,7 @@
 /*
  * From PySys_Audit to a record:
  *
- *	name -> id -> level:  off is out after one load
+ *	name -> id -> level:  off is out here, whoever we are
  *	thread state -> lane: the main interpreter's, or the thread's own
  *	counter + 1           level count is done here
  *	sites, arguments -> slots -> commit
@@ -134,12 +134,12 @@ deliver(struct producer *producer, PyThreadState *tstate, bool main_interpreter,
 	record(producer, name, text, args, &sites);
 }
 
+/* An event that is not off. `level` is 0 when `name` must be looked up or defined first. */
 static void
-audit_event(const char *text, PyObject *args)
+audit_event(const char *text, const struct event_name *name, uint8_t level, PyObject *args)
 {
 	PyThreadState *tstate = py_thread_state();
 	bool main_interpreter;
-	uint8_t level = LEVEL_RECORD;
 	if (unlikely(tstate == NULL)) {
 		session_lost(LOST_NO_GIL);
 		return;
@@ -152,16 +152,11 @@ audit_event(const char *text, PyObject *args)
 		return;
 	}
 	producer->busy = true;
-	const struct event_name *name = likely(main_interpreter) ? intern_event(text)
-								 : intern_slow(NULL, text);
-	if (likely(name != NULL)) {
-		level = load_relaxed(&session.levels[name->id]);
-		if (unlikely(level == LEVEL_UNDEFINED)) {
-			name = intern_slow(NULL, text);
-			level = name ? load_relaxed(&session.levels[name->id]) : LEVEL_RECORD;
-		}
+	if (unlikely(level == LEVEL_UNDEFINED)) {
+		name = intern_slow(text, main_interpreter);
+		level = name != NULL ? load_relaxed(&session.levels[name->id]) : LEVEL_RECORD;
 	}
-	if (level != LEVEL_OFF)
+	if (likely(level != LEVEL_OFF))
 		deliver(producer, tstate, main_interpreter, name, text, level, args);
 	producer->busy = false;
 }
@@ -175,25 +170,46 @@ the_end(void)
 	session_stop(2);
 }
 
+/* No segment, or none yet; false: nothing to be done with this event. */
+static bool
+wake_up(const char *event)
+{
+	if (event == own_event)
+		seen_own_event = true;
+	if (session.state == SESSION_STOPPED && strcmp(event, last_event) == 0)
+		the_end();
+	return session.state != SESSION_STOPPED && session_ensure();
+}
+
+/* An event whose name was not found by its address, as the two below never are. */
+static void
+unknown_event(const char *event, PyObject *args)
+{
+	if (event == own_event) {
+		seen_own_event = true;
+		return;
+	}
+	audit_event(event, NULL, LEVEL_UNDEFINED, args);
+	if (unlikely(strcmp(event, last_event) == 0)) {
+		intern_forget(event);
+		the_end();
+	}
+}
+
 static int
 hook(const char *event, PyObject *args, void *data)
 {
 	(void)data;
-	if (unlikely(load_relaxed(&session.state) != SESSION_RUNNING)) {
-		if (event == own_event)
-			seen_own_event = true;
-		if (session.state == SESSION_STOPPED && strcmp(event, last_event) == 0)
-			the_end();
-		if (session.state == SESSION_STOPPED || !session_ensure())
-			return 0;
-	}
-	if (unlikely(event == own_event)) {
-		seen_own_event = true;
+	if (unlikely(load_relaxed(&session.state) != SESSION_RUNNING) && !wake_up(event))
+		return 0;
+	const struct event_name *name = intern_cached(event);
+	if (unlikely(name == NULL)) {
+		unknown_event(event, args);
 		return 0;
 	}
-	audit_event(event, args);
-	if (unlikely(event[0] == 'c' && strcmp(event, last_event) == 0))
-		the_end();
+	uint8_t level = load_relaxed(&session.levels[name->id]);
+	if (level != LEVEL_OFF)
+		audit_event(event, name, level, args);
 	return 0;
 }
 
