@@ -12,6 +12,7 @@
 #define SEQUENCE_MAX 64      /* items, likewise */
 #define BIGINT_MAX_BYTES 512
 #define MODULE_SEARCH 8      /* entries of a type's dict */
+#define FEW_ARGS 16          /* find room in every record, behind a name and a stack, too */
 
 /* What one argument may take. */
 struct limits {
@@ -26,6 +27,13 @@ put_tag(struct lane_writer *w, uint8_t tag)
 	lane_put(w, &tag, 1);
 }
 
+static __attribute__((noinline, cold)) void
+put_across(struct lane_writer *w, uint8_t tag, const void *bytes, size_t n)
+{
+	put_tag(w, tag);
+	lane_put(w, bytes, n);
+}
+
 /*
  * A tag and at most 8 bytes. Where the slot has room, eight are stored whatever n is, straight
  * into it: bytes put together in a buffer first would be read back before they have left the
@@ -34,47 +42,43 @@ put_tag(struct lane_writer *w, uint8_t tag)
 static inline void
 put_fixed(struct lane_writer *w, uint8_t tag, const void *bytes, size_t n)
 {
-	uint8_t buffer[9];
 	if (likely(w->end - w->at >= 9)) {
-		w->at[0] = tag;
-		memcpy(w->at + 1, bytes, 8);
-		w->at += 1 + n;
+		uint8_t *at = w->at;
+		w->at = at + 1 + n;
+		at[0] = tag;
+		memcpy(at + 1, bytes, 8);
 		return;
 	}
-	buffer[0] = tag;
-	memcpy(buffer + 1, bytes, n);
-	lane_put(w, buffer, n + 1);
+	put_across(w, tag, bytes, n);
 }
 
 static inline void
 put_int(struct lane_writer *w, int64_t value)
 {
 	/* The least significant bytes come first: a shorter integer is the same store. */
-	if (value == (int8_t)value)
-		put_fixed(w, VALUE_INT8, &value, 1);
-	else if (value == (int16_t)value)
-		put_fixed(w, VALUE_INT16, &value, 2);
-	else if (value == (int32_t)value)
-		put_fixed(w, VALUE_INT32, &value, 4);
-	else
-		put_fixed(w, VALUE_INT64, &value, 8);
-}
-
-static inline void
-put_long(struct lane_writer *w, PyObject *value, size_t budget)
-{
-	int64_t small;
-	unsigned char bytes[BIGINT_MAX_BYTES];
-	if (likely(py_long_small(value, &small))) {
-		put_int(w, small);
-		return;
+	uint8_t tag = VALUE_INT8;
+	size_t n = 1;
+	if (unlikely(value != (int8_t)value)) {
+		tag = value == (int16_t)value ? VALUE_INT16
+		      : value == (int32_t)value ? VALUE_INT32 : VALUE_INT64;
+		n = (size_t)1 << (tag - VALUE_INT8);
 	}
+	put_fixed(w, tag, &value, n);
+}
+_Static_assert(VALUE_INT16 == VALUE_INT8 + 1 && VALUE_INT32 == VALUE_INT8 + 2 &&
+	       VALUE_INT64 == VALUE_INT8 + 3, "put_int");
+
+/* An int that py_long_small() does not take. */
+static __attribute__((noinline, cold)) void
+put_big(struct lane_writer *w, PyObject *value, size_t budget)
+{
+	unsigned char bytes[BIGINT_MAX_BYTES];
 	uint64_t bits = py_long_bits(value);
 	size_t n = bits / 8 + 1;
 	if (n > sizeof bytes || n + 3 > budget || py_long_bytes(value, bytes, n) < 0) {
 		put_fixed(w, VALUE_HUGEINT, &bits, 8);
 	} else if (n <= 8) {
-		small = (bytes[n - 1] & 0x80) ? -1 : 0;
+		int64_t small = (bytes[n - 1] & 0x80) ? -1 : 0;
 		memcpy(&small, bytes, n);
 		put_int(w, small);
 	} else {
@@ -322,7 +326,11 @@ put_value(struct lane_writer *w, PyObject *value, unsigned depth, size_t budget,
 	if (value == NULL || value == Py_None) {
 		put_tag(w, VALUE_NONE);
 	} else if (PyLong_CheckExact(value)) {
-		put_long(w, value, budget);
+		int64_t small;
+		if (likely(py_long_small(value, &small)))
+			put_int(w, small);
+		else
+			put_big(w, value, budget);
 	} else if (PyUnicode_CheckExact(value)) {
 		if (py_str_ready(value) && budget > TEXT_HEAD)
 			put_str(w, value, budget, limits->text);
@@ -360,25 +368,37 @@ limits_of(const struct event_name *name, unsigned i)
 	return is_whole ? &whole : &usual;
 }
 
+/* How many arguments of n find room, each with VALUE_MIN_BYTES at least. */
+static size_t
+how_many(const struct lane_writer *w, size_t n)
+{
+	size_t room = lane_room(w) / VALUE_MIN_BYTES, limit = room < UINT8_MAX ? room : UINT8_MAX;
+	return n < limit ? n : limit;
+}
+
 unsigned
 args_encode(struct lane_writer *w, PyObject *args, const struct event_name *name, bool *truncated)
 {
 	if (args == NULL || !PyTuple_CheckExact(args))
 		return 0;
-	size_t n = (size_t)PyTuple_GET_SIZE(args), room = lane_room(w) / VALUE_MIN_BYTES;
-	size_t limit = room < UINT8_MAX ? room : UINT8_MAX;
-	*truncated = n > limit;
-	if (unlikely(n > limit)) {
-		uint32_t full = n < UINT32_MAX ? (uint32_t)n : UINT32_MAX;
-		lane_put(w, &full, sizeof full);
-		n = limit;
+	size_t n = (size_t)PyTuple_GET_SIZE(args);
+	uint32_t secrets = name != NULL ? name->secrets : 0;
+	if (unlikely(n > FEW_ARGS)) {
+		size_t all = n;
+		n = how_many(w, all);
+		*truncated = n < all;
+		if (n < all) {
+			uint32_t full = all < UINT32_MAX ? (uint32_t)all : UINT32_MAX;
+			lane_put(w, &full, sizeof full);
+		}
 	}
 	for (unsigned i = 0; i < n; i++) {
 		PyObject *value = PyTuple_GET_ITEM(args, (Py_ssize_t)i);
-		if (name != NULL && i < 32 && unlikely(name->secrets >> i & 1) && value != Py_None)
+		int64_t small;
+		if (unlikely(i < 32 && secrets >> i & 1) && value != Py_None)
 			put_kind(w, VALUE_SECRET, value);
-		else if (likely(PyLong_CheckExact(value)))
-			put_long(w, value, share(w, 0, n - i - 1));
+		else if (PyLong_CheckExact(value) && likely(py_long_small(value, &small)))
+			put_int(w, small);
 		else
 			put_value(w, value, 0, share(w, 0, n - i - 1), limits_of(name, i));
 	}

@@ -73,7 +73,7 @@ find_producer(PyThreadState *tstate, bool *main_interpreter)
 	return change_thread(producer, tstate) ? producer : NULL;
 }
 
-static void
+static inline __attribute__((always_inline)) void
 record(struct producer *producer, const struct event_name *name, const char *text, PyObject *args,
        const struct sites *sites)
 {
@@ -109,7 +109,7 @@ record(struct producer *producer, const struct event_name *name, const char *tex
 }
 
 /* In a producer of ours, not re-entered: count, and record when the level says so. */
-static inline void
+static inline __attribute__((always_inline)) void
 deliver(struct producer *producer, PyThreadState *tstate, bool main_interpreter,
 	const struct event_name *name, const char *text, uint8_t level, PyObject *args)
 {
