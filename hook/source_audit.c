@@ -79,7 +79,6 @@ record(struct producer *producer, const struct event_name *name, const char *tex
 {
 	struct lane_writer w;
 	struct lane *lane = &producer->lane;
-	uint64_t ticks = clock_ticks(session.clock_kind);
 	if (unlikely(!lane_begin(lane, &w, RECORD_AUDIT))) {
 		lane_drop(lane, lane_full_reason(lane));
 		settings_check_lease();
@@ -105,6 +104,8 @@ record(struct producer *producer, const struct event_name *name, const char *tex
 	head->n_stack = (uint8_t)sites->n_stack;
 	head->flags = flags;
 	head->spare = 0;
+	/* The clock last: read earlier, it holds up all that follows it (2-6 ns). */
+	uint64_t ticks = clock_ticks(session.clock_kind);
 	lane_commit(&w, ticks, producer->tid, name != NULL ? name->id : 0);
 }
 
