@@ -29,7 +29,7 @@ struct producer {
 	uint32_t tid;            /* of the thread that emitted last */
 	struct _ts *tstate;      /* the same thread's state, and its id: addresses are reused */
 	uint64_t tstate_id;
-	pthread_t thread;
+	const char *thread;      /* up to 3.11: which OS thread */
 	bool busy;               /* in the middle of an event */
 	bool mapped;
 	bool left;               /* its thread ended; the state in shared memory is for readers */
