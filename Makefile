@@ -36,6 +36,7 @@ PACKAGE  := $(shell cd hook/python 2>/dev/null && find . -type f -not -path '*/_
 LIBS_TEST  = $(shell pkg-config --libs check jansson 2>/dev/null) -lm -lrt -lpthread
 
 # The hook for one interpreter: its tag is the extension suffix, cpython-311-x86_64-linux-gnu.
+# The byte code is made here: who runs programs may not be allowed to write it, or not want to.
 PY_SUFFIX = $(shell tools/interpreters --suffix $(PYTHON))
 PY_CFLAGS = $(subst -I,-isystem ,$(shell tools/interpreters --cflags $(PYTHON)))
 
@@ -111,6 +112,7 @@ endif
 
 hook: package
 	$(Q)$(MAKE) --no-print-directory hook-one HOOK_SUFFIX='$(PY_SUFFIX)' HOOK_CFLAGS='$(PY_CFLAGS)'
+	$(Q)$(PYTHON) -I -S -m compileall -q $(BUILD)/python
 
 hooks: package
 	$(Q)PYTHONS='$(PYTHONS)' tools/interpreters | while read -r minor path; do \
@@ -141,7 +143,7 @@ install: all
 	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/lib/pyauditd \
 		$(DESTDIR)$(PREFIX)/share/man/man1 $(DESTDIR)$(PREFIX)/share/doc/pyauditd
 	install -m 755 $(BUILD)/bin/auditd-collect $(DESTDIR)$(PREFIX)/bin
-	cp -R $(BUILD)/python $(DESTDIR)$(PREFIX)/lib/pyauditd/
+	cp -R --preserve=timestamps $(BUILD)/python $(DESTDIR)$(PREFIX)/lib/pyauditd/
 	install -m 644 doc/auditd-collect.1 $(DESTDIR)$(PREFIX)/share/man/man1
 	install -m 644 README.md LICENSE doc/schema.json doc/schema.md \
 		$(DESTDIR)$(PREFIX)/share/doc/pyauditd
