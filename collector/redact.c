@@ -1,11 +1,17 @@
 /* SPDX-License-Identifier: MIT */
 #include "redact.h"
 
-static const char *const words[] = {
-	"password", "passwd",     "passphrase", "passwort",    "pwd",        "secret",
-	"token",    "apikey",     "api_key",    "access_key",  "secret_key", "private_key",
-	"auth_key", "account_key", "credential", "credentials", "authorization", "cookie",
-	"signature", "sessionid",  "session_id",
+#define WORD(text) {text, sizeof text - 1}
+static const struct {
+	const char *text;
+	size_t len;
+} words[] = {
+	WORD("password"),    WORD("passwd"),      WORD("passphrase"), WORD("passwort"),
+	WORD("pwd"),         WORD("secret"),      WORD("token"),      WORD("apikey"),
+	WORD("api_key"),     WORD("access_key"),  WORD("secret_key"), WORD("private_key"),
+	WORD("auth_key"),    WORD("account_key"), WORD("credential"), WORD("credentials"),
+	WORD("authorization"), WORD("cookie"),    WORD("signature"),  WORD("sessionid"),
+	WORD("session_id"),
 };
 
 static char
@@ -26,11 +32,13 @@ is_name_char(uint8_t c)
 bool
 redact_is_name(const uint8_t *text, size_t n)
 {
+	char last = n > 0 ? folded(text[n - 1]) : '\0';
 	for (size_t i = 0; i < sizeof words / sizeof words[0]; i++) {
-		size_t len = strlen(words[i]), k = len;
-		if (len > n)
+		size_t k = words[i].len;
+		if (words[i].text[k - 1] != last || k > n)
 			continue;
-		while (k > 0 && folded(text[n - len + k - 1]) == words[i][k - 1])
+		const uint8_t *end = text + n - k;
+		while (k > 0 && folded(end[k - 1]) == words[i].text[k - 1])
 			k--;
 		if (k == 0)
 			return true;
@@ -176,19 +184,54 @@ look_at_url(struct scan *scan, size_t i)
 	return begin;
 }
 
+/* Where a value may begin. */
+static inline bool
+is_separator(uint8_t c)
+{
+	return c == '=' || c == ':' || is_gap(c);
+}
+
+/* Eight bytes without a separator; sometimes no although there is none. */
+static inline bool
+none_separates(uint64_t x)
+{
+	const uint64_t ones = 0x0101010101010101u, tops = 0x8080808080808080u;
+	uint64_t equals = x ^ (ones * '='), colon = x ^ (ones * ':');
+	uint64_t marked = ((x - ones * 0x21) & ~x) | ((equals - ones) & ~equals) |
+			  ((colon - ones) & ~colon);
+	return (marked & tops) == 0;
+}
+
+/* Most text has none: it is passed over at once. */
+static inline size_t
+next_separator(const uint8_t *text, size_t i, size_t n)
+{
+	uint64_t chunk;
+	while (n - i >= sizeof chunk) {
+		memcpy(&chunk, text + i, sizeof chunk);
+		if (!none_separates(chunk))
+			break;
+		i += sizeof chunk;
+	}
+	while (i < n && !is_separator(text[i]))
+		i++;
+	return i;
+}
+
 bool
 redact_text(struct line *out, const uint8_t *text, size_t n, bool element)
 {
+	size_t i = next_separator(text, 0, n);
+	if (i == n)
+		return false;
 	struct scan scan = {.text = text, .n = n, .out = out, .element = element};
 	line_cut(out, 0);
-	for (size_t i = 0; i < n;) {
-		uint8_t c = text[i];
-		if (c == ':' && n - i > 3 && text[i + 1] == '/' && text[i + 2] == '/')
+	while (i < n) {
+		if (text[i] == ':' && n - i > 3 && text[i + 1] == '/' && text[i + 2] == '/')
 			i = look_at_url(&scan, i);
-		else if (c == '=' || c == ':' || is_gap(c))
-			i = look_at_separator(&scan, i);
 		else
-			i++;
+			i = look_at_separator(&scan, i);
+		i = next_separator(text, i, n);
 	}
 	if (!scan.found)
 		return false;

@@ -372,7 +372,8 @@ limits_of(const struct event_name *name, unsigned i)
 static size_t
 how_many(const struct lane_writer *w, size_t n)
 {
-	size_t room = lane_room(w) / VALUE_MIN_BYTES, limit = room < UINT8_MAX ? room : UINT8_MAX;
+	size_t room = (lane_room(w) - sizeof(uint32_t)) / VALUE_MIN_BYTES;
+	size_t limit = room < UINT8_MAX ? room : UINT8_MAX;
 	return n < limit ? n : limit;
 }
 
