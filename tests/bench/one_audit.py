@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 """One side of the audit benchmark: one_audit.py SIDE EVENT [COLLECTOR] -> nanoseconds per event.
 
-SIDE     none, noop-c, noop-python, or STACK:LEVEL for our hook
+SIDE     none, noop-c, least-c, noop-python, or STACK:LEVEL for our hook
 EVENT    bench.two (two ints), open, or frames:N (bench.two, N frames deep in the library)
 COLLECTOR  a program that drains meanwhile, into a file
 
@@ -27,6 +27,9 @@ def install():
     if side == "noop-c":
         import noop
         noop.install()
+    elif side == "least-c":
+        import noop
+        noop.install_record()
     elif side == "noop-python":
         sys.addaudithook(lambda event, args: None)
     elif side != "none":
