@@ -99,7 +99,7 @@ HOOK_SO  := $(BUILD)/python/pyauditd/_hook$(HOOK_SUFFIX)
 
 $(HOOK_DIR)/%.o: hook/%.c
 	@mkdir -p $(@D)
-	$(Q)$(C) $(SEE_COMMON) -Ihook $(HOOK_CFLAGS) -fPIC -fvisibility=hidden -c $< -o $@
+	$(Q)$(C) $(SEE_COMMON) -Ihook $(HOOK_CFLAGS) -fPIC -fno-plt -fvisibility=hidden -c $< -o $@
 
 $(HOOK_SO): $(HOOK_OBJ) $(COMMON)
 	@mkdir -p $(@D)
