@@ -82,10 +82,10 @@ def main():
     hook = install()
     if collector:
         output = "/dev/shm/pyauditd-bench.%d" % os.getpid()
-        reader = subprocess.Popen([collector, "-p", str(os.getpid()), "-e",
-                                   "bench.two,open", "-o", output])
+        reader = subprocess.Popen([collector, "-p", str(os.getpid()), "-o", output])
         deadline = time.time() + 10
-        while not (os.path.exists(output) and os.path.getsize(output)) and time.time() < deadline:
+        while reader.poll() is None and time.time() < deadline and not (
+                os.path.exists(output) and os.path.getsize(output)):
             time.sleep(0.01)
     try:
         if event.startswith("frames:"):
@@ -94,20 +94,21 @@ def main():
         else:
             ns = loop()
     finally:
+        if hook and not collector:  # overwrite mode leaves it there
+            os.unlink("/dev/shm" + hook.status()["segment"])
         if collector:
             time.sleep(0.2)
             reader.terminate()
             reader.wait()
-            with open(output, "rb") as file:
-                lines = sum(b'"type":"audit"' in line for line in file)
-            os.unlink(output)
-            if hook and lines < LOOPS * ROUNDS:
-                sys.exit("only %d of %d events arrived: %s" % (lines, LOOPS * ROUNDS,
-                                                              hook.status()["lost"]))
+            lines = 0
+            if os.path.exists(output):
+                with open(output, "rb") as file:
+                    lines = sum(b'"event":"%s"' % event.encode() in line for line in file)
+                os.unlink(output)
+            if lines < LOOPS * ROUNDS:
+                sys.exit("bench-audit: only %d of %d events arrived, the hook lost %s" % (
+                    lines, LOOPS * ROUNDS, hook.status()["lost"]))
     print("%.2f" % ns)
-    if hook:
-        os.unlink("/dev/shm" + hook.status()["segment"])
-        hook.stop()
 
 
 main()
