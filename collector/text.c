@@ -5,6 +5,7 @@
 
 #include "escape.h"
 #include "roles.h"
+#include "safe.h"
 #include "template.h"
 
 void
@@ -43,39 +44,6 @@ end(struct text *text, size_t begin)
 	return -ENOMEM;
 }
 
-/* Marks that turn the direction of text: U+061C, U+200E, U+200F, U+202A-E, U+2066-9. */
-static unsigned
-bidi_mark(const uint8_t *s, size_t n)
-{
-	if (n >= 2 && s[0] == 0xd8 && s[1] == 0x9c)
-		return 0x061c;
-	if (n < 3 || s[0] != 0xe2)
-		return 0;
-	unsigned c = 0x2000u | (unsigned)(s[1] & 0x3f) << 6 | (s[2] & 0x3f);
-	bool turns = c == 0x200e || c == 0x200f || (c >= 0x202a && c <= 0x202e) ||
-		     (c >= 0x2066 && c <= 0x2069);
-	return turns ? c : 0;
-}
-
-/* JSON text made harmless: its escapes cover control characters, but not these. */
-static void
-put_safe(struct text *text, const char *json, size_t n)
-{
-	static const char hex[] = "0123456789abcdef";
-	const uint8_t *s = (const uint8_t *)json;
-	for (size_t i = 0; i < n; i++) {
-		unsigned c = s[i] >= 0xd8 ? bidi_mark(s + i, n - i) : 0;
-		if (c == 0) {
-			line_char(&text->out, json[i]);
-			continue;
-		}
-		char escaped[6] = {'\\', 'u', hex[c >> 12], hex[c >> 8 & 15], hex[c >> 4 & 15],
-				   hex[c & 15]};
-		line_bytes(&text->out, escaped, sizeof escaped);
-		i += c == 0x061c ? 1 : 2;
-	}
-}
-
 /* What the encoder wrote into text->plain; without its quotes, if it has any. */
 static void
 put_plain(struct text *text)
@@ -86,7 +54,7 @@ put_plain(struct text *text)
 		from++;
 		n -= 2;
 	}
-	put_safe(text, from, n);
+	safe_json(&text->out, from, n);
 	text->out.failed |= text->plain.failed;
 	line_cut(&text->plain, 0);
 }
@@ -224,7 +192,7 @@ put_args(struct text *text, const struct event *event)
 				line_u64(&text->out, i);
 			line_char(&text->out, '=');
 			encode_value(&text->encoder, &text->plain, at, &nowhere);
-			put_safe(text, text->plain.text, text->plain.len);
+			safe_json(&text->out, text->plain.text, text->plain.len);
 			line_cut(&text->plain, 0);
 			line_char(&text->out, ' ');
 		}
