@@ -12,8 +12,9 @@ enum log_level {
 void log_set_level(enum log_level level);
 
 /*
- * Each writes one whole line with one write(2). Control characters, which may come from a
- * traced program's name, are shown as '?'. errno is left as it was.
+ * Each writes one whole line with one write(2). Control characters, also of C1, bytes that are
+ * no UTF-8 and marks that turn the direction of text may come from a traced program's name:
+ * they are shown as '?'. errno is left as it was.
  */
 void log_error(const char *format, ...) __attribute__((format(printf, 1, 2)));
 void log_note(const char *format, ...) __attribute__((format(printf, 1, 2)));    /* not with -q */
