@@ -44,6 +44,13 @@ event_alias_find(const char *documented)
 	return NULL;
 }
 
+const struct event_alias *
+event_alias_all(size_t *n)
+{
+	*n = sizeof aliases / sizeof aliases[0];
+	return aliases;
+}
+
 const char *
 category_name(enum category category)
 {

@@ -64,6 +64,7 @@ const struct event_info *event_info_find(const char *name);
 
 /* The name that CPython raises for a documented one; NULL when there is none. */
 const char *event_alias_find(const char *documented);
+const struct event_alias *event_alias_all(size_t *n);
 
 /* All of them, sorted by name. */
 const struct event_info *event_info_all(size_t *n);
