@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* What json.c and json_process.c build their lines of. */
+/* What json.c, json_process.c and listing.c build their lines of. */
 #ifndef COLLECTOR_JSON_LINES_H
 #define COLLECTOR_JSON_LINES_H
 
@@ -14,6 +14,9 @@ int json_end(struct json *json, size_t begin);
 
 /* ,"name":value */
 void json_put_number(struct json *json, const char *name, uint64_t n);
-void json_put_string(struct json *json, const char *name, const char *text);
+void json_put_string(struct json *json, const char *name, const char *text); /* NULL: nothing */
+
+/* ,"ppid":...,"uid":...,"exe":...,"argv":[...],"cwd":... as far as they are known */
+void json_put_identity(struct json *json, const struct identity *identity);
 
 #endif

@@ -5,6 +5,7 @@
 
 #include "escape.h"
 #include "json_lines.h"
+#include "python_version.h"
 
 void
 json_put_number(struct json *json, const char *name, uint64_t n)
@@ -41,9 +42,8 @@ put_pid(struct json *json, const struct json_source *source)
 	line_bytes(&json->out, source->pid.text, source->pid.len);
 }
 
-/* What the kernel says of it. */
-static void
-put_identity(struct json *json, const struct identity *identity)
+void
+json_put_identity(struct json *json, const struct identity *identity)
 {
 	static const struct where where = {.name = "argv", .name_len = 4};
 	json_put_number(json, "ppid", identity->ppid);
@@ -56,28 +56,17 @@ put_identity(struct json *json, const struct identity *identity)
 	put_string(json, "cwd", identity->cwd, ENCODE_RAW);
 }
 
-/* sys.hexversion as people write it: 3.11.7, 3.15.0a2 */
-static void
-python_version(char text[32], uint32_t hex)
-{
-	static const char *const levels[16] = {[0xa] = "a", [0xb] = "b", [0xc] = "rc"};
-	const char *level = levels[hex >> 4 & 15];
-	int n = snprintf(text, 32, "%u.%u.%u", hex >> 24, hex >> 16 & 0xff, hex >> 8 & 0xff);
-	if (level != NULL)
-		snprintf(text + n, 32 - (size_t)n, "%s%u", level, hex & 15);
-}
-
 int
 json_start(struct json *json, const struct json_source *source, uint64_t time_ns,
 	   const struct identity *identity, const struct segment_header *header,
 	   const char *parent)
 {
-	char python[32];
+	char python[PYTHON_VERSION_BYTES];
 	size_t begin = json_begin(json, source, "process", time_ns);
 	python_version(python, header->python_hex);
 	json_put_string(json, "action", "start");
 	put_pid(json, source);
-	put_identity(json, identity);
+	json_put_identity(json, identity);
 	json_put_string(json, "python", python);
 	json_put_string(json, "coverage", coverage_name(header->coverage));
 	json_put_string(json, "parent", parent);
@@ -90,7 +79,7 @@ json_start_untraced(struct json *json, uint64_t time_ns, const struct identity *
 	size_t begin = json_begin(json, NULL, "process", time_ns);
 	json_put_string(json, "action", "start");
 	json_put_number(json, "pid", identity->pid);
-	put_identity(json, identity);
+	json_put_identity(json, identity);
 	json_put_string(json, "coverage", coverage_name(COVERAGE_NONE));
 	return json_end(json, begin);
 }
