@@ -1,0 +1,182 @@
+/* SPDX-License-Identifier: MIT */
+#include "peek.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "defs.h"
+
+/* Numbers of a hostile segment may add up to anything; JSON's integers end at 2^53 - 1. */
+#define MOST ((1ULL << 53) - 1)
+
+static uint64_t
+plus(uint64_t a, uint64_t b)
+{
+	return b > MOST - a ? MOST : a + b;
+}
+
+static uint64_t
+less(uint64_t a, uint64_t b)
+{
+	return a > b ? a - b : 0;
+}
+
+/*
+ * The counters of a lane are a sparse 2 MiB: only what exists is read. They end at `end`,
+ * whatever the object is.
+ */
+static uint64_t
+sum_counters(int fd, uint64_t begin, uint64_t end)
+{
+	uint64_t sum = 0, words[4096];
+	for (off_t at = (off_t)begin; (uint64_t)at < end;) {
+		at = lseek(fd, at, SEEK_DATA);
+		if (at < 0 || (uint64_t)at >= end)
+			break;
+		uint64_t left = end - (uint64_t)at;
+		ssize_t n = pread(fd, words, left < sizeof words ? left : sizeof words, at);
+		if (n < (ssize_t)sizeof words[0])
+			break;
+		for (size_t i = 0; i < (size_t)n / sizeof words[0]; i++)
+			sum = plus(sum, words[i]);
+		at += n;
+	}
+	return sum;
+}
+
+static uint64_t
+sum_reasons(const uint64_t lost[N_LOST_REASONS])
+{
+	uint64_t sum = 0;
+	for (unsigned i = 0; i < N_LOST_REASONS; i++)
+		sum = plus(sum, lost[i]);
+	return sum;
+}
+
+/*
+ * The hook adds to the counter, then to seq, then to head or dropped: read the other way
+ * round, each is at least what the one before explains.
+ */
+static void
+add_lane(int fd, const struct segment_layout *layout, uint64_t lane_at, uint32_t n_ids,
+	 struct peek *peek)
+{
+	struct lane_shared late = {0}, early = {0};
+	uint64_t counters = lane_at + layout->counters;
+	if (pread(fd, &late, sizeof late, (off_t)lane_at) < 0 ||
+	    pread(fd, &early, sizeof early, (off_t)lane_at) < 0)
+		return;
+	uint64_t dropped = sum_reasons(late.dropped);
+	uint64_t recorded = less(early.seq < MOST ? early.seq : MOST, dropped);
+	uint64_t seen = sum_counters(fd, counters, counters + (uint64_t)n_ids * 8);
+	peek->recorded = plus(peek->recorded, recorded);
+	peek->lost_hook = plus(peek->lost_hook, dropped);
+	peek->counted = plus(peek->counted, less(seen, plus(recorded, dropped)));
+}
+
+static void
+add_up(int fd, const struct segment_layout *layout, struct peek *peek)
+{
+	const struct segment_header *header = &peek->header;
+	peek->lanes = header->lanes_used < header->n_lanes ? (uint32_t)header->lanes_used
+							    : header->n_lanes;
+	peek->lost_hook = sum_reasons(header->lost); /* that reached no lane */
+	for (uint32_t i = 0; i < peek->lanes; i++)
+		add_lane(fd, layout, segment_lane_offset(layout, i), header->n_ids, peek);
+	peek->attempted = plus(plus(peek->counted, peek->recorded), peek->lost_hook);
+}
+
+/* ---- who a dead process was ---- */
+
+/* The next NUL-terminated word of *at, which is moved behind it; NULL: there is none. */
+static const char *
+next_word(const char **at, const char *end)
+{
+	const char *word = *at;
+	const char *nul = word < end ? memchr(word, '\0', (size_t)(end - word)) : NULL;
+	if (nul != NULL)
+		*at = nul + 1;
+	return nul != NULL ? word : NULL;
+}
+
+/* exe, cwd, argv. */
+static void
+take_process(struct identity *identity, const char *at, size_t n)
+{
+	const char *end = at + n, *exe, *cwd, *first;
+	size_t n_words = 0;
+	if ((exe = next_word(&at, end)) == NULL || (cwd = next_word(&at, end)) == NULL)
+		return;
+	identity->exe = exe[0] != '\0' ? strdup(exe) : NULL;
+	identity->cwd = cwd[0] != '\0' ? strdup(cwd) : NULL;
+	first = at;
+	/* A NUL stands behind the command line, too, whose last word has its own. */
+	while (next_word(&at, end) != NULL)
+		n_words++;
+	if (n_words > 0 && at[-2] == '\0')
+		n_words--;
+	char **argv = malloc((n_words + 1) * sizeof *argv + (size_t)(end - first));
+	if (argv == NULL)
+		return;
+	const char *copy = memcpy(argv + n_words + 1, first, (size_t)(end - first));
+	end = copy + (end - first);
+	for (size_t i = 0; i < n_words; i++)
+		argv[i] = (char *)next_word(&copy, end);
+	argv[n_words] = NULL;
+	identity->argv = argv;
+}
+
+/* There is no other source: the first definition, made with the segment. */
+static void
+identify_dead(int fd, const struct segment_layout *layout, struct peek *peek,
+	      struct identity *identity)
+{
+	_Alignas(uint64_t) uint8_t copy[DEFS_HEAD_BYTES + sizeof(struct def) + DEF_MAX_BYTES];
+	uint64_t used, offset = 0;
+	struct def def;
+	const uint8_t *bytes;
+	bool damaged;
+	identity->ppid = peek->header.ppid;
+	identity->start_time = peek->header.start_time;
+	ssize_t n = pread(fd, copy, sizeof copy, (off_t)layout->defs);
+	if (n < DEFS_HEAD_BYTES)
+		return;
+	memcpy(&used, copy, sizeof used);
+	if (used > (uint64_t)n - DEFS_HEAD_BYTES)
+		used = (uint64_t)n - DEFS_HEAD_BYTES;
+	if (defs_next(copy + DEFS_HEAD_BYTES, used, &offset, &def, &bytes, &damaged) &&
+	    def.kind == DEF_PROCESS)
+		take_process(identity, (const char *)bytes, def.len);
+}
+
+int
+peek_segment(struct segment_found *found, struct peek *peek, char *why, size_t why_bytes)
+{
+	struct stat st;
+	memset(peek, 0, sizeof *peek);
+	int err = discover_header(found, &peek->header);
+	if (err == 0)
+		err = fstat(found->fd, &st) < 0 ? -errno
+						: segment_check(&peek->header,
+								(uint64_t)st.st_size, why,
+								why_bytes);
+	else if (err < 0)
+		snprintf(why, why_bytes, "%s", strerror(-err));
+	if (err > 0) {
+		snprintf(why, why_bytes, "its process %s", found->identity.alive
+								  ? "is still setting it up"
+								  : "never set it up");
+		err = -ENODATA;
+	}
+	if (err < 0)
+		return err;
+	struct segment_layout layout = segment_layout(&peek->header);
+	add_up(found->fd, &layout, peek);
+	if (!found->identity.alive)
+		identify_dead(found->fd, &layout, peek, &found->identity);
+	return 0;
+}
