@@ -1,0 +1,264 @@
+/* SPDX-License-Identifier: MIT */
+#include "listing.h"
+
+#include <errno.h>
+#include <pwd.h>
+
+#include "escape.h"
+#include "json_lines.h"
+#include "key.h"
+#include "python_version.h"
+#include "safe.h"
+
+#define COMMAND_BYTES 160 /* of a command line that people are shown */
+
+/* Who the process is to us: a segment of one that runs, or what is left of it. */
+static const char *
+state_name(const struct listed *listed)
+{
+	if (!listed->identity.alive)
+		return "dead";
+	return listed->err == 0 && listed->peek.header.stopped != 0 ? "stopped" : "live";
+}
+
+uint32_t
+listed_pid(const struct listed *listed)
+{
+	return listed->identity.alive ? listed->identity.pid : listed->name_pid;
+}
+
+/* ---- JSON ---- */
+
+static const char *const mode_names[] = {
+	[LANE_DROP] = "drop", [LANE_OVERWRITE] = "overwrite", [LANE_BLOCK] = "block",
+};
+
+/* What the segment says. */
+static void
+put_json_peek(struct json *json, const struct peek *peek)
+{
+	const struct segment_header *header = &peek->header;
+	char python[PYTHON_VERSION_BYTES];
+	python_version(python, header->python_hex);
+	json_string(json, "python", python);
+	json_string(json, "coverage", coverage_name(header->coverage));
+	json_number(json, "started", header->start_realtime_ns / 1000000000u);
+	line_char(&json->out, '.');
+	line_digits(&json->out, header->start_realtime_ns / 1000 % 1000000, 6);
+	json_string(json, "mode", mode_names[header->mode]);
+	json_number(json, "ring_slots", header->lane0_slots);
+	json_number(json, "lanes", peek->lanes);
+	json_number(json, "attempted", peek->attempted);
+	json_number(json, "counted", peek->counted);
+	json_number(json, "recorded", peek->recorded);
+	json_number(json, "lost_hook", peek->lost_hook);
+}
+
+int
+listing_json(struct json *json, uint64_t now_ns, const struct listed *listed)
+{
+	struct json_source source = {0};
+	char key[KEY_BYTES];
+	bool known = listed->err == 0;
+	if (known) {
+		key_format(key, listed->name_pid, listed->peek.header.start_time, listed->nonce);
+		if (json_source_init(&source, key, listed_pid(listed), 0) < 0)
+			return -ENOMEM;
+	}
+	size_t begin = json_begin(json, known ? &source : NULL, "segment", now_ns);
+	json_number(json, "pid", listed_pid(listed));
+	json_string(json, "state", state_name(listed));
+	json_identity(json, &listed->identity);
+	json_string(json, "segment", listed->name);
+	if (known)
+		put_json_peek(json, &listed->peek);
+	else
+		json_string(json, "detail", listed->why);
+	if (listed->reader != 0)
+		json_number(json, "reader", listed->reader);
+	json_source_fini(&source);
+	return json_end(json, begin);
+}
+
+/* ---- text ---- */
+
+static const struct {
+	const char *title;
+	bool right;
+} columns[] = {
+	{"PID", true},      {"USER", false},   {"PYTHON", false}, {"COVERAGE", false},
+	{"STATE", false},   {"LANES", true},   {"ATTEMPTED", true}, {"RECORDED", true},
+	{"LOST", true},     {"RING", true},    {"READER", true},  {"AGE", true},
+	{"COMMAND", false},
+};
+#define N_COLUMNS (sizeof columns / sizeof columns[0])
+_Static_assert(N_COLUMNS <= TABLE_COLUMNS, "they fit into a table");
+
+void
+listing_titles(struct table *table)
+{
+	table->n_columns = N_COLUMNS;
+	for (unsigned i = 0; i < N_COLUMNS; i++) {
+		table->right |= (uint32_t)columns[i].right << i;
+		table_string(table, columns[i].title);
+	}
+}
+
+static void
+put_number(struct table *table, uint64_t n)
+{
+	line_u64(&table->text, n);
+	table_cell(table);
+}
+
+/* As PYAUDITD_RING has it: 256k, 4m. A ring is a power of two. */
+static void
+put_size(struct table *table, uint64_t bytes)
+{
+	unsigned unit = 0;
+	while (unit < 3 && bytes >= 1024 && bytes % 1024 == 0) {
+		bytes /= 1024;
+		unit++;
+	}
+	line_u64(&table->text, bytes);
+	if (unit > 0)
+		line_char(&table->text, " kmg"[unit]);
+	table_cell(table);
+}
+
+static void
+put_age(struct table *table, uint64_t now_ns, uint64_t since_ns)
+{
+	uint64_t s = now_ns > since_ns ? (now_ns - since_ns) / 1000000000u : 0;
+	bool seconds = s < 100, minutes = s < 100 * 60, hours = s < 48 * 3600;
+	line_u64(&table->text, seconds ? s : minutes ? s / 60 : hours ? s / 3600 : s / 86400);
+	line_char(&table->text, seconds ? 's' : minutes ? 'm' : hours ? 'h' : 'd');
+	table_cell(table);
+}
+
+/* The text of a JSON string, quotes included; without them where no blank divides it. */
+static void
+put_word(struct line *out, const char *string, size_t n)
+{
+	if (n > 2 && memchr(string, ' ', n) == NULL && memchr(string + 1, '"', n - 2) == NULL)
+		safe_json(out, string + 1, n - 2);
+	else
+		safe_json(out, string, n);
+}
+
+/* Where a JSON string ends that begins at `at`. */
+static const char *
+string_end(const char *at, const char *end)
+{
+	for (at++; at < end && *at != '"'; at++)
+		at += *at == '\\';
+	return at < end ? at + 1 : end;
+}
+
+/* The command line, from the array that the stream would show, so as well redacted. */
+static void
+put_command(struct table *table, const struct identity *identity)
+{
+	static const struct where nowhere = {.name = ""};
+	struct encoder encoder = {0};
+	struct line array = {0}, command = {0};
+	encoder_begin(&encoder, true);
+	encode_argv(&encoder, &array, identity->argv, &nowhere);
+	const char *at = array.text + 1, *end = array.text + array.len - 1;
+	while (!array.failed && at < end) {
+		const char *next = string_end(at, end);
+		if (command.len > 0)
+			line_char(&command, ' ');
+		put_word(&command, at, (size_t)(next - at));
+		at = next + 1; /* the comma */
+	}
+	size_t n = command.len;
+	if (n > COMMAND_BYTES) {
+		n = COMMAND_BYTES;
+		while (n > 0 && ((uint8_t)command.text[n] & 0xc0) == 0x80)
+			n--;
+	}
+	line_bytes(&table->text, command.text, n);
+	if (n < command.len)
+		line_literal(&table->text, "...");
+	table->text.failed |= array.failed || command.failed;
+	line_fini(&command);
+	line_fini(&array);
+	encoder_fini(&encoder);
+}
+
+static void
+put_safe_string(struct line *out, const char *string)
+{
+	struct line json = {0};
+	escape_json_bare(&json, (const uint8_t *)string, strlen(string));
+	safe_json(out, json.text, json.len);
+	out->failed |= json.failed;
+	line_fini(&json);
+}
+
+static void
+put_user(struct table *table, uint32_t uid)
+{
+	const struct passwd *user = getpwuid(uid);
+	if (user != NULL)
+		put_safe_string(&table->text, user->pw_name);
+	else
+		line_u64(&table->text, uid);
+	table_cell(table);
+}
+
+/* PYTHON and COVERAGE; then, behind STATE, the numbers. */
+static void
+put_python(struct table *table, const struct listed *listed)
+{
+	char python[PYTHON_VERSION_BYTES] = "-";
+	if (listed->err == 0)
+		python_version(python, listed->peek.header.python_hex);
+	table_string(table, python);
+	table_string(table, listed->err == 0 ? coverage_name(listed->peek.header.coverage) : "-");
+}
+
+static void
+put_numbers(struct table *table, const struct listed *listed)
+{
+	const struct peek *peek = &listed->peek;
+	if (listed->err != 0) {
+		for (int i = 0; i < 5; i++)
+			table_string(table, "-");
+		return;
+	}
+	put_number(table, peek->lanes);
+	put_number(table, peek->attempted);
+	put_number(table, peek->recorded);
+	put_number(table, peek->lost_hook);
+	put_size(table, (uint64_t)peek->header.lane0_slots * SLOT_BYTES);
+}
+
+void
+listing_row(struct table *table, uint64_t now_ns, const struct listed *listed)
+{
+	put_number(table, listed_pid(listed));
+	put_user(table, listed->identity.uid);
+	put_python(table, listed);
+	table_string(table, state_name(listed));
+	put_numbers(table, listed);
+	if (listed->reader != 0)
+		put_number(table, listed->reader);
+	else
+		table_string(table, "-");
+	if (listed->err == 0)
+		put_age(table, now_ns, listed->peek.header.start_realtime_ns);
+	else
+		table_string(table, "-");
+	if (listed->identity.argv != NULL && listed->identity.argv[0] != NULL)
+		put_command(table, &listed->identity);
+	else if (listed->err == 0)
+		line_char(&table->text, '?');
+	if (listed->err != 0) {
+		line_string(&table->text, listed->identity.argv != NULL ? "  (" : "(");
+		put_safe_string(&table->text, listed->why);
+		line_char(&table->text, ')');
+	}
+	table_cell(table);
+}
