@@ -10,6 +10,7 @@
 #include "launch.h"
 #include "log.h"
 #include "options.h"
+#include "verb.h"
 
 static int
 collect(int argc, char **argv)
@@ -38,6 +39,8 @@ static const struct {
 	int (*run)(int argc, char **argv); /* argv[0] is the verb */
 } verbs[] = {
 	{"collect", collect},
+	{"events", verb_events},
+	{"list", verb_list},
 };
 
 int
