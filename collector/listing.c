@@ -40,18 +40,18 @@ put_json_peek(struct json *json, const struct peek *peek)
 	const struct segment_header *header = &peek->header;
 	char python[PYTHON_VERSION_BYTES];
 	python_version(python, header->python_hex);
-	json_string(json, "python", python);
-	json_string(json, "coverage", coverage_name(header->coverage));
-	json_number(json, "started", header->start_realtime_ns / 1000000000u);
+	json_put_string(json, "python", python);
+	json_put_string(json, "coverage", coverage_name(header->coverage));
+	json_put_number(json, "started", header->start_realtime_ns / 1000000000u);
 	line_char(&json->out, '.');
 	line_digits(&json->out, header->start_realtime_ns / 1000 % 1000000, 6);
-	json_string(json, "mode", mode_names[header->mode]);
-	json_number(json, "ring_slots", header->lane0_slots);
-	json_number(json, "lanes", peek->lanes);
-	json_number(json, "attempted", peek->attempted);
-	json_number(json, "counted", peek->counted);
-	json_number(json, "recorded", peek->recorded);
-	json_number(json, "lost_hook", peek->lost_hook);
+	json_put_string(json, "mode", mode_names[header->mode]);
+	json_put_number(json, "ring_slots", header->lane0_slots);
+	json_put_number(json, "lanes", peek->lanes);
+	json_put_number(json, "attempted", peek->attempted);
+	json_put_number(json, "counted", peek->counted);
+	json_put_number(json, "recorded", peek->recorded);
+	json_put_number(json, "lost_hook", peek->lost_hook);
 }
 
 int
@@ -66,16 +66,16 @@ listing_json(struct json *json, uint64_t now_ns, const struct listed *listed)
 			return -ENOMEM;
 	}
 	size_t begin = json_begin(json, known ? &source : NULL, "segment", now_ns);
-	json_number(json, "pid", listed_pid(listed));
-	json_string(json, "state", state_name(listed));
+	json_put_number(json, "pid", listed_pid(listed));
+	json_put_string(json, "state", state_name(listed));
 	json_identity(json, &listed->identity);
-	json_string(json, "segment", listed->name);
+	json_put_string(json, "segment", listed->name);
 	if (known)
 		put_json_peek(json, &listed->peek);
 	else
-		json_string(json, "detail", listed->why);
+		json_put_string(json, "detail", listed->why);
 	if (listed->reader != 0)
-		json_number(json, "reader", listed->reader);
+		json_put_number(json, "reader", listed->reader);
 	json_source_fini(&source);
 	return json_end(json, begin);
 }
