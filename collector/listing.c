@@ -68,7 +68,7 @@ listing_json(struct json *json, uint64_t now_ns, const struct listed *listed)
 	size_t begin = json_begin(json, known ? &source : NULL, "segment", now_ns);
 	json_put_number(json, "pid", listed_pid(listed));
 	json_put_string(json, "state", state_name(listed));
-	json_identity(json, &listed->identity);
+	json_put_identity(json, &listed->identity);
 	json_put_string(json, "segment", listed->name);
 	if (known)
 		put_json_peek(json, &listed->peek);
