@@ -20,7 +20,6 @@ side, event = sys.argv[1:3]
 collector = sys.argv[3] if len(sys.argv) > 3 else None
 STDLIB = os.path.dirname(os.__file__)
 LOOPS, ROUNDS = 20000, 25
-RING = 16 << 20
 
 
 def install():
@@ -37,8 +36,7 @@ def install():
         stack, level = side.split(":")
         name = event if event == "open" else "custom:bench.two"
         _hook.start(events="%s=%s" % (name, level), stack=int(stack), stdlib=STDLIB,
-                    mode="drop" if collector else "overwrite", ring_bytes=RING if collector else
-                    4 << 20)
+                    mode="drop" if collector else "overwrite")
         return _hook
 
 
