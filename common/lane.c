@@ -155,6 +155,7 @@ lane_next_slot(struct lane_writer *w)
 	}
 	if (lane->mode == LANE_OVERWRITE)
 		lane_publish_intent(lane, position);
+	lane_fetch_ahead(lane, position);
 	w->i++;
 	struct slot *slot = lane_slot(lane, position);
 	slot->w[0] = record_w0(0, w->i, w->type, lane->seq);
