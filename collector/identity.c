@@ -58,6 +58,28 @@ identity_read(struct identity *identity, int proc, uint32_t pid)
 	return 0;
 }
 
+/* The next NUL-terminated word of *at, which is moved behind it; NULL: there is none. */
+static const char *
+next_word(const char **at, const char *end)
+{
+	const char *word = *at;
+	const char *nul = word < end ? memchr(word, '\0', (size_t)(end - word)) : NULL;
+	if (nul != NULL)
+		*at = nul + 1;
+	return nul != NULL ? word : NULL;
+}
+
+void
+identity_from_process(struct identity *identity, const char *at, size_t n)
+{
+	const char *end = at + n, *exe, *cwd;
+	if ((exe = next_word(&at, end)) == NULL || (cwd = next_word(&at, end)) == NULL)
+		return;
+	identity->exe = exe[0] != '\0' ? strdup(exe) : NULL;
+	identity->cwd = cwd[0] != '\0' ? strdup(cwd) : NULL;
+	identity->argv = split_words(at, (size_t)(end - at));
+}
+
 void
 identity_fini(struct identity *identity)
 {

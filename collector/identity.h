@@ -11,6 +11,9 @@
  */
 int identity_read(struct identity *identity, int proc, uint32_t pid);
 
+/* exe, cwd and argv of a dead process, from its DEF_PROCESS of n bytes (common/defs.h). */
+void identity_from_process(struct identity *identity, const char *at, size_t n);
+
 void identity_fini(struct identity *identity);
 
 /* The command line, words divided by blanks, cut to fit; "?" when not known. */

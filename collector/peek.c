@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "defs.h"
+#include "identity.h"
 
 /* Numbers of a hostile segment may add up to anything; JSON's integers end at 2^53 - 1. */
 #define MOST ((1ULL << 53) - 1)
@@ -92,44 +93,6 @@ add_up(int fd, const struct segment_layout *layout, struct peek *peek)
 
 /* ---- who a dead process was ---- */
 
-/* The next NUL-terminated word of *at, which is moved behind it; NULL: there is none. */
-static const char *
-next_word(const char **at, const char *end)
-{
-	const char *word = *at;
-	const char *nul = word < end ? memchr(word, '\0', (size_t)(end - word)) : NULL;
-	if (nul != NULL)
-		*at = nul + 1;
-	return nul != NULL ? word : NULL;
-}
-
-/* exe, cwd, argv. */
-static void
-take_process(struct identity *identity, const char *at, size_t n)
-{
-	const char *end = at + n, *exe, *cwd, *first;
-	size_t n_words = 0;
-	if ((exe = next_word(&at, end)) == NULL || (cwd = next_word(&at, end)) == NULL)
-		return;
-	identity->exe = exe[0] != '\0' ? strdup(exe) : NULL;
-	identity->cwd = cwd[0] != '\0' ? strdup(cwd) : NULL;
-	first = at;
-	/* A NUL stands behind the command line, too, whose last word has its own. */
-	while (next_word(&at, end) != NULL)
-		n_words++;
-	if (n_words > 0 && at[-2] == '\0')
-		n_words--;
-	char **argv = malloc((n_words + 1) * sizeof *argv + (size_t)(end - first));
-	if (argv == NULL)
-		return;
-	const char *copy = memcpy(argv + n_words + 1, first, (size_t)(end - first));
-	end = copy + (end - first);
-	for (size_t i = 0; i < n_words; i++)
-		argv[i] = (char *)next_word(&copy, end);
-	argv[n_words] = NULL;
-	identity->argv = argv;
-}
-
 /* There is no other source: the first definition, made with the segment. */
 static void
 identify_dead(int fd, const struct segment_layout *layout, struct peek *peek,
@@ -150,7 +113,7 @@ identify_dead(int fd, const struct segment_layout *layout, struct peek *peek,
 		used = (uint64_t)n - DEFS_HEAD_BYTES;
 	if (defs_next(copy + DEFS_HEAD_BYTES, used, &offset, &def, &bytes, &damaged) &&
 	    def.kind == DEF_PROCESS)
-		take_process(identity, (const char *)bytes, def.len);
+		identity_from_process(identity, (const char *)bytes, def.len);
 }
 
 int

@@ -17,6 +17,7 @@
 #include "counters.h"
 #include "drain.h"
 #include "identity.h"
+#include "key.h"
 #include "lease.h"
 #include "sigbus.h"
 #include "symbols.h"
@@ -34,7 +35,7 @@ struct tracee {
 	struct identity identity;
 	struct segment_header header; /* a private copy, checked */
 	struct segment_layout at;
-	char name[SEGMENT_NAME_BYTES], key[192], parent[192], why[160];
+	char name[SEGMENT_NAME_BYTES], key[KEY_BYTES], parent[KEY_BYTES], why[160];
 	int fd;
 	struct sigbus_map map;        /* from the header to the end of lane 0 */
 	struct segment_header *shared;
@@ -128,42 +129,16 @@ unmap(struct sigbus_map *map)
 	munmap(start, map->bytes);
 }
 
-static void
-set_key(char *key, size_t bytes, uint32_t pid, uint64_t start_time, uint32_t nonce)
-{
-	char host[65] = "";
-	gethostname(host, sizeof host - 1);
-	snprintf(key, bytes, "%s:%" PRIu32 ":%" PRIu64 ":%08" PRIx32, host, pid, start_time, nonce);
-}
-
 /* Of a dead process only its own word is left. */
 static void
 identify_by_itself(struct tracee *tracee)
 {
-	size_t n, n_words = 0;
-	const char *text = symbols_process(tracee->symbols, &n), *end = text + n;
-	struct identity *identity = &tracee->identity;
-	identity->ppid = tracee->header.ppid;
-	identity->start_time = tracee->header.start_time;
-	if (n == 0)
-		return;
-	for (const char *at = text; at < end; at += strlen(at) + 1)
-		n_words++;
-	/* One block, as identity_read() makes it: the pointers, then the words. */
-	char **argv = malloc((n_words + 1) * sizeof *argv + n + 1);
-	if (argv == NULL)
-		return;
-	char *at = memcpy(argv + n_words + 1, text, n + 1);
-	for (size_t i = 0; i < n_words; i++, at += strlen(at) + 1) {
-		if (i == 0)
-			identity->exe = strdup(at);
-		else if (i == 1)
-			identity->cwd = strdup(at);
-		else
-			argv[i - 2] = at;
-	}
-	argv[n_words >= 2 ? n_words - 2 : 0] = NULL;
-	identity->argv = argv;
+	size_t n;
+	const char *process = symbols_process(tracee->symbols, &n);
+	tracee->identity.ppid = tracee->header.ppid;
+	tracee->identity.start_time = tracee->header.start_time;
+	if (n > 0)
+		identity_from_process(&tracee->identity, process, n);
 }
 
 static int
@@ -218,10 +193,10 @@ tracee_open(struct tracee **result, int fd, const char *name, struct identity *i
 	memset(identity, 0, sizeof *identity);
 	if (!tracee->identity.alive)
 		identify_by_itself(tracee);
-	set_key(tracee->key, sizeof tracee->key, header->pid, header->start_time, header->nonce);
+	key_format(tracee->key, header->pid, header->start_time, header->nonce);
 	if (header->parent_pid != 0)
-		set_key(tracee->parent, sizeof tracee->parent, header->parent_pid,
-			header->parent_start_time, header->parent_nonce);
+		key_format(tracee->parent, header->parent_pid, header->parent_start_time,
+			   header->parent_nonce);
 	*result = tracee;
 	return 0;
 }

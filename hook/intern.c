@@ -8,7 +8,7 @@
 #include "settings.h"
 
 #define TABLE_SIZE 8192           /* open addressing; at most half full */
-#define NAMES_MAX (TABLE_SIZE / 2)
+#define NAMES_MAX (TABLE_SIZE / 2) /* of a program's own; CPython's always find room */
 #define NAME_MAX_BYTES 1024       /* longer ones are not worth an id */
 
 struct intern_cache_line intern_cache[INTERN_CACHE];
@@ -39,7 +39,8 @@ find(const char *text, size_t len)
 static struct event_name *
 new_name(const char *text, size_t len)
 {
-	if (n_names == NAMES_MAX)
+	const struct event_info *info = event_info_find(text);
+	if (n_names >= NAMES_MAX && info == NULL)
 		return NULL;
 	struct event_name *name = calloc(1, sizeof *name + len + 1 + 8);
 	uint32_t id = name != NULL ? define_new_id() : 0;
@@ -50,10 +51,17 @@ new_name(const char *text, size_t len)
 	name->id = id;
 	name->len = (uint32_t)len;
 	name->text = memcpy(name + 1, text, len + 1);
-	name->info = event_info_find(text);
+	name->info = info;
 	name->secrets = settings_secrets(name->text, name->info);
 	n_names++;
 	return name;
+}
+
+void
+intern_nameless(struct event_name *name, const char *text)
+{
+	*name = (struct event_name){.info = event_info_find(text)};
+	name->secrets = settings_secrets(text, name->info);
 }
 
 const struct event_name *

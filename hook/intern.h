@@ -91,6 +91,9 @@ intern_cached(const char *text)
 	return likely(intern_same(name, text)) ? name : NULL;
 }
 
+/* For an event without an entry: what CPython's own table says of it, secrets above all. */
+void intern_nameless(struct event_name *name, const char *text);
+
 /* Settings changed: levels and secrets of all names anew. */
 void intern_apply_settings(void);
 

@@ -69,8 +69,10 @@ proc_self_define(uint8_t *region, uint64_t *used)
 	if (getcwd(text + len, 1023) != NULL)
 		len += strlen(text + len);
 	text[len++] = '\0';
-	len += read_file("/proc/self/cmdline", text + len, CMDLINE_BYTES - 1);
-	text[len++] = '\0';
+	size_t words = read_file("/proc/self/cmdline", text + len, CMDLINE_BYTES - 1);
+	len += words;
+	if (words > 0 && text[len - 1] != '\0') /* cut short */
+		text[len++] = '\0';
 	struct def def = {.id = 0, .kind = DEF_PROCESS, .len = (uint16_t)len};
 	memcpy(region + DEFS_HEAD_BYTES, &def, sizeof def);
 	*used = def_bytes(len);

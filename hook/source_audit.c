@@ -93,9 +93,13 @@ record(struct producer *producer, const struct event_name *name, const char *tex
 	uint8_t flags = 0, n_args;
 	bool truncated = false;
 	w.at += sizeof *head;
+	uint32_t id = name != NULL ? name->id : 0;
+	struct event_name nameless;
 	if (unlikely(name == NULL)) {
 		flags |= AUDIT_NAME_INLINE;
 		args_encode_text(&w, text, strlen(text));
+		intern_nameless(&nameless, text);
+		name = &nameless;
 	}
 	if (unlikely(sites->n_stack > 0))
 		lane_put(&w, sites->stack, sites->n_stack * sizeof sites->stack[0]);
@@ -110,7 +114,7 @@ record(struct producer *producer, const struct event_name *name, const char *tex
 	head->spare = 0;
 	/* The clock last: read earlier, it holds up all that follows it (2-6 ns). */
 	uint64_t ticks = clock_ticks(session.clock_kind);
-	lane_commit(&w, ticks, producer->tid, name != NULL ? name->id : 0);
+	lane_commit(&w, ticks, producer->tid, id);
 }
 
 /* In a producer of ours, not re-entered: count, and record when the level says so. */
