@@ -50,9 +50,9 @@ int json_start(struct json *json, const struct json_source *source, uint64_t tim
 	       const char *parent);
 /* A process without a segment (coverage none): no key. */
 int json_start_untraced(struct json *json, uint64_t time_ns, const struct identity *identity);
-/* process: exit; `how`: "clean", "killed", ... */
+/* process: exit; `how`: "clean", "killed", ...; `status` as of waitpid, -1: not known. */
 int json_exit(struct json *json, const struct json_source *source, uint64_t time_ns,
-	      const char *how, const struct account *account);
+	      const char *how, int status, const struct account *account);
 
 int json_stats(struct json *json, const struct json_source *source, uint64_t time_ns,
 	       const struct account *account);

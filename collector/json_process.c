@@ -2,6 +2,7 @@
 /* Lines about a process and the account of its tracing. */
 #include <errno.h>
 #include <stdio.h>
+#include <sys/wait.h>
 
 #include "escape.h"
 #include "json_lines.h"
@@ -86,12 +87,16 @@ json_start_untraced(struct json *json, uint64_t time_ns, const struct identity *
 
 int
 json_exit(struct json *json, const struct json_source *source, uint64_t time_ns, const char *how,
-	  const struct account *account)
+	  int status, const struct account *account)
 {
 	size_t begin = json_begin(json, source, "process", time_ns);
 	json_put_string(json, "action", "exit");
 	put_pid(json, source);
 	json_put_string(json, "exit", how);
+	if (status != -1 && WIFEXITED(status))
+		json_put_number(json, "status", (uint64_t)WEXITSTATUS(status));
+	else if (status != -1 && WIFSIGNALED(status))
+		json_put_number(json, "signal", (uint64_t)WTERMSIG(status));
 	json_put_number(json, "attempted", account->attempted);
 	json_put_number(json, "lost_hook", account->lost_hook);
 	json_put_number(json, "lost_collector", account->lost_collector);

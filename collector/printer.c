@@ -203,11 +203,10 @@ printer_exit(struct printer *printer, struct printer_source *source, uint64_t ti
 {
 	struct merge_source *lane = lane_of(source, EVENT_NO_LANE);
 	uint64_t at = after_all(source, time_ns);
-	(void)status;
 	ENCODE(printer, CHANNEL_JSON, lane, at,
-	       json_exit(&printer->json, &source->json, at, how, account));
+	       json_exit(&printer->json, &source->json, at, how, status, account));
 	ENCODE(printer, CHANNEL_TEXT, lane, at,
-	       text_exit(&printer->text, source->pid, at, how, account));
+	       text_exit(&printer->text, source->pid, at, how, status, account));
 }
 
 void

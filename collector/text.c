@@ -2,6 +2,7 @@
 #include "text.h"
 
 #include <errno.h>
+#include <sys/wait.h>
 
 #include "escape.h"
 #include "roles.h"
@@ -272,11 +273,18 @@ text_start(struct text *text, uint64_t time_ns, const struct identity *identity,
 }
 
 int
-text_exit(struct text *text, uint32_t pid, uint64_t time_ns, const char *how,
+text_exit(struct text *text, uint32_t pid, uint64_t time_ns, const char *how, int status,
 	  const struct account *account)
 {
 	size_t begin = put_begin(text, pid, 0, time_ns, "-- exit --");
 	put_string(text, how);
+	if (status != -1 && WIFEXITED(status)) {
+		line_literal(&text->out, ", status ");
+		line_u64(&text->out, (uint64_t)WEXITSTATUS(status));
+	} else if (status != -1 && WIFSIGNALED(status)) {
+		line_literal(&text->out, ", signal ");
+		line_u64(&text->out, (uint64_t)WTERMSIG(status));
+	}
 	uint64_t lost = account->lost_hook + account->lost_collector;
 	if (lost > 0) {
 		line_literal(&text->out, ", ");

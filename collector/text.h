@@ -34,7 +34,8 @@ int text_header(struct text *text);
 int text_event(struct text *text, uint32_t pid, const struct event *event);
 int text_start(struct text *text, uint64_t time_ns, const struct identity *identity,
 	       unsigned coverage);
-int text_exit(struct text *text, uint32_t pid, uint64_t time_ns, const char *how,
+/* `status` as of waitpid, -1: not known. */
+int text_exit(struct text *text, uint32_t pid, uint64_t time_ns, const char *how, int status,
 	      const struct account *account);
 int text_notice(struct text *text, uint32_t pid, uint64_t time_ns, const char *what,
 		const char *detail);

@@ -509,13 +509,15 @@ START_TEST(accounts_are_told_up_to_what_json_numbers_hold)
 	NEED(number(lost, "unknown") == 3);
 	json_decref(line);
 
-	ck_assert_int_eq(json_exit(&json, &source, TIME_NS, "clean", &account), 0);
+	ck_assert_int_eq(json_exit(&json, &source, TIME_NS, "clean", 3 << 8, &account), 0);
 	line = take_line("process");
 	ck_assert_str_eq(string(line, "action"), "exit");
 	ck_assert_str_eq(string(line, "exit"), "clean");
 	NEED(number(line, "attempted") == 912856);
 	NEED(number(line, "lost_hook") == 512);
 	NEED(number(line, "lost_collector") == 0);
+	NEED(number(line, "status") == 3);
+	ck_assert_ptr_null(json_object_get(line, "signal"));
 	json_decref(line);
 
 	memset(&account, 0xff, sizeof account);
@@ -527,8 +529,11 @@ START_TEST(accounts_are_told_up_to_what_json_numbers_hold)
 	ck_assert_uint_eq(json_object_size(lost), LOST_DAMAGED + 1 + 1); /* and "unknown" */
 	NEED(number(lost, "damaged") == TREE_SAFE_INT);
 	json_decref(line);
-	ck_assert_int_eq(json_exit(&json, &source, TIME_NS, "killed", &account), 0);
-	json_decref(take_line("process"));
+	ck_assert_int_eq(json_exit(&json, &source, TIME_NS, "killed", 9, &account), 0);
+	line = take_line("process");
+	NEED(number(line, "signal") == 9);
+	ck_assert_ptr_null(json_object_get(line, "status"));
+	json_decref(line);
 	fini();
 }
 END_TEST

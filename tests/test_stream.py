@@ -143,6 +143,10 @@ def test_every_end_of_a_program_is_whole(python, tmp_path, way, status, how):
     [key] = run.keys
     assert said(run, "end.step") == list(range(500))
     assert how in (None, run.exit(key)["exit"]), run.exit(key)
+    if status < 128:
+        assert run.exit(key).get("status", status) == status
+    elif how == "killed":
+        assert run.exit(key)["signal"] == status - 128
     if way == "usual":
         assert len(run.events("end.atexit")) == len(run.events("end.thread")) == 1
         assert sorted(said(run, "end.del")) == ["cycle", "global"]

@@ -143,10 +143,10 @@ START_TEST(losses_notices_and_processes_have_lines_of_their_own)
 	identity.argv = NULL;
 	text_start(&text, TIME_NS, &identity, COVERAGE_NONE);
 	ck_assert_str_eq(take_line() + 33, "-- process --       /bin/\\u001B  (seen from: none)");
-	text_exit(&text, 1234, TIME_NS, "killed", &account);
+	text_exit(&text, 1234, TIME_NS, "killed", -1, &account);
 	ck_assert_str_eq(take_line() + 33, "-- exit --          killed, 5 events lost");
 	account = (struct account){0};
-	text_exit(&text, 1234, TIME_NS, "clean", &account);
+	text_exit(&text, 1234, TIME_NS, "clean", -1, &account);
 	ck_assert_str_eq(take_line() + 33, "-- exit --          clean");
 	text_fini(&text);
 }
