@@ -58,6 +58,9 @@ void
 drain_note(struct drain *drain)
 {
 	drain->limit = load_acquire(&drain->shared->head); /* (C) of common/lane.h */
+	uint64_t unread = drain->limit - drain->reader.position;
+	if (unread > drain->most_unread && unread <= drain->reader.n_slots)
+		drain->most_unread = unread;
 }
 
 uint64_t

@@ -43,6 +43,7 @@ struct drain {
 	uint64_t next_seq;
 	uint64_t before_events; /* recorded ones that an earlier collector accounted for */
 	uint64_t limit;         /* position: of head, as drain_note() saw it */
+	uint64_t most_unread;   /* slots, as drain_note() saw them */
 	uint64_t skip_to;       /* position: what was committed before is not wanted */
 	uint64_t dropped[LANE_DROP_REASONS];  /* told, in all */
 	uint64_t lost[N_LOST_REASONS];        /* told, here, of what had been recorded */

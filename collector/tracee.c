@@ -508,7 +508,9 @@ tracee_account(struct tracee *tracee, struct account *account)
 		for (unsigned k = 0; k < N_LOST_REASONS; k++)
 			account->lost[k] +=
 				(k < LANE_DROP_REASONS ? drain->dropped[k] : 0) + drain->lost[k];
-		if (most > account->high_water_slots && most <= drain->reader.n_slots)
+		if (most > drain->reader.n_slots || most < drain->most_unread)
+			most = drain->most_unread;
+		if (most > account->high_water_slots)
 			account->high_water_slots = most;
 	}
 	uint64_t *sums = read_counters(tracee, &n_ids);

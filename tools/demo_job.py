@@ -15,11 +15,15 @@ def make_environment(folder):
     venv.create(os.path.join(folder, "env"), with_pip=False)
 
 
+class Quiet(http.server.SimpleHTTPRequestHandler):
+    def log_message(self, *args):
+        pass
+
+
 def serve_and_fetch(folder):
     with open(os.path.join(folder, "page.html"), "w") as f:
         f.write("<h1>hello</h1>\n")
-    handler = functools.partial(http.server.SimpleHTTPRequestHandler, directory=folder)
-    handler.log_message = lambda *args: None
+    handler = functools.partial(Quiet, directory=folder)
     server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)
     threading.Thread(target=server.serve_forever, daemon=True).start()
     url = "http://127.0.0.1:%d/page.html" % server.server_port

@@ -1,0 +1,361 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What is missing is told at its place, with its reason, once; and whoever reads a lane next
+ * goes on where the last one stopped.
+ */
+#include "drain.h"
+
+#include <string.h>
+
+#include "suite.h"
+#include "value.h"
+
+#define N_SLOTS 64
+
+static struct lane_shared shared;
+static struct slot slots[N_SLOTS];
+static struct lane lane;
+static struct drain drain;
+static bool reader_is_alive;
+
+static int reserve(void *c, struct slot *s, uint64_t n) { (void)c, (void)s, (void)n; return 0; }
+static bool reader_alive(void *c) { (void)c; return reader_is_alive; }
+static void wake(void *c) { (void)c; }
+static bool wait_a_little(void *c, unsigned waited) { (void)c, (void)waited; return false; }
+static const struct lane_ops ops = {reserve, reader_alive, wake, wait_a_little};
+
+/* What came out. A record of emit() holds nothing to decode, and is told as damaged, one. */
+#define AN_EVENT 99 /* in place of a reason */
+static struct told {
+	uint64_t from, to;
+	unsigned reason;
+	bool wanted;
+} told[512];
+static unsigned n_told, n_notices;
+
+static void
+take(void *context, const struct event *event, bool wanted)
+{
+	(void)context;
+	if (event->type == EVENT_NOTICE) {
+		n_notices++;
+		return;
+	}
+	NEED(n_told < 512);
+	if (event->type == EVENT_AUDIT) {
+		NEED(strcmp(event->name, "x") == 0);
+		told[n_told++] = (struct told){event->seq, event->seq, AN_EVENT, wanted};
+		return;
+	}
+	NEED(event->type == EVENT_LOST);
+	NEED(event->lost_count == event->lost_seq_to - event->lost_seq_from + 1);
+	told[n_told++] = (struct told){event->lost_seq_from, event->lost_seq_to,
+				       event->lost_reason, wanted};
+}
+
+static uint64_t
+time_of(void *context, uint64_t ticks)
+{
+	(void)context;
+	return ticks;
+}
+
+static const struct drain_to to = {.fn = take, .time = time_of, .now_ns = 1};
+
+static void
+begin(enum lane_mode mode)
+{
+	memset(&shared, 0, sizeof shared);
+	n_told = n_notices = 0;
+	reader_is_alive = false;
+	lane_init(&lane, &shared, slots, N_SLOTS, mode, N_SLOTS, &ops, NULL);
+}
+
+static void
+attach(enum lane_mode mode, bool skip)
+{
+	drain_init(&drain, &shared, slots, N_SLOTS, 0, mode, skip);
+}
+
+static void
+emit(unsigned n)
+{
+	struct lane_writer w;
+	for (unsigned i = 0; i < n; i++) {
+		if (lane_begin(&lane, &w, RECORD_NOTICE))
+			lane_commit(&w, 1, 7, 0);
+		else
+			lane_drop(&lane, lane_full_reason(&lane));
+	}
+}
+
+/* Events with a name and no arguments. */
+static void
+emit_events(unsigned n)
+{
+	static const struct audit_head head = {.flags = AUDIT_NAME_INLINE};
+	static const uint8_t name[] = {VALUE_STR8, 1, 'x'};
+	struct lane_writer w;
+	for (unsigned i = 0; i < n; i++) {
+		NEED(lane_begin(&lane, &w, RECORD_AUDIT));
+		lane_put(&w, &head, sizeof head);
+		lane_put(&w, name, sizeof name);
+		lane_commit(&w, 1, 7, 0);
+	}
+}
+
+static uint64_t
+run(void)
+{
+	drain_note(&drain);
+	return drain_run(&drain, &to, UINT64_MAX);
+}
+
+/* The next one told. */
+static void
+need(unsigned *at, uint64_t from, uint64_t last, unsigned reason)
+{
+	NEED_MSG(*at < n_told, "nothing told of %d..%d", (int)from, (int)last);
+	NEED_MSG(told[*at].from == from && told[*at].to == last && told[*at].reason == reason,
+		 "%d..%d (%u), not %d..%d (%u)", (int)told[*at].from, (int)told[*at].to,
+		 told[*at].reason, (int)from, (int)last, reason);
+	++*at;
+}
+
+static void
+need_records(unsigned *at, uint64_t from, uint64_t n)
+{
+	for (uint64_t i = 0; i < n; i++)
+		need(at, from + i, from + i, LOST_DAMAGED);
+}
+
+START_TEST(a_gap_has_the_reasons_that_the_hook_counted)
+{
+	unsigned at = 0;
+	begin(LANE_DROP);
+	emit(N_SLOTS + 5); /* 5 found no reader */
+	reader_is_alive = true;
+	emit(3);           /* 3 found it slow */
+	attach(LANE_DROP, false);
+	NEED(run() == N_SLOTS);
+	need_records(&at, 0, N_SLOTS);
+	NEED(at == n_told);
+	drain_release(&drain);
+	emit(2);
+	NEED(run() == 2);
+	need(&at, N_SLOTS, N_SLOTS + 4, LOST_NO_READER);
+	need(&at, N_SLOTS + 5, N_SLOTS + 7, LOST_LANE_FULL);
+	need_records(&at, N_SLOTS + 8, 2);
+	NEED(at == n_told && drain_dropped(&drain) == 8);
+}
+END_TEST
+
+START_TEST(losses_behind_the_last_record_are_told_when_they_are_looked_for)
+{
+	unsigned at = N_SLOTS;
+	begin(LANE_DROP);
+	emit(N_SLOTS + 7);
+	attach(LANE_DROP, false);
+	NEED(run() == N_SLOTS && n_told == N_SLOTS);
+	NEED(run() == 0 && n_told == N_SLOTS);
+	drain_look_for_losses(&drain);
+	NEED(run() == 0);
+	need(&at, N_SLOTS, N_SLOTS + 6, LOST_NO_READER);
+	drain_look_for_losses(&drain);
+	NEED(run() == 0);
+	NEED(at == n_told);
+}
+END_TEST
+
+START_TEST(losses_are_not_told_before_the_records_in_front_of_them)
+{
+	unsigned at = 0;
+	begin(LANE_DROP);
+	emit(N_SLOTS + 7);
+	attach(LANE_DROP, false);
+	drain_look_for_losses(&drain);
+	NEED(drain_run(&drain, &to, 10) == 10);
+	need_records(&at, 0, 10);
+	NEED(at == n_told);
+	NEED(run() == N_SLOTS - 10);
+	need_records(&at, 10, N_SLOTS - 10);
+	need(&at, N_SLOTS, N_SLOTS + 6, LOST_NO_READER);
+}
+END_TEST
+
+START_TEST(the_next_collector_goes_on_where_the_last_one_released)
+{
+	unsigned at = 0;
+	begin(LANE_DROP);
+	emit(N_SLOTS + 7);
+	attach(LANE_DROP, false);
+	NEED(drain_run(&drain, &to, 20) == 20);
+	drain_release(&drain);
+	NEED(drain_run(&drain, &to, 5) == 5); /* killed before it released these */
+	at = n_told;
+	attach(LANE_DROP, false);
+	NEED(drain.before_events == 20);
+	NEED(run() == N_SLOTS - 20);
+	need_records(&at, 20, N_SLOTS - 20);
+	drain_look_for_losses(&drain);
+	NEED(run() == 0);
+	need(&at, N_SLOTS, N_SLOTS + 6, LOST_NO_READER);
+	drain_release(&drain); /* tail has not moved since the last record: the losses are told */
+	attach(LANE_DROP, false);
+	NEED(drain.before_events == N_SLOTS && drain_dropped(&drain) == 7);
+	drain_look_for_losses(&drain);
+	NEED(run() == 0);
+	NEED(at == n_told);
+	emit(1);
+	NEED(run() == 1);
+	need_records(&at, N_SLOTS + 7, 1);
+}
+END_TEST
+
+/* Stores of drain_release(), in the order that it makes them, up to any one of them. */
+START_TEST(a_collector_killed_in_the_middle_of_a_release_leaves_nothing_untold)
+{
+	for (int stores = 0; stores <= 7; stores++) {
+		unsigned at;
+		begin(LANE_DROP);
+		emit(N_SLOTS + 7);
+		attach(LANE_DROP, false);
+		run();
+		drain_release(&drain);
+		emit(4);
+		run();
+		struct lane_shared before = shared;
+		drain_release(&drain);
+		struct lane_shared after = shared;
+		unsigned written = 1 - drain.told;
+		shared = before;
+		struct lane_told *entry = &shared.told[written];
+		const struct lane_told *wanted = &after.told[written];
+		if (stores > 0)
+			entry->tail = ~wanted->tail;
+		for (int i = 0; i < LANE_DROP_REASONS && stores > 1 + i; i++)
+			entry->dropped[i] = wanted->dropped[i];
+		if (stores > 5)
+			entry->seq = wanted->seq;
+		if (stores > 6)
+			entry->tail = wanted->tail;
+		at = n_told;
+		attach(LANE_DROP, false);
+		NEED(run() == 4);
+		need(&at, N_SLOTS, N_SLOTS + 6, LOST_NO_READER);
+		need_records(&at, N_SLOTS + 7, 4);
+		shared = after;
+		attach(LANE_DROP, false);
+		NEED(run() == 0 && at == n_told);
+	}
+}
+END_TEST
+
+START_TEST(what_was_held_before_we_came_is_not_wanted_unless_asked_for)
+{
+	begin(LANE_DROP);
+	emit_events(10);
+	attach(LANE_DROP, true);
+	emit_events(3);
+	NEED(run() == 13 && n_told == 13);
+	for (unsigned i = 0; i < 13; i++)
+		NEED(told[i].reason == AN_EVENT && told[i].from == i &&
+		     told[i].wanted == (i >= 10));
+	attach(LANE_DROP, false);
+	NEED(run() == 13 && told[13].wanted);
+}
+END_TEST
+
+START_TEST(an_event_that_a_kill_cut_short_is_one_lost)
+{
+	unsigned at;
+	begin(LANE_DROP);
+	emit(N_SLOTS + 2);
+	shared.seq++; /* the number was taken, and no more */
+	attach(LANE_DROP, false);
+	while (run() > 0)
+		;
+	at = N_SLOTS;
+	drain_finish(&drain, &to);
+	need(&at, N_SLOTS, N_SLOTS + 1, LOST_NO_READER);
+	need(&at, N_SLOTS + 2, N_SLOTS + 2, LOST_KILLED);
+	NEED(at == n_told && drain.lost[LOST_KILLED] == 1);
+	drain_finish(&drain, &to);
+	NEED(at == n_told);
+}
+END_TEST
+
+START_TEST(what_newer_events_replaced_is_counted)
+{
+	unsigned at = 0;
+	begin(LANE_OVERWRITE);
+	emit(3 * N_SLOTS);
+	attach(LANE_OVERWRITE, false);
+	NEED(run() == N_SLOTS);
+	need(&at, 0, 2 * N_SLOTS - 1, LOST_OVERWRITTEN);
+	need_records(&at, 2 * N_SLOTS, N_SLOTS);
+	NEED(drain.lost[LOST_OVERWRITTEN] == 2 * N_SLOTS);
+}
+END_TEST
+
+START_TEST(a_number_that_was_there_before_is_damage)
+{
+	begin(LANE_DROP);
+	emit(4);
+	slots[2].w[0] = record_w0(1, 1, RECORD_NOTICE, 1);
+	attach(LANE_DROP, false);
+	NEED(run() <= 3);
+	NEED(n_notices == 1 && drain.damaged);
+	NEED(run() == 0 && n_notices == 1);
+}
+END_TEST
+
+/* Whatever a hostile hook leaves in its words: bounded work, bounded numbers. */
+START_TEST(lies_cost_no_more_than_a_ring)
+{
+	struct dice dice = {.state = 7};
+	for (int i = 0; i < 20000; i++) {
+		begin(dice_below(&dice, 2) ? LANE_DROP : LANE_OVERWRITE);
+		emit(dice_below(&dice, 100));
+		attach(lane.mode, false);
+		run();
+		emit(dice_below(&dice, 100));
+		uint64_t *words = (uint64_t *)&shared;
+		for (unsigned n = dice_below(&dice, 4); n > 0; n--) {
+			unsigned shift = dice_below(&dice, 64);
+			words[dice_below(&dice, sizeof shared / 8)] = dice_u64(&dice) >> shift;
+		}
+		for (unsigned n = dice_below(&dice, 4); n > 0; n--)
+			slots[dice_below(&dice, N_SLOTS)].w[0] ^= 1ULL << dice_below(&dice, 64);
+		n_told = 0;
+		if (dice_below(&dice, 2))
+			drain_look_for_losses(&drain);
+		NEED(run() <= N_SLOTS);
+		NEED(n_told <= 2 * N_SLOTS + 8);
+		drain_finish(&drain, &to);
+		drain_release(&drain);
+		if (dice_below(&dice, 2)) {
+			attach(lane.mode, dice_below(&dice, 2));
+			n_told = 0;
+			NEED(run() <= N_SLOTS);
+		}
+	}
+}
+END_TEST
+
+int
+main(void)
+{
+	TCase *tc = tcase_create("drain");
+	tcase_add_test(tc, a_gap_has_the_reasons_that_the_hook_counted);
+	tcase_add_test(tc, losses_behind_the_last_record_are_told_when_they_are_looked_for);
+	tcase_add_test(tc, losses_are_not_told_before_the_records_in_front_of_them);
+	tcase_add_test(tc, the_next_collector_goes_on_where_the_last_one_released);
+	tcase_add_test(tc, a_collector_killed_in_the_middle_of_a_release_leaves_nothing_untold);
+	tcase_add_test(tc, what_was_held_before_we_came_is_not_wanted_unless_asked_for);
+	tcase_add_test(tc, an_event_that_a_kill_cut_short_is_one_lost);
+	tcase_add_test(tc, what_newer_events_replaced_is_counted);
+	tcase_add_test(tc, a_number_that_was_there_before_is_damage);
+	tcase_add_test(tc, lies_cost_no_more_than_a_ring);
+	return suite_run("drain", tc);
+}
