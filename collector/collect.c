@@ -36,8 +36,10 @@
 #define SLEEP_NS 50000000u        /* a line comes within twice that of its event */
 #define SETUP_SLEEP_NS 1000000u  /* while a new segment is being set up */
 #define SHARE 4096                /* events of one process in a round */
-#define ALIVE_NS 200000000u       /* how often to look, where no descriptor tells of an end */
+#define ALIVE_NS 1000000000u      /* how often to look for ends that no descriptor tells: exec */
 #define TICK_NS 1000000000u
+#define SCAN_NS 1000000000u       /* how often to look for other roots, at most */
+#define SCAN_DIVISOR 400          /* and the share of the time that it may take */
 #define EXEC_GRACE_NS 3000000000u /* a process that runs another program may be Python again */
 
 struct collect {
@@ -56,7 +58,7 @@ struct collect {
 	struct followed **followed;
 	size_t n_followed, room_followed;
 	uint64_t started_realtime_ns, started_ns, now_ns;
-	uint64_t next_tick_ns, next_alive_ns, next_stats_ns, alone_since_ns;
+	uint64_t next_tick_ns, next_scan_ns, next_alive_ns, next_stats_ns, alone_since_ns;
 	bool leaving;
 };
 
@@ -171,10 +173,19 @@ list_place(void *context, struct place *place)
 }
 
 static void
-look_for_new(struct collect *collect, bool everywhere)
+scan_places(struct collect *collect)
 {
-	if (everywhere)
-		places_scan(&collect->places, list_place, collect);
+	places_scan(&collect->places, list_place, collect);
+	uint64_t end_ns = clock_ns(CLOCK_MONOTONIC);
+	uint64_t pause_ns = (end_ns - collect->now_ns) * SCAN_DIVISOR;
+	collect->next_scan_ns = end_ns + (pause_ns > SCAN_NS ? pause_ns : SCAN_NS);
+}
+
+static void
+look_for_new(struct collect *collect)
+{
+	if (collect->now_ns >= collect->next_scan_ns)
+		scan_places(collect);
 	places_poll(&collect->places, candidates_add, &collect->candidates);
 	candidates_try(&collect->candidates, &collect->target, collect->now_ns, try_candidate,
 		       collect);
@@ -393,9 +404,8 @@ run(struct collect *collect)
 		collect->now_ns = clock_ns(CLOCK_MONOTONIC);
 		look_at_signals(collect);
 		bool command_had_ended = collect->launch.ended;
-		bool ticked = is_due(collect, &collect->next_tick_ns, TICK_NS);
-		look_for_new(collect, ticked);
-		if (ticked)
+		look_for_new(collect);
+		if (is_due(collect, &collect->next_tick_ns, TICK_NS))
 			tick(collect);
 		for (size_t i = 0; i < collect->n_descendants && !command_had_ended; i++)
 			descendants_scan(collect->descendants[i], collect->now_ns, knows_pid,

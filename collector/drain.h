@@ -61,6 +61,13 @@ void drain_init(struct drain *drain, struct lane_shared *shared, const struct sl
 /* What is committed now may be read by drain_run(). */
 void drain_note(struct drain *drain);
 
+/* It has read less than what was noted, or losses are to be looked for. */
+static inline bool
+drain_has_more(const struct drain *drain)
+{
+	return drain->looking || drain->limit != drain->reader.position;
+}
+
 /* At most `max` records; how many. 0: there are no more, or the lane is damaged. */
 uint64_t drain_run(struct drain *drain, const struct drain_to *to, uint64_t max);
 

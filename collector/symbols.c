@@ -205,6 +205,12 @@ symbols_refresh(struct symbols *symbols)
 	return !damaged;
 }
 
+bool
+symbols_damaged(const struct symbols *symbols)
+{
+	return symbols->damaged;
+}
+
 /* ---- look up ---- */
 
 struct symbol_event *

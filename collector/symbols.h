@@ -20,6 +20,7 @@ void symbols_free(struct symbols *symbols);
 
 /* Take in what was defined since the last call; false: it makes no sense, and never will. */
 bool symbols_refresh(struct symbols *symbols);
+bool symbols_damaged(const struct symbols *symbols); /* that was said before */
 
 struct symbol_event {
 	const char *name;

@@ -46,6 +46,7 @@ struct tracee {
 	uint32_t n_lanes;
 	struct calibrate_past past;
 	bool backlog, begun, waiting, looking;
+	bool unreleased;              /* something was read since the last tracee_release() */
 	uint64_t lost[N_LOST_REASONS]; /* told, of what reached no lane */
 	uint64_t now_ticks;
 	uint64_t emitted, filtered;
@@ -347,9 +348,19 @@ is_condemned(struct tracee *tracee)
 	if (tracee->hit)
 		snprintf(tracee->why, sizeof tracee->why,
 			 "its segment was truncated while it was read");
-	else if (!symbols_refresh(tracee->symbols))
+	else if (symbols_damaged(tracee->symbols))
 		snprintf(tracee->why, sizeof tracee->why, "its definitions make no sense");
 	return tracee->why[0] != '\0';
+}
+
+/* Of many quiet processes each round touches as little as can be. */
+static bool
+has_more(const struct tracee *tracee)
+{
+	for (uint32_t i = 0; i < tracee->n_lanes; i++)
+		if (drain_has_more(&tracee->lanes[i]->drain))
+			return true;
+	return false;
 }
 
 int64_t
@@ -357,6 +368,9 @@ tracee_drain(struct tracee *tracee, tracee_event_fn fn, void *context, uint64_t 
 {
 	struct drain_to to = begin_reading(tracee, fn, context);
 	int64_t n = 0;
+	if (!tracee->looking && !has_more(tracee))
+		return is_condemned(tracee) ? -TRACEE_CONDEMNED : 0;
+	tracee->unreleased = true;
 	if (tracee->looking) {
 		tell_lost(tracee, to.now_ns);
 		for (uint32_t i = 0; i < tracee->n_lanes; i++)
@@ -373,6 +387,9 @@ tracee_drain(struct tracee *tracee, tracee_event_fn fn, void *context, uint64_t 
 void
 tracee_release(struct tracee *tracee)
 {
+	if (!tracee->unreleased)
+		return;
+	tracee->unreleased = false;
 	for (uint32_t i = 0; i < tracee->n_lanes; i++)
 		drain_release(&tracee->lanes[i]->drain);
 	for (unsigned i = 0; i < N_LOST_REASONS; i++)
@@ -402,6 +419,7 @@ tracee_finish(struct tracee *tracee, tracee_event_fn fn, void *context)
 	tell_lost(tracee, to.now_ns);
 	for (uint32_t i = 0; i < tracee->n_lanes; i++)
 		drain_finish(&tracee->lanes[i]->drain, &to);
+	tracee->unreleased = true;
 	tracee_release(tracee);
 }
 
