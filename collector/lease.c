@@ -14,7 +14,7 @@ new_version(void)
 	return (clock_ns(CLOCK_REALTIME) | 1) + 1;
 }
 
-static void
+static bool
 publish(struct segment_control *control, const struct segment_header *header,
 	const struct settings *settings)
 {
@@ -22,8 +22,9 @@ publish(struct segment_control *control, const struct segment_header *header,
 		     (settings->reveal != NULL && settings->reveal[0] != '\0') ||
 		     settings->stack >= 0;
 	if (!given) {
+		bool was_given = load_relaxed(&control->version) != 0;
 		store_release(&control->version, 0);
-		return;
+		return was_given;
 	}
 	const char *events = settings->events != NULL && settings->events[0] != '\0'
 				     ? settings->events
@@ -39,15 +40,17 @@ publish(struct segment_control *control, const struct segment_header *header,
 	store_relaxed(&control->stack,
 		      settings->stack >= 0 ? (uint32_t)settings->stack : header->stack);
 	store_release(&control->version, version);
+	return true;
 }
 
-void
+bool
 lease_begin(struct segment_control *control, const struct segment_header *header,
 	    const struct settings *settings)
 {
 	store_relaxed(&control->reader_pid, (uint32_t)getpid());
-	publish(control, header, settings);
+	bool changed = publish(control, header, settings);
 	lease_renew(control);
+	return changed;
 }
 
 void
@@ -57,11 +60,23 @@ lease_renew(struct segment_control *control)
 	store_release(&control->heartbeat, next != 0 ? next : 1);
 }
 
-void
+bool
 lease_end(struct segment_control *control)
 {
+	bool was_given = load_relaxed(&control->version) != 0;
 	store_release(&control->version, 0);
 	store_relaxed(&control->reader_pid, 0);
 	store_relaxed(&control->was_read, 1);
 	store_release(&control->heartbeat, 0);
+	return was_given;
+}
+
+void
+lease_mark(uint8_t *levels, struct symbols *symbols)
+{
+	fence_full(); /* what is defined after this has seen the new version */
+	symbols_refresh(symbols);
+	for (uint32_t id = 0; id < symbols_end(symbols); id++)
+		if (symbols_event(symbols, id) != NULL)
+			store_relaxed(&levels[id], LEVEL_ASK);
 }

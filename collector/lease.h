@@ -7,16 +7,29 @@
 #ifndef COLLECTOR_LEASE_H
 #define COLLECTOR_LEASE_H
 
+#include <stdbool.h>
+#include <stdint.h>
+
 #include "segment.h"
+#include "symbols.h"
 #include "tracee.h"
 
-/* Announce ourselves; settings that are not given are the program's own, from its header. */
-void lease_begin(struct segment_control *control, const struct segment_header *header,
+/*
+ * Announce ourselves; settings that are not given are the program's own, from its header. True:
+ * what is in force changes, and lease_mark() must tell the hook to look.
+ */
+bool lease_begin(struct segment_control *control, const struct segment_header *header,
 		 const struct settings *settings);
 
 /* Once a second. */
 void lease_renew(struct segment_control *control);
 
-void lease_end(struct segment_control *control);
+bool lease_end(struct segment_control *control);
+
+/*
+ * Send the next event of each name to the control region: one that is off or counted does not
+ * look there by itself. `levels` are those of the segment, `symbols` its definitions.
+ */
+void lease_mark(uint8_t *levels, struct symbols *symbols);
 
 #endif

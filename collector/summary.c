@@ -149,6 +149,7 @@ level_name(enum level level)
 	case LEVEL_IMPORT:
 		return "both"; /* one in the program, the other in importlib */
 	case LEVEL_UNDEFINED:
+	case LEVEL_ASK: /* it did not happen since */
 		break;
 	}
 	return "-";

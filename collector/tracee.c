@@ -142,6 +142,13 @@ identify_by_itself(struct tracee *tracee)
 		identity_from_process(&tracee->identity, process, n);
 }
 
+static void
+mark_levels(struct tracee *tracee)
+{
+	if (tracee->header.abi_major > 1 || tracee->header.abi_minor >= 2)
+		lease_mark((uint8_t *)tracee->shared + tracee->at.levels, tracee->symbols);
+}
+
 static int
 map_and_announce(struct tracee *tracee, const struct settings *settings)
 {
@@ -156,8 +163,9 @@ map_and_announce(struct tracee *tracee, const struct settings *settings)
 		return -ENOMEM;
 	for (unsigned i = 0; i < N_LOST_REASONS; i++)
 		tracee->lost[i] = load_relaxed(&tracee->control->told_lost[i]);
-	lease_begin(tracee->control, &tracee->header, settings);
 	symbols_refresh(tracee->symbols);
+	if (lease_begin(tracee->control, &tracee->header, settings))
+		mark_levels(tracee);
 	calibrate_past_init(&tracee->past, (enum clock_kind)tracee->header.clock_kind,
 			    (struct clock_pair){tracee->header.start_ticks,
 						tracee->header.start_realtime_ns});
@@ -206,7 +214,8 @@ void
 tracee_close(struct tracee *tracee)
 {
 	tracee_set_waiting(tracee, false);
-	lease_end(tracee->control);
+	if (lease_end(tracee->control))
+		mark_levels(tracee);
 	for (uint32_t i = 0; i < tracee->n_lanes; i++) {
 		unmap(&tracee->lanes[i]->map);
 		free(tracee->lanes[i]);

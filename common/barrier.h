@@ -20,6 +20,8 @@
 /* Overwrite mode only: ThreadSanitizer does not model these. */
 #define fence_release() __atomic_thread_fence(__ATOMIC_RELEASE)
 #define fence_acquire() __atomic_thread_fence(__ATOMIC_ACQUIRE)
+/* My store, then my load: of two who do both, at least one sees the other's. */
+#define fence_full() __atomic_thread_fence(__ATOMIC_SEQ_CST)
 
 #define likely(x) __builtin_expect(!!(x), 1)
 #define unlikely(x) __builtin_expect(!!(x), 0)

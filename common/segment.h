@@ -4,7 +4,8 @@
  *
  *	offset 0        struct segment_header     hook      who this is; written once, `ready` last
  *	control         struct segment_control    collector settings wanted, who reads
- *	levels          1 byte per definition id  both      enum level (common/levels.h)
+ *	levels          1 byte per definition id  both      enum level (common/levels.h); the
+ *	                                                    collector writes LEVEL_ASK only
  *	defs            definitions               hook      append-only (common/defs.h)
  *	lane 0..n-1     struct lane_shared        both      (common/lane.h)
  *	                counters, u64 per id      hook      events at level count or record
@@ -35,7 +36,7 @@
 
 #define SEGMENT_MAGIC 0x3144544944555950ULL /* "PYUDITD1" */
 #define SEGMENT_ABI_MAJOR 1
-#define SEGMENT_ABI_MINOR 1
+#define SEGMENT_ABI_MINOR 2 /* 2: knows LEVEL_ASK */
 #define SEGMENT_ABI_OLDEST 1
 
 #define SEGMENT_PREFIX "pyauditd."

@@ -87,6 +87,10 @@ intern_slow(const char *text, bool cache)
 				name = NULL;
 		}
 		session_unlock();
+		/* Or the collector, which marks the levels of the names it finds, finds this one. */
+		fence_full();
+		if (settings_changed())
+			settings_refresh();
 	}
 	if (name != NULL && cache) {
 		struct intern_cache_line *line = intern_line(text);

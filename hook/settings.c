@@ -79,6 +79,14 @@ settings_refresh(void)
 	session_unlock();
 }
 
+enum level
+settings_ask(const struct event_name *name)
+{
+	settings_refresh();
+	enum level level = load_relaxed(&session.levels[name->id]);
+	return level != LEVEL_ASK ? level : settings_level(name->text); /* torn: ask again */
+}
+
 void
 settings_check_lease(void)
 {

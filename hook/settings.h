@@ -11,6 +11,7 @@
 #include <stdint.h>
 
 #include "event_table.h"
+#include "intern.h"
 #include "session.h"
 
 /* Has the collector changed its mind? One load; then call settings_refresh(). */
@@ -23,6 +24,9 @@ settings_changed(void)
 
 /* Put into force what the control region says now. */
 void settings_refresh(void);
+
+/* The collector has marked the level of this event: what it is now. */
+enum level settings_ask(const struct event_name *name);
 
 /* Back to the program's own settings when the collector is gone; for the lane-full path. */
 void settings_check_lease(void);

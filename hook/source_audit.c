@@ -165,6 +165,8 @@ audit_event(const char *text, const struct event_name *name, uint8_t level, PyOb
 		name = intern_slow(text, main_interpreter);
 		level = name != NULL ? load_relaxed(&session.levels[name->id]) : LEVEL_RECORD;
 	}
+	if (unlikely(level == LEVEL_ASK))
+		level = (uint8_t)settings_ask(name);
 	if (likely(level != LEVEL_OFF))
 		deliver(producer, tstate, main_interpreter, name, text, level, args);
 	producer->busy = false;
