@@ -557,6 +557,7 @@ exit_status(const struct collect *collect)
 static int
 finish(struct collect *collect)
 {
+	end_those_gone(collect); /* their segments are ours to remove */
 	for (size_t i = 0; i < collect->n_followed; i++)
 		followed_leave(collect->followed[i]);
 	collect->n_followed = 0;

@@ -217,6 +217,10 @@ followed_end(struct followed *followed, int status)
 void
 followed_leave(struct followed *followed)
 {
+	if (tracee_ended_cleanly(followed->tracee)) { /* and leaves the object to its reader */
+		followed_end(followed, -1);
+		return;
+	}
 	tracee_tick(followed->tracee); /* losses behind the last record come up, too */
 	/* What comes in while we read is the next one's. */
 	followed_note(followed);
