@@ -158,8 +158,8 @@ followed_open(struct followed **result, struct reading *reading, struct segment_
 	from_start |= reading->backlog || !identity->alive;
 	tracee_backlog(followed->tracee, from_start);
 	tracee_set_waiting(followed->tracee, true);
-	if (!from_start)
-		summary_subtract(reading->summary, followed->tracee);
+	if (!followed->from_start)
+		summary_subtract(reading->summary, followed->tracee, from_start);
 	printer_start(reading->printer, &followed->source, start_time_ns(followed, from_start),
 		      followed->tracee);
 	*result = followed;

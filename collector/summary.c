@@ -16,7 +16,6 @@ struct summary {
 	size_t n, room;
 	int64_t lost[N_LOST_REASONS];
 	int64_t before; /* of reason no_reader: before we came */
-	int64_t attempted;
 	unsigned n_processes;
 	int sign; /* of what is being added */
 };
@@ -91,13 +90,17 @@ count(void *context, const char *event, enum level level, uint64_t n)
 }
 
 static void
-add_signed(struct summary *summary, struct tracee *tracee, int sign, bool from_start)
+add_events(struct summary *summary, struct tracee *tracee, int sign)
 {
-	struct account account;
 	summary->sign = sign;
 	tracee_counts(tracee, count, summary);
+}
+
+static void
+add_losses(struct summary *summary, struct tracee *tracee, int sign, bool from_start)
+{
+	struct account account;
 	tracee_account(tracee, &account);
-	summary->attempted += sign * (int64_t)account.attempted;
 	for (unsigned i = 0; i < N_LOST_REASONS; i++)
 		summary->lost[i] += sign * (int64_t)account.lost[i];
 	if (!from_start)
@@ -105,16 +108,19 @@ add_signed(struct summary *summary, struct tracee *tracee, int sign, bool from_s
 }
 
 void
-summary_subtract(struct summary *summary, struct tracee *tracee)
+summary_subtract(struct summary *summary, struct tracee *tracee, bool backlog)
 {
-	add_signed(summary, tracee, -1, false);
+	if (!backlog)
+		add_events(summary, tracee, -1);
+	add_losses(summary, tracee, -1, false);
 }
 
 void
 summary_add(struct summary *summary, struct tracee *tracee, bool from_start)
 {
 	summary->n_processes++;
-	add_signed(summary, tracee, 1, from_start);
+	add_events(summary, tracee, 1);
+	add_losses(summary, tracee, 1, from_start);
 }
 
 uint64_t
