@@ -7,6 +7,7 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "sink.h"
@@ -22,10 +23,31 @@ open_path(const char *path, int flags, int *fd, char *why, size_t why_bytes)
 	return err;
 }
 
+/* A line that was cut, when the machine went down maybe, is not to spoil our first one. */
+static void
+end_line(int fd)
+{
+	char path[40], last = '\n';
+	struct stat st;
+	if (fstat(fd, &st) < 0 || !S_ISREG(st.st_mode) || st.st_size == 0)
+		return;
+	snprintf(path, sizeof path, "/proc/self/fd/%d", fd);
+	int reading = open(path, O_RDONLY | O_CLOEXEC);
+	if (reading < 0)
+		return;
+	if (pread(reading, &last, 1, st.st_size - 1) == 1 && last != '\n' && write(fd, "\n", 1) < 0) {
+		/* Then so does the next write, which tells. */
+	}
+	close(reading);
+}
+
 static int
 file_open(struct sink *sink, bool append, char *why, size_t why_bytes)
 {
-	return open_path(sink->target, append ? 0 : O_TRUNC, &sink->fd, why, why_bytes);
+	int err = open_path(sink->target, append ? 0 : O_TRUNC, &sink->fd, why, why_bytes);
+	if (err == 0 && append)
+		end_line(sink->fd);
+	return err;
 }
 
 /* After logrotate: the old file, if it still has the name, is gone on with. */
