@@ -85,6 +85,7 @@ sink_write(struct sink *sink, const char *lines, size_t n, size_t *n_lost)
 			done += (size_t)wrote;
 		} else if (next == 0) {
 			err = -ETIMEDOUT;
+			sink->stalled = true;
 			break;
 		} else if (errno == EAGAIN) { /* somebody made our stdout non-blocking */
 			struct pollfd poller = {.fd = sink->fd, .events = POLLOUT};

@@ -26,7 +26,8 @@ struct sink {
 	const char *spec;   /* as it was given */
 	const char *target; /* what stands behind the prefix */
 	int fd;
-	pid_t program;      /* sink_program: to be waited for */
+	pid_t program;      /* sink_program: to be waited for, unless: */
+	bool stalled;       /* it takes nothing, and we were told to leave */
 };
 
 extern const struct sink_kind sink_stream, sink_file, sink_unix, sink_program;

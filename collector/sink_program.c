@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * |program: the lines go to the standard input of `sh -c program`, which is waited for at the
- * end. It does not see the SIGINT of a terminal: it ends by end-of-file, when it has the
+ * end, unless it reads nothing. It does not see the SIGINT of a terminal: it ends by end-of-file, when it has the
  * last line.
  */
 #include <errno.h>
@@ -59,6 +59,8 @@ program_close(struct sink *sink, char *why, size_t why_bytes)
 {
 	int status;
 	close(sink->fd);
+	if (sink->stalled)
+		return 0;
 	while (waitpid(sink->program, &status, 0) < 0) {
 		if (errno == EINTR && !signals_stopping())
 			continue;
