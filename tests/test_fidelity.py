@@ -5,8 +5,10 @@ Whatever the oracle saw between its two marks stands in the stream, per thread i
 with the same arguments as doc/schema.md says they are written; and nothing else does.
 """
 import collections
+import json
 import math
 import re
+import subprocess
 import urllib.parse
 
 import pytest
@@ -355,3 +357,28 @@ def test_the_stream_says_what_the_oracle_saw(python, program, tmp_path):
     main = run.of_type("process", action="start", coverage="site")[0]
     assert re.fullmatch(r"%s\.\d+.*" % re.escape(python.name.rstrip("t")), main["python"]), main
     compare(run.events(key=main["key"]), harness.oracle_log(tmp_path, main["pid"]))
+
+
+def numbers_in(value):
+    """Every number of a line, in order."""
+    if isinstance(value, dict):
+        return [n for key in sorted(value) for n in numbers_in(value[key])]
+    if isinstance(value, list):
+        return [n for item in value for n in numbers_in(item)]
+    is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
+    return [float(value)] if is_number else []
+
+
+def test_jq_reads_every_number_as_it_was(tmp_path):
+    """jq has doubles only: what does not fit one must stand there as a string."""
+    python = harness.interpreters()[-1]
+    run = harness.collect([python.path, harness.target("values.py")], tmp_path,
+                          ["-e", "all", "--no-redact"], {"PYAUDITD_RING": "64m"})
+    with open(tmp_path / "out.jsonl", "rb") as f:
+        done = subprocess.run(["jq", "-c", "."], stdin=f, stdout=subprocess.PIPE, check=True)
+    echoed = [json.loads(line) for line in done.stdout.splitlines()]
+    assert len(echoed) == len(run.lines) > 5000
+    for line, again in zip(run.lines, echoed):
+        assert numbers_in(line) == numbers_in(again), line
+        for number in re.findall(r'[:\[,](-?\d+)(?=[,\]}])', json.dumps(line, separators=(",", ":"))):
+            assert abs(int(number)) < 2**53, line
