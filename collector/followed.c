@@ -52,6 +52,11 @@ take_event(void *context, struct tracee *tracee, const struct event *event)
 {
 	struct followed *followed = context;
 	struct reading *reading = followed->reading;
+	if (event->type == EVENT_NOTICE && event->lane == EVENT_NO_LANE && !followed->complained) {
+		log_error("pid %" PRIu32 ": %s: %s", followed->source.pid, event->what,
+			  event->detail);
+		followed->complained = true;
+	}
 	bool counts = event->type != EVENT_LOST && event->lane != EVENT_NO_LANE;
 	if (event->lane != 0 && event->lane != EVENT_NO_LANE)
 		followed->many_lanes = reading->printer->hold = true;

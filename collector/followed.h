@@ -37,6 +37,7 @@ struct followed {
 	uint32_t pid;               /* out here; 0 when dead */
 	bool many_lanes;
 	bool from_start;            /* nothing of it happened before we came */
+	bool complained;            /* of a damaged lane */
 };
 
 /*

@@ -302,6 +302,8 @@ static void
 hand_over(void *context, const struct event *event, bool wanted)
 {
 	struct tracee *tracee = context;
+	if (tracee->hit && event->lane == EVENT_NO_LANE)
+		return; /* of the zeroes behind a truncation, which is_condemned() tells */
 	if (wanted)
 		tracee->fn(tracee->context, tracee, event);
 	else
@@ -335,7 +337,7 @@ begin_reading(struct tracee *tracee, tracee_event_fn fn, void *context)
 static void
 tell_lost(struct tracee *tracee, uint64_t now_ns)
 {
-	for (unsigned i = 0; i < N_LOST_REASONS; i++) {
+	for (unsigned i = 0; i < HOOK_LOST_REASONS; i++) {
 		uint64_t n = load_relaxed(&tracee->shared->lost[i]) - tracee->lost[i];
 		if ((int64_t)n <= 0)
 			continue;

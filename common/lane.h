@@ -72,6 +72,7 @@ enum lost_reason {
 #undef X
 	N_LOST_REASONS = 16 /* room in the format */
 };
+#define HOOK_LOST_REASONS 6 /* the hook counts these; the rest is the reader's */
 #define LANE_DROP_REASONS 4 /* a lane drops for reasons below this only */
 
 /*
