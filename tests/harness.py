@@ -17,7 +17,7 @@ import sys
 import jsonschema
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
-BUILD = os.environ.get("PYAUDITD_TEST_BUILD", os.path.join(ROOT, "build"))
+BUILD = os.path.join(ROOT, os.environ.get("PYAUDITD_TEST_BUILD", "build"))
 COLLECTOR = os.path.join(BUILD, "bin", "auditd-collect")
 TARGETS = os.path.join(ROOT, "tests", "targets")
 

@@ -88,6 +88,15 @@ def orphan():
     os.wait()
 
 
+def zombie():
+    """A child that has ended, and that nobody waits for."""
+    pid = os.fork()
+    if pid == 0:
+        os._exit(0)
+    os.waitid(os.P_PID, pid, os.WEXITED | os.WNOWAIT)
+    return pid
+
+
 def become(program):
     os.execvp(program, [program])
 
