@@ -9,10 +9,10 @@
 
 /* From its creation to a complete header; a process that was killed meanwhile never gets there. */
 #define SETUP_NS 2000000000u
+/* How often to look whether the other collector has left. */
+#define BUSY_NS 1000000000u
 /* What a collector started is its own to read: the others wait for it to take its lock. */
 #define LAUNCHER_FIRST_NS 1000000000u
-
-enum verdict { SETTLED, LATER };
 
 void
 candidates_fini(struct candidates *candidates)
@@ -46,7 +46,7 @@ candidates_add(void *context, struct place *place, const char *name)
 	place->n_users++;
 }
 
-static enum verdict
+static enum candidate_verdict
 look_at(struct candidate *candidate, const struct target *target, uint64_t age_ns,
 	struct segment_found *found, candidates_fn fn, void *context)
 {
@@ -54,23 +54,23 @@ look_at(struct candidate *candidate, const struct target *target, uint64_t age_n
 	char why[256];
 	int err = discover_header(found, &header);
 	if (err != 0)
-		return err == DISCOVER_LATER && age_ns < SETUP_NS ? LATER : SETTLED;
+		return err == DISCOVER_LATER && age_ns < SETUP_NS ? CANDIDATE_LATER : CANDIDATE_SETTLED;
 	if (!target_may_want(target, &header))
-		return SETTLED;
+		return CANDIDATE_SETTLED;
 	if (target->kind != TARGET_LAUNCH && (header.flags & SEGMENT_LAUNCHED) != 0 &&
 	    age_ns < LAUNCHER_FIRST_NS)
-		return LATER;
+		return CANDIDATE_LATER;
 	err = discover_identify(found, why, sizeof why);
 	if (err == DISCOVER_REFUSED)
 		log_error("%s: not read", why);
 	else if (err < 0)
 		log_verbose("%s: %s", candidate->name, strerror(-err));
 	if (err != 0 || !target_wants(target, found, &header))
-		return SETTLED;
-	return fn(context, candidate->place, found) ? SETTLED : LATER;
+		return CANDIDATE_SETTLED;
+	return fn(context, candidate->place, found, !candidate->told_busy);
 }
 
-static enum verdict
+static enum candidate_verdict
 try_one(struct candidate *candidate, const struct target *target, uint64_t now_ns,
 	candidates_fn fn, void *context)
 {
@@ -79,7 +79,7 @@ try_one(struct candidate *candidate, const struct target *target, uint64_t now_n
 	if (candidate->first_ns == 0)
 		candidate->first_ns = now_ns;
 	int err = discover_open(candidate->place, candidate->name, &found, why, sizeof why);
-	enum verdict verdict = SETTLED;
+	enum candidate_verdict verdict = CANDIDATE_SETTLED;
 	if (err == 0)
 		verdict = look_at(candidate, target, now_ns - candidate->first_ns, &found, fn,
 				  context);
@@ -91,6 +91,15 @@ try_one(struct candidate *candidate, const struct target *target, uint64_t now_n
 	return verdict;
 }
 
+bool
+candidates_waiting(const struct candidates *candidates)
+{
+	for (size_t i = 0; i < candidates->n; i++)
+		if (!candidates->items[i].told_busy)
+			return true;
+	return false;
+}
+
 void
 candidates_try(struct candidates *candidates, const struct target *target, uint64_t now_ns,
 	       candidates_fn fn, void *context)
@@ -98,10 +107,18 @@ candidates_try(struct candidates *candidates, const struct target *target, uint6
 	size_t kept = 0;
 	for (size_t i = 0; i < candidates->n; i++) {
 		struct candidate *candidate = &candidates->items[i];
-		if (try_one(candidate, target, now_ns, fn, context) == LATER)
-			candidates->items[kept++] = *candidate;
-		else
+		enum candidate_verdict verdict = CANDIDATE_LATER;
+		if (candidate->next_ns <= now_ns)
+			verdict = try_one(candidate, target, now_ns, fn, context);
+		if (verdict == CANDIDATE_SETTLED) {
 			candidate->place->n_users--;
+			continue;
+		}
+		if (verdict == CANDIDATE_BUSY) {
+			candidate->told_busy = true;
+			candidate->next_ns = now_ns + BUSY_NS;
+		}
+		candidates->items[kept++] = *candidate;
 	}
 	candidates->n = kept;
 }

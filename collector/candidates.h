@@ -18,6 +18,8 @@ struct candidate {
 	struct place *place;
 	char name[SEGMENT_NAME_BYTES];
 	uint64_t first_ns; /* when it was noticed, monotonic */
+	uint64_t next_ns;  /* not to be tried before */
+	bool told_busy;
 };
 
 struct candidates {
@@ -30,11 +32,21 @@ void candidates_fini(struct candidates *candidates);
 /* Note a name, unless it is there already; a places_name_fn, with a struct candidates. */
 void candidates_add(void *candidates, struct place *place, const char *name);
 
+enum candidate_verdict {
+	CANDIDATE_SETTLED, /* ours, or never ours */
+	CANDIDATE_LATER,   /* try again in a moment */
+	CANDIDATE_BUSY,    /* another collector reads it: try again now and then */
+};
+
 /*
  * One that the target wants, opened and identified. The callback takes what is in `found` or
- * leaves it; true: this candidate is settled, false: try again.
+ * leaves it. `first`: it has not said that this one is busy before.
  */
-typedef bool (*candidates_fn)(void *context, struct place *place, struct segment_found *found);
+typedef enum candidate_verdict (*candidates_fn)(void *context, struct place *place,
+						struct segment_found *found, bool first);
+
+/* Some are to be tried again in a moment: sleep no longer. */
+bool candidates_waiting(const struct candidates *candidates);
 
 /* Try each. */
 void candidates_try(struct candidates *candidates, const struct target *target, uint64_t now_ns,

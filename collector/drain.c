@@ -49,8 +49,8 @@ drain_init(struct drain *drain, struct lane_shared *shared, const struct slot *s
 	drain->shared = shared;
 	drain->index = index;
 	lane_reader_init(&drain->reader, shared, slots, n_slots, mode == LANE_OVERWRITE);
-	drain_note(drain);
-	drain->skip_to = skip ? drain->limit : drain->reader.position;
+	drain->limit = drain->reader.position;
+	drain->skip_to = skip ? load_acquire(&shared->head) : drain->limit;
 	resume(drain);
 }
 
@@ -133,7 +133,6 @@ drain_look_for_losses(struct drain *drain)
 	for (unsigned i = 0; i < LANE_DROP_REASONS; i++)
 		drain->noted[i] = load_acquire(&drain->shared->dropped[i]);
 	drain->noted_head = load_acquire(&drain->shared->head);
-	drain_note(drain);
 	drain->looking = true;
 }
 

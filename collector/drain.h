@@ -54,7 +54,7 @@ struct drain {
 	uint64_t noted_head, noted[LANE_DROP_REASONS];
 };
 
-/* `slots` has n_slots, checked; skip: what is held now is not wanted. */
+/* `slots` has n_slots, checked; skip: what is held now is not wanted. Nothing is noted yet. */
 void drain_init(struct drain *drain, struct lane_shared *shared, const struct slot *slots,
 		uint64_t n_slots, uint32_t index, enum lane_mode mode, bool skip);
 

@@ -21,11 +21,23 @@ enum event_type {
 
 /*
  * A place where the JSON encoder keeps, as one malloc block, what it worked out for a
- * definition. It belongs to whoever owns the definition, who frees it with free().
+ * definition. It belongs to whoever owns the definition, who frees it with free(). `budget` is
+ * what all those of one owner may still take together, in bytes.
  */
 struct prepared {
 	void *block;
+	size_t *budget;
 };
+
+/* May a block of n bytes be kept there? Then it is paid for. */
+static inline bool
+prepared_may_keep(struct prepared *prepared, size_t n)
+{
+	if (prepared == NULL || n > *prepared->budget)
+		return false;
+	*prepared->budget -= n;
+	return true;
+}
 
 /* A Python call site. Strings are UTF-8 as in common/value.h, NUL-terminated. */
 struct site {

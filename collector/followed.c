@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/syscall.h>
@@ -126,6 +127,22 @@ start_time_ns(const struct followed *followed, bool from_start)
 	return from_start && started < now ? started : now;
 }
 
+/* Its hook made room for itself: what nobody had read by then is lost. */
+static void
+tell_removed(struct followed *followed, const struct segment_header *header)
+{
+	char detail[160];
+	if (header->removed_segments == 0)
+		return;
+	snprintf(detail, sizeof detail,
+		 "to make room in /dev/shm, %" PRIu64 " segments of dead processes were removed "
+		 "with %" PRIu64 " unread events", header->removed_segments,
+		 header->removed_events);
+	log_note("pid %" PRIu32 ": %s", followed->source.pid, detail);
+	printer_notice(followed->reading->printer, &followed->source, "removed", detail);
+	summary_removed(followed->reading->summary, header->removed_events);
+}
+
 int
 followed_open(struct followed **result, struct reading *reading, struct segment_found *found,
 	      struct place *place, bool from_start, char *why, size_t why_bytes)
@@ -167,6 +184,8 @@ followed_open(struct followed **result, struct reading *reading, struct segment_
 		summary_subtract(reading->summary, followed->tracee, from_start);
 	printer_start(reading->printer, &followed->source, start_time_ns(followed, from_start),
 		      followed->tracee);
+	if (tracee_is_first_reader(followed->tracee))
+		tell_removed(followed, header);
 	*result = followed;
 	return err;
 }

@@ -169,10 +169,9 @@ put_site(struct json *json, const struct site *site, const struct where *where)
 			json->out.failed = true;
 			return;
 		}
-		if (site->prepared != NULL) {
+		kept = prepared_may_keep(site->prepared, template->bytes);
+		if (kept)
 			site->prepared->block = template;
-			kept = true;
-		}
 	}
 	line_bytes(&json->out, template->text, template->len);
 	if (template->func_percent || template->file_percent) {
@@ -263,7 +262,7 @@ audit_line(struct json *json, const struct json_source *source, const struct eve
 	if (template == NULL)
 		return -ENOMEM;
 	int err = put_audit(json, source, event, template);
-	if (event->prepared != NULL)
+	if (prepared_may_keep(event->prepared, template->bytes))
 		event->prepared->block = template;
 	else
 		free(template);

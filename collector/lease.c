@@ -49,15 +49,19 @@ lease_begin(struct segment_control *control, const struct segment_header *header
 {
 	store_relaxed(&control->reader_pid, (uint32_t)getpid());
 	bool changed = publish(control, header, settings);
-	lease_renew(control);
+	lease_renew(control, false);
 	return changed;
 }
 
-void
-lease_renew(struct segment_control *control)
+bool
+lease_renew(struct segment_control *control, bool late)
 {
 	uint64_t next = load_relaxed(&control->heartbeat) + 1;
 	store_release(&control->heartbeat, next != 0 ? next : 1);
+	if (!late || load_relaxed(&control->version) == 0)
+		return false;
+	store_release(&control->version, new_version()); /* the same settings, a new lease */
+	return true;
 }
 
 bool

@@ -21,8 +21,11 @@
 bool lease_begin(struct segment_control *control, const struct segment_header *header,
 		 const struct settings *settings);
 
-/* Once a second. */
-void lease_renew(struct segment_control *control);
+/*
+ * Once a second. `late`: it was not, and the hook may have found us gone; true as with
+ * lease_begin().
+ */
+bool lease_renew(struct segment_control *control, bool late);
 
 bool lease_end(struct segment_control *control);
 

@@ -11,7 +11,7 @@ static const struct {
 	WORD("api_key"),     WORD("access_key"),  WORD("secret_key"), WORD("private_key"),
 	WORD("auth_key"),    WORD("account_key"), WORD("credential"), WORD("credentials"),
 	WORD("authorization"), WORD("cookie"),    WORD("signature"),  WORD("sessionid"),
-	WORD("session_id"),
+	WORD("session_id"),  WORD("secret_id"),   WORD("_pass"),
 };
 
 static char
@@ -151,8 +151,15 @@ look_at_separator(struct scan *scan, size_t i)
 	const uint8_t *t = scan->text;
 	uint8_t separator = t[i];
 	size_t end = i;
-	if (separator == ':' && end > 0 && (t[end - 1] == '"' || t[end - 1] == '\''))
-		end--;
+	bool quoted = false;
+	if (separator == ':') { /* "name": and "name" : */
+		size_t k = i;
+		while (k > scan->copied && is_gap(t[k - 1]))
+			k--;
+		quoted = k > scan->copied && (t[k - 1] == '"' || t[k - 1] == '\'');
+		if (quoted)
+			end = k - 1;
+	}
 	size_t begin = end;
 	while (begin > scan->copied && is_name_char(t[begin - 1]))
 		begin--;
@@ -160,8 +167,8 @@ look_at_separator(struct scan *scan, size_t i)
 		return i + 1;
 	if (is_gap(separator) && t[begin] != '-')
 		return i + 1;
-	if (separator == ':' && end == i && i + 1 < scan->n && !is_blank(t[i + 1]) &&
-	    t[i + 1] != '"')
+	if (separator == ':' && !quoted && t[begin] != '-' && i + 1 < scan->n &&
+	    !is_blank(t[i + 1]) && t[i + 1] != '"')
 		return i + 1; /* passwd:db, C++ names, host:port */
 	size_t value = separator == '=' ? i + 1 : skip_scheme(scan, skip_gap(scan, i + 1));
 	return hide_value(scan, value, scan->element && begin == 0);
@@ -218,6 +225,23 @@ next_separator(const uint8_t *text, size_t i, size_t n)
 	return i;
 }
 
+/* user:password@host and no more: the @, or 0. A digest, name:tag@sha256:..., is none. */
+static size_t
+userinfo_end(const uint8_t *text, size_t n)
+{
+	size_t colon = 0, at = 0;
+	for (size_t i = 0; i < n; i++) {
+		if (is_blank(text[i]) || text[i] == '/' || text[i] == '"' || text[i] == '=')
+			return 0;
+		if (text[i] == ':' && colon == 0)
+			colon = i;
+		if (text[i] == '@')
+			at = i;
+	}
+	bool digest = n - at > 7 && memcmp(text + at + 1, "sha256:", 7) == 0;
+	return colon > 0 && at > colon + 1 && at + 1 < n && !digest ? at : 0;
+}
+
 bool
 redact_text(struct line *out, const uint8_t *text, size_t n, bool element)
 {
@@ -226,6 +250,7 @@ redact_text(struct line *out, const uint8_t *text, size_t n, bool element)
 		return false;
 	struct scan scan = {.text = text, .n = n, .out = out, .element = element};
 	line_cut(out, 0);
+	replace(&scan, 0, userinfo_end(text, n));
 	while (i < n) {
 		if (text[i] == ':' && n - i > 3 && text[i + 1] == '/' && text[i + 2] == '/')
 			i = look_at_url(&scan, i);

@@ -3,7 +3,7 @@
  * Passwords in command lines and URLs, replaced by [redacted]:
  *
  *	--password=X   --api-key X   PGPASSWORD=X   ?token=X&   "client_secret": "X"
- *	Authorization: Bearer X      https://user:X@host/
+ *	Authorization: Bearer X      https://user:X@host/      user:X@host
  *
  * A name is secret when it ends in one of the words of redact.c, letters compared without
  * case, '-' like '_'. The value ends where the syntax around it says so: a whole argv element

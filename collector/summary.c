@@ -15,6 +15,7 @@ struct summary {
 	struct row *rows; /* sorted by name */
 	size_t n, room;
 	int64_t lost[N_LOST_REASONS];
+	uint64_t removed;
 	int64_t before; /* of reason no_reader: before we came */
 	unsigned n_processes;
 	int sign; /* of what is being added */
@@ -123,13 +124,19 @@ summary_add(struct summary *summary, struct tracee *tracee, bool from_start)
 	add_losses(summary, tracee, 1, from_start);
 }
 
+void
+summary_removed(struct summary *summary, uint64_t n)
+{
+	summary->removed += n;
+}
+
 uint64_t
 summary_lost(const struct summary *summary)
 {
 	int64_t n = -summary->before;
 	for (unsigned i = 0; i < N_LOST_REASONS; i++)
 		n += summary->lost[i];
-	return n > 0 ? (uint64_t)n : 0;
+	return (n > 0 ? (uint64_t)n : 0) + summary->removed;
 }
 
 static int
@@ -171,6 +178,9 @@ print_name(FILE *file, const char *name)
 static void
 print_losses(const struct summary *summary, FILE *file)
 {
+	if (summary->removed > 0)
+		fprintf(file, "%12" PRIu64 "  lost: removed unread, of dead processes\n",
+			summary->removed);
 	for (unsigned i = 0; i < N_LOST_REASONS; i++) {
 		int64_t before = i == LOST_NO_READER ? summary->before : 0;
 		if (summary->lost[i] > before)

@@ -22,6 +22,9 @@ void summary_free(struct summary *summary);
 void summary_subtract(struct summary *summary, struct tracee *tracee, bool backlog);
 void summary_add(struct summary *summary, struct tracee *tracee, bool from_start);
 
+/* Events of dead processes that a hook removed before anybody read them. */
+void summary_removed(struct summary *summary, uint64_t n);
+
 /* Lost while we watched: not what had no reader because we had not come yet. */
 uint64_t summary_lost(const struct summary *summary);
 

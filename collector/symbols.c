@@ -7,6 +7,9 @@
 #include "barrier.h"
 #include "defs.h"
 
+/* Thousands of call sites find room; a program that makes them up must not fill our memory. */
+#define PREPARED_BYTES (8u << 20)
+
 struct code {
 	const char *module, *file, *func;
 	char text[];
@@ -36,6 +39,7 @@ struct symbols {
 	char *process;
 	size_t process_bytes;
 	bool damaged;
+	size_t budget; /* of what the encoder keeps */
 };
 
 struct symbols *
@@ -46,6 +50,7 @@ symbols_new(const uint8_t *region, uint64_t region_bytes, uint32_t n_ids)
 		symbols->region = region;
 		symbols->room = region_bytes - DEFS_HEAD_BYTES;
 		symbols->n_ids = n_ids;
+		symbols->budget = PREPARED_BYTES;
 	}
 	return symbols;
 }
@@ -75,12 +80,13 @@ symbols_free(struct symbols *symbols)
 /* ---- one definition ---- */
 
 static struct symbol_event *
-new_event(const uint8_t *bytes, size_t n)
+new_event(struct symbols *symbols, const uint8_t *bytes, size_t n)
 {
 	struct symbol_event *event = calloc(1, sizeof *event + n + 1);
 	if (event != NULL) {
 		event->name = memcpy(event + 1, bytes, n);
 		event->info = event_info_find(event->name);
+		event->prepared.budget = &symbols->budget;
 	}
 	return event;
 }
@@ -106,7 +112,7 @@ new_code(const uint8_t *bytes, size_t n)
 }
 
 static struct symbol_site *
-new_site(const struct symbols *symbols, const uint8_t *bytes, size_t n)
+new_site(struct symbols *symbols, const uint8_t *bytes, size_t n)
 {
 	static const struct code unknown = {"?", "?", "?"};
 	uint32_t numbers[2];
@@ -124,6 +130,7 @@ new_site(const struct symbols *symbols, const uint8_t *bytes, size_t n)
 		.line = numbers[1],
 		.prepared = &site->prepared,
 	};
+	site->prepared.budget = &symbols->budget;
 	return site;
 }
 
@@ -168,7 +175,7 @@ take(struct symbols *symbols, const struct def *def, const uint8_t *bytes)
 	if (symbol->kind != 0)
 		return true;
 	if (def->kind == DEF_EVENT)
-		symbol->event = new_event(bytes, def->len);
+		symbol->event = new_event(symbols, bytes, def->len);
 	else if (def->kind == DEF_CODE)
 		symbol->code = new_code(bytes, def->len);
 	else

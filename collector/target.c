@@ -33,11 +33,13 @@ has_pid(const struct target *target, uint32_t pid)
 }
 
 static bool
-has_parent(const struct target *target, const struct segment_header *header)
+has_parent(const struct target *target, const struct segment_found *found,
+	   const struct segment_header *header)
 {
 	for (size_t i = 0; i < target->n_parents && header->parent_pid != 0; i++)
 		if (target->parents[i].pid == header->parent_pid &&
-		    target->parents[i].nonce == header->parent_nonce)
+		    target->parents[i].nonce == header->parent_nonce &&
+		    target->parents[i].owner == found->owner) /* nobody joins another's family */
 			return true;
 	return false;
 }
@@ -75,7 +77,7 @@ target_wants(const struct target *target, const struct segment_found *found,
 	case TARGET_PIDS:
 		break;
 	}
-	return has_parent(target, header) || (identity->alive && has_ancestor(target, identity->pid));
+	return has_parent(target, found, header) || (identity->alive && has_ancestor(target, identity->pid));
 }
 
 int
@@ -86,7 +88,7 @@ target_follow(struct target *target, const struct segment_found *found, uint32_t
 	if (parents == NULL)
 		return -ENOMEM;
 	target->parents = parents;
-	parents[target->n_parents++] = (struct target_parent){found->name_pid, found->nonce};
+	parents[target->n_parents++] = (struct target_parent){found->name_pid, found->nonce, found->owner};
 	if (pid == 0 || has_pid(target, pid))
 		return 0;
 	uint32_t *pids = realloc(target->pids, (target->n_pids + 1) * sizeof *pids);

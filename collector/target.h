@@ -21,7 +21,7 @@ enum target_kind {
 
 /* A segment that was followed at some time: its children name it. */
 struct target_parent {
-	uint32_t pid, nonce;
+	uint32_t pid, nonce, owner;
 };
 
 struct target {

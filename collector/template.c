@@ -74,6 +74,7 @@ event_template_new(const struct event *event, unsigned python_minor)
 		template = malloc(sizeof *template + text.len);
 	if (template != NULL) {
 		*template = head;
+		template->bytes = (uint32_t)(sizeof *template + text.len);
 		memcpy(template->text, text.text, text.len);
 		resolve(template);
 	}
@@ -98,6 +99,7 @@ site_template_new(const struct site *site)
 		template = malloc(sizeof *template + text.len);
 	if (template != NULL) {
 		*template = head;
+		template->bytes = (uint32_t)(sizeof *template + text.len);
 		memcpy(template->text, text.text, text.len);
 	}
 	line_fini(&text);

@@ -14,6 +14,7 @@
 #define TEMPLATE_ARGS 16
 
 struct event_template {
+	uint32_t bytes;     /* of the block */
 	uint32_t head_len;  /* ,"event":"open","cat":"file" */
 	bool name_percent;
 	bool redact;        /* events of this category carry command lines and URLs */
@@ -30,6 +31,7 @@ struct event_template {
 };
 
 struct site_template {
+	uint32_t bytes;    /* of the block */
 	uint32_t len;      /* {"func":"load","file":"/srv/app.py","line":32} */
 	bool func_percent, file_percent;
 	char text[];

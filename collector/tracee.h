@@ -91,6 +91,7 @@ const char *tracee_key(const struct tracee *tracee);   /* host:pid:start-time:no
 const char *tracee_parent(const struct tracee *tracee);/* key of the parent's segment, or NULL */
 const char *tracee_name(const struct tracee *tracee);  /* of the object, with its / */
 const char *tracee_why(const struct tracee *tracee);   /* why condemned */
+bool tracee_is_first_reader(const struct tracee *tracee); /* nobody read it before us */
 bool tracee_ended_cleanly(const struct tracee *tracee);
 uint32_t *tracee_wake_word(struct tracee *tracee);     /* futex for the main loop */
 void tracee_set_waiting(struct tracee *tracee, bool waiting);

@@ -39,10 +39,10 @@ segment_lane_offset(const struct segment_layout *layout, uint32_t lane)
 }
 
 static bool
-ring_size_ok(uint32_t n_slots)
+ring_size_ok(uint32_t n_slots, uint64_t most_bytes)
 {
 	uint64_t bytes = (uint64_t)n_slots * SLOT_BYTES;
-	return n_slots >= 64 && (n_slots & (n_slots - 1)) == 0 && bytes <= SEGMENT_MAX_RING &&
+	return n_slots >= 64 && (n_slots & (n_slots - 1)) == 0 && bytes <= most_bytes &&
 	       bytes % SEGMENT_PAGE == 0;
 }
 
@@ -66,13 +66,14 @@ segment_check(const struct segment_header *header, uint64_t object_bytes, char *
 	const char *broken = NULL;
 	if (header->page_bytes != SEGMENT_PAGE || header->header_bytes > SEGMENT_PAGE)
 		broken = "page size";
-	else if (header->n_ids < 4096 || header->n_ids > 1u << 22)
+	else if (header->n_ids < 4096 || header->n_ids > 1u << 20)
 		broken = "number of ids";
-	else if (header->n_lanes < 1 || header->n_lanes > 4096)
+	else if (header->n_lanes < 1 || header->n_lanes > 1024)
 		broken = "number of lanes";
 	else if (header->defs_bytes < SEGMENT_PAGE || header->defs_bytes > 64u << 20)
 		broken = "size of the definitions";
-	else if (!ring_size_ok(header->lane0_slots) || !ring_size_ok(header->other_slots))
+	else if (!ring_size_ok(header->lane0_slots, SEGMENT_MAX_RING) ||
+		 !ring_size_ok(header->other_slots, SEGMENT_MAX_OTHER_RING))
 		broken = "ring size";
 	else if (header->mode > LANE_BLOCK)
 		broken = "mode";

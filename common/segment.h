@@ -40,6 +40,7 @@
 #define SEGMENT_ABI_OLDEST 1
 
 #define SEGMENT_PREFIX "pyauditd."
+#define SEGMENT_WATCH_PREFIX "pyauditd-watch." /* and a uid: locked by who reads all programs */
 #define SEGMENT_NAME_BYTES 64
 #define SEGMENT_PAGE 4096
 
@@ -49,6 +50,7 @@
 #define SEGMENT_OTHER_SLOTS (256u * 1024 / SLOT_BYTES)
 #define SEGMENT_MIN_RING (256u << 10) /* bytes */
 #define SEGMENT_MAX_RING (1u << 30)
+#define SEGMENT_MAX_OTHER_RING (16u << 20) /* of the lanes behind the first; there are many */
 #define SEGMENT_DEFAULT_RING (4u << 20)
 
 /*      since when the process was seen  value  text, as in the stream */
@@ -102,6 +104,8 @@ struct segment_header {
 	uint64_t stop_ticks;
 	uint64_t lost[N_LOST_REASONS]; /* events that reached no lane; several writers */
 	uint64_t lanes_used;     /* lanes [0, lanes_used) have been taken at least once */
+	/* dead segments that were removed to make room for this one, and their unread events */
+	uint64_t removed_segments, removed_events;
 };
 _Static_assert(sizeof(struct segment_header) <= SEGMENT_PAGE, "the header is one page");
 _Static_assert(offsetof(struct segment_header, events) == 160, "part of the format");

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "args.h"
 
+#include "dict_scan.h"
 #include "utf8.h"
 #include "value.h"
 
@@ -11,7 +12,6 @@
 #define TEXT_MAX 4096        /* of a string that is neither path nor argv */
 #define SEQUENCE_MAX 64      /* items, likewise */
 #define BIGINT_MAX_BYTES 512
-#define MODULE_SEARCH 8      /* entries of a type's dict */
 #define FEW_ARGS 16          /* find room in every record, behind a name and a stack, too */
 
 /* What one argument may take. */
@@ -159,27 +159,6 @@ args_utf8(PyObject *str, char *to, size_t size)
 	return utf8_encode(PyUnicode_DATA(str), PyUnicode_KIND(str), &at, n, to, size);
 }
 
-/*
- * A look-up would compare keys, and a key may be of a class with an __eq__ of its own. So walk
- * the dict: a class statement puts __module__ first.
- */
-static PyObject *
-module_of(PyTypeObject *type)
-{
-	static const char wanted[] = "__module__";
-	PyObject *key, *value;
-	Py_ssize_t at = 0;
-	for (int i = 0; i < MODULE_SEARCH && type->tp_dict != NULL; i++) {
-		if (!PyDict_Next(type->tp_dict, &at, &key, &value))
-			break;
-		if (PyUnicode_CheckExact(key) && PyUnicode_KIND(key) == PyUnicode_1BYTE_KIND &&
-		    PyUnicode_GET_LENGTH(key) == sizeof wanted - 1 &&
-		    memcmp(PyUnicode_DATA(key), wanted, sizeof wanted - 1) == 0)
-			return PyUnicode_CheckExact(value) ? value : NULL;
-	}
-	return NULL;
-}
-
 /* "module.Name"; a static type's tp_name holds its module already. */
 static void
 put_type_name(struct lane_writer *w, PyTypeObject *type, size_t budget)
@@ -187,7 +166,8 @@ put_type_name(struct lane_writer *w, PyTypeObject *type, size_t budget)
 	char name[256];
 	size_t len = 0, room = budget - 2 < sizeof name - 1 ? budget - 2 : sizeof name - 1;
 	if (type->tp_flags & Py_TPFLAGS_HEAPTYPE) {
-		PyObject *module = module_of(type);
+		PyObject *module = type->tp_dict != NULL ? dict_scan(type->tp_dict, "__module__")
+							 : NULL;
 		PyObject *qualname = ((PyHeapTypeObject *)type)->ht_qualname;
 		if (module != NULL) {
 			len = args_utf8(module, name, room);

@@ -6,6 +6,7 @@
 
 #include "args.h"
 #include "define.h"
+#include "dict_scan.h"
 #include "session.h"
 
 #define TEXT_BYTES 1024 /* of a file name or a qualified name */
@@ -102,13 +103,8 @@ id_of(uint64_t hash)
 static PyObject *
 module_name(PyObject *globals)
 {
-	static PyObject *key;
-	if (key == NULL)
-		key = PyUnicode_InternFromString("__name__");
-	if (key == NULL || globals == NULL || !PyDict_CheckExact(globals))
-		return NULL;
-	PyObject *name = PyDict_GetItemWithError(globals, key);
-	return name != NULL && PyUnicode_CheckExact(name) ? name : NULL;
+	bool is_dict = globals != NULL && PyDict_CheckExact(globals);
+	return is_dict ? dict_scan(globals, "__name__") : NULL;
 }
 
 static uint64_t
@@ -203,7 +199,7 @@ code_info_site(const struct code_info *info, PyCodeObject *code, int offset)
 {
 	int line = PyCode_Addr2Line(code, offset);
 	uint32_t meaning[2] = {info->id, line > 0 ? (uint32_t)line : 0};
-	if (info->id == 0)
+	if (info->id == 0 || !define_done(info->id))
 		return 0;
 	session_lock();
 	uint32_t id = id_of((hash_bytes(2, meaning, sizeof meaning) | 1) - 1);

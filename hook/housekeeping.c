@@ -12,14 +12,18 @@
 #include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <sys/sysmacros.h>
 #include <unistd.h>
 
+#include "clock.h"
 #include "proc_self.h"
 #include "segment.h"
 
 #define DEAD_BYTES_MAX (64u << 20)
 #define CANDIDATES 1024
+#define LOOK_AT 32
+#define LATE_NS 10000000000u /* a collector that started a program is waited for so long */
 
 struct candidate {
 	char name[SEGMENT_NAME_BYTES];
@@ -28,6 +32,7 @@ struct candidate {
 	ino_t ino;
 	int64_t mtime_ns;
 	uint64_t bytes;
+	uint64_t events; /* unread */
 };
 
 /* Does this process map the object? A pid says nothing: it may be another process by now,
@@ -49,22 +54,53 @@ maps_it(const struct candidate *c)
 	return found;
 }
 
+/* Events at level record that no collector has accounted for. */
+static uint64_t
+unread_events(int fd, const struct segment_header *header)
+{
+	struct segment_layout at = segment_layout(header);
+	uint64_t n = 0, used = header->lanes_used;
+	for (uint32_t i = 0; i < used && i < header->n_lanes; i++) {
+		struct lane_shared lane;
+		off_t offset = (off_t)segment_lane_offset(&at, i);
+		if (pread(fd, &lane, sizeof lane, offset) != sizeof lane)
+			break;
+		uint64_t told = 0;
+		for (int k = 0; k < 2; k++)
+			if (lane.told[k].tail == lane.tail && lane.told[k].seq > told)
+				told = lane.told[k].seq;
+		n += lane.seq > told ? lane.seq - told : 0;
+	}
+	return n;
+}
+
 /*
- * In use, or not ours to judge: a collector holds a lock on what it reads, and in another pid
- * namespace the pid in the name is another process.
+ * Dead, and to be judged by us: a collector holds a lock on what it reads, and in another pid
+ * namespace the pid in the name is another process. `spare`: leave those whose collector,
+ * which started them, may only be late.
  */
 static bool
-in_use(int dir, const struct candidate *c, uint64_t pid_ns)
+is_dead(int dir, struct candidate *c, uint64_t pid_ns, bool spare)
 {
 	struct segment_header header;
+	char why[128];
+	struct stat st;
+	bool there = kill((pid_t)c->pid, 0) == 0 || errno != ESRCH;
+	if (there && maps_it(c))
+		return false;
 	int fd = openat(dir, c->name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
 	if (fd < 0)
-		return true;
-	bool used = flock(fd, LOCK_EX | LOCK_NB) < 0;
-	if (pread(fd, &header, sizeof header, 0) == sizeof header && header.ready != 0)
-		used |= header.pid_ns != pid_ns;
+		return false;
+	bool dead = flock(fd, LOCK_EX | LOCK_NB) == 0;
+	if (dead && fstat(fd, &st) == 0 && pread(fd, &header, sizeof header, 0) == sizeof header &&
+	    segment_check(&header, (uint64_t)st.st_size, why, sizeof why) == 0) {
+		uint64_t age_ns = clock_ns(CLOCK_REALTIME) - (uint64_t)c->mtime_ns;
+		dead = header.pid_ns == pid_ns &&
+		       !(spare && (header.flags & SEGMENT_LAUNCHED) && age_ns < LATE_NS);
+		c->events = unread_events(fd, &header);
+	}
 	close(fd);
-	return used;
+	return dead;
 }
 
 static bool
@@ -93,37 +129,63 @@ older(const void *a, const void *b)
 	return (x > y) - (x < y);
 }
 
-/* Keep only the dead ones; returns how many, and their size. */
+/*
+ * The dead ones among at most LOOK_AT of them, from a random one on: a look costs 0.3 ms, and
+ * with hundreds of living processes each newcomer would look at all.
+ */
 static size_t
-keep_dead(int dir, struct candidate *all, size_t n, uint64_t *bytes)
+pick_dead(int dir, struct candidate *all, size_t n, uint64_t *bytes, bool spare)
 {
 	uint64_t pid_ns = proc_self_pid_ns();
-	size_t kept = 0;
+	size_t first = (size_t)(clock_ns(CLOCK_MONOTONIC) / 1000) % n, n_dead = 0;
+	static struct candidate dead[LOOK_AT];
 	*bytes = 0;
-	for (size_t i = 0; i < n; i++) {
-		bool there = kill((pid_t)all[i].pid, 0) == 0 || errno != ESRCH;
-		if ((there && maps_it(&all[i])) || in_use(dir, &all[i], pid_ns))
+	for (size_t i = 0; i < n && i < LOOK_AT; i++) {
+		struct candidate *c = &all[(first + i) % n];
+		if (!is_dead(dir, c, pid_ns, spare))
 			continue;
-		*bytes += all[i].bytes;
-		all[kept++] = all[i];
+		*bytes += c->bytes;
+		dead[n_dead++] = *c;
 	}
-	return kept;
+	memcpy(all, dead, n_dead * sizeof *all);
+	return n_dead;
+}
+
+/* How much may lie there: 64 MiB, or an eighth of a small /dev/shm. */
+static uint64_t
+most_bytes(int dir)
+{
+	struct statvfs fs;
+	if (fstatvfs(dir, &fs) < 0)
+		return DEAD_BYTES_MAX;
+	uint64_t share = (uint64_t)fs.f_blocks * fs.f_frsize / 8;
+	return share < DEAD_BYTES_MAX ? share : DEAD_BYTES_MAX;
 }
 
 static void
-remove_oldest(int dir, struct candidate *all, size_t n)
+remove_oldest(int dir, struct candidate *all, size_t n, uint64_t total, uint64_t most,
+	      struct housekeeping *done)
 {
+	struct statvfs fs;
 	uint64_t bytes;
-	n = keep_dead(dir, all, n, &bytes);
+	bool spare = fstatvfs(dir, &fs) == 0 && total < (uint64_t)fs.f_blocks * fs.f_frsize / 8;
+	uint64_t per_look = n > LOOK_AT ? (n + LOOK_AT - 1) / LOOK_AT : 1;
+	n = pick_dead(dir, all, n, &bytes, spare);
 	qsort(all, n, sizeof *all, older);
-	for (size_t i = 0; i < n && bytes > DEAD_BYTES_MAX; i++)
-		if (unlinkat(dir, all[i].name, 0) == 0)
-			bytes -= all[i].bytes;
+	/* Each of those that were looked at stands for so many. */
+	for (size_t i = 0; i < n && bytes * per_look > most; i++) {
+		if (unlinkat(dir, all[i].name, 0) != 0)
+			continue;
+		bytes -= all[i].bytes;
+		done->segments++;
+		done->events += all[i].events;
+	}
 }
 
 void
-housekeeping_remove_dead(void)
+housekeeping_remove_dead(struct housekeeping *done)
 {
+	*done = (struct housekeeping){0, 0};
 	DIR *dir = opendir("/dev/shm");
 	if (dir == NULL)
 		return;
@@ -139,9 +201,34 @@ housekeeping_remove_dead(void)
 		if (look_at(dirfd(dir), entry->d_name, &all[n]))
 			total += all[n++].bytes;
 	}
-	/* With the living ones: who is dead costs too much to ask in the common case. */
-	if (total > DEAD_BYTES_MAX)
-		remove_oldest(dirfd(dir), all, n);
+	uint64_t most = most_bytes(dirfd(dir));
+	if (total > most)
+		remove_oldest(dirfd(dir), all, n, total, most, done);
 	free(all);
 	closedir(dir);
+}
+
+/*
+ * It holds a lock on an object that belongs to it: /dev/shm/pyauditd-watch.UID (collector's
+ * watch.c). Another user's lock counts for nothing.
+ */
+static bool
+is_watched_by(uid_t uid)
+{
+	struct stat st;
+	char path[64];
+	snprintf(path, sizeof path, "/dev/shm/" SEGMENT_WATCH_PREFIX "%u", (unsigned)uid);
+	int fd = open(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+	if (fd < 0)
+		return false;
+	bool watched = fstat(fd, &st) == 0 && st.st_uid == uid && S_ISREG(st.st_mode) &&
+		       flock(fd, LOCK_EX | LOCK_NB) < 0;
+	close(fd);
+	return watched;
+}
+
+bool
+housekeeping_is_watched(void)
+{
+	return is_watched_by(0) || (geteuid() != 0 && is_watched_by(geteuid()));
 }

@@ -274,6 +274,7 @@ int
 session_open(void)
 {
 	struct segment_header header;
+	struct housekeeping removed;
 	uint32_t ring_bytes, nonce = 0;
 
 	if (getauxval(AT_SECURE))
@@ -283,12 +284,14 @@ session_open(void)
 	int err = choose_ring(&ring_bytes);
 	if (err < 0)
 		return err;
-	housekeeping_remove_dead();
+	housekeeping_remove_dead(&removed);
 	session.clock_kind = clock_choose();
 	int fd = create_object(&nonce);
 	if (fd < 0)
 		return fail("the segment cannot be created in /dev/shm", fd);
 	fill_header(&header, ring_bytes, nonce);
+	header.removed_segments = removed.segments;
+	header.removed_events = removed.events;
 	err = map_object(fd, &header);
 	close(fd);
 	if (err < 0) {
@@ -333,13 +336,18 @@ object_locked(void)
 	return locked;
 }
 
-/* The collector that started us may not have come yet: it reads and unlinks what is left. */
+/*
+ * The collector that started us may not have come yet, and one that reads everybody may be
+ * late: they read and unlink what is left.
+ */
 static bool
 unlink_at_exit(void)
 {
-	bool expected = session_options.launch_id != 0 && !load_relaxed(&session.control->was_read);
+	bool came = load_relaxed(&session.control->was_read) ||
+		    load_relaxed(&session.control->heartbeat) != 0;
+	bool expected = session_options.launch_id != 0 && !came;
 	return session_options.mode != LANE_OVERWRITE && !session_options.keep && !expected &&
-	       !object_locked();
+	       !object_locked() && !housekeeping_is_watched();
 }
 
 void

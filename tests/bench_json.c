@@ -49,7 +49,9 @@ static struct sample samples[SORTS][EVENTS];
 
 /* ---- what the events hold ---- */
 
-static struct prepared prepared[SORTS], prepared_sites[16];
+static size_t budget = 1 << 20;
+static struct prepared prepared[SORTS] = {[0 ... SORTS - 1] = {.budget = &budget}};
+static struct prepared prepared_sites[16] = {[0 ... 15] = {.budget = &budget}};
 static const struct site sites[] = {
 	{"load", "/srv/app/service/settings.py", "service.settings", 32, &prepared_sites[0]},
 	{"create_connection", "/usr/lib/python3.11/socket.py", "socket", 842, &prepared_sites[1]},

@@ -174,6 +174,7 @@ START_TEST(losses_are_not_told_before_the_records_in_front_of_them)
 	emit(N_SLOTS + 7);
 	attach(LANE_DROP, false);
 	drain_look_for_losses(&drain);
+	drain_note(&drain);
 	NEED(drain_run(&drain, &to, 10) == 10);
 	need_records(&at, 0, 10);
 	NEED(at == n_told);
@@ -189,6 +190,7 @@ START_TEST(the_next_collector_goes_on_where_the_last_one_released)
 	begin(LANE_DROP);
 	emit(N_SLOTS + 7);
 	attach(LANE_DROP, false);
+	drain_note(&drain);
 	NEED(drain_run(&drain, &to, 20) == 20);
 	drain_release(&drain);
 	NEED(drain_run(&drain, &to, 5) == 5); /* killed before it released these */

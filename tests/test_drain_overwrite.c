@@ -65,6 +65,7 @@ START_TEST(what_a_kill_half_overwrote_is_skipped_and_the_rest_is_read)
 			}
 			begin(&lane, &w, k); /* and is killed */
 			drain_init(&drain, &shared, slots, N_SLOTS, 0, LANE_OVERWRITE, false);
+			drain_note(&drain);
 			while (drain_run(&drain, &to, 1u << 20) > 0)
 				;
 			ck_assert_uint_eq(n_damaged, 0);
@@ -90,6 +91,7 @@ START_TEST(a_record_longer_than_what_was_committed_is_damage)
 		lane_commit(&w, 1, 7, 0);
 		shared.head = 3;
 		drain_init(&drain, &shared, slots, N_SLOTS, 0, modes[m], false);
+		drain_note(&drain);
 		ck_assert_uint_eq(drain_run(&drain, &to, 1u << 20), 0);
 		ck_assert_uint_eq(n_damaged, 1);
 	}

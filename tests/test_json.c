@@ -289,7 +289,8 @@ END_TEST
 
 START_TEST(sites_are_told_whatever_their_names_are)
 {
-	struct prepared prepared = {0};
+	size_t budget = 1 << 20;
+	struct prepared prepared = {.budget = &budget};
 	struct site site = {.func = "A.<lambda>\"", .file = "/srv/\xed\xb2\x80%.py", .module = "m",
 			    .line = UINT32_MAX, .prepared = &prepared};
 	struct site plain = {.func = "f", .file = "f.py", .module = "m", .line = 0};
@@ -323,7 +324,8 @@ END_TEST
 
 START_TEST(what_is_kept_of_an_event_gives_the_same_line)
 {
-	struct prepared prepared = {0};
+	size_t budget = 1 << 20;
+	struct prepared prepared = {.budget = &budget};
 	init(true);
 	struct node nodes[] = {tree_str("/a"), tree_str("r"), tree_int(0)};
 	struct event event = audit("open", nodes, 3);

@@ -24,6 +24,8 @@ START_TEST(options_lose_their_value)
 	check("curl --api-key hunter2 http://h/", false, "curl --api-key [redacted] http://h/");
 	check("mysql --password=\"a b\" db", false, "mysql --password=\"[redacted]\" db");
 	check("mysql --password='a\\'b' db", false, "mysql --password='[redacted]' db");
+	check("--db-pass=x", true, "--db-pass=[redacted]");
+	check("curl --api-token:abc", false, "curl --api-token:[redacted]");
 	check("PGPASSWORD=x psql", false, "PGPASSWORD=[redacted] psql");
 	check("a password b", false, NULL);
 }
@@ -35,6 +37,11 @@ START_TEST(urls_lose_their_credentials)
 	check("https://user:p@w@host/p", true, "https://[redacted]@host/p");
 	check("https://host/p?token=abc&x=1#f", false, "https://host/p?token=[redacted]&x=1#f");
 	check("https://host/a@b", false, NULL);
+	check("user:pw@10.0.0.1:80", false, "[redacted]@10.0.0.1:80");
+	check("user:p:w@host", true, "[redacted]@host");
+	check("name:tag@sha256:0123", true, NULL);
+	check("user@host:path", true, NULL);
+	check("a:b@c d", true, NULL);
 	check("https://host/?q=a@b", false, NULL);
 	check("git clone https://t@h/r and https://u:p@i", false,
 	      "git clone https://[redacted]@h/r and https://[redacted]@i");
@@ -49,6 +56,7 @@ START_TEST(headers_and_json_lose_their_value)
 	check("Cookie: sid=1; token=2", false, "Cookie: [redacted]; token=[redacted]");
 	check("{\"client_secret\": \"abc\", \"a\": 1}", false,
 	      "{\"client_secret\": \"[redacted]\", \"a\": 1}");
+	check("{\"password\" : \"x\"}", false, "{\"password\" : \"[redacted]\"}");
 	check("{\"token\":\"a\\\"b\"}", false, "{\"token\":\"[redacted]\"}");
 }
 END_TEST

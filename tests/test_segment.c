@@ -88,10 +88,10 @@ START_TEST(sizes_that_make_no_sense_are_refused_by_name)
 	REFUSE(page_bytes, 16384, "page size");
 	REFUSE(header_bytes, SEGMENT_PAGE + 1, "page size");
 	REFUSE(n_ids, 0, "number of ids");
-	REFUSE(n_ids, (1u << 22) + 1, "number of ids");
+	REFUSE(n_ids, (1u << 20) + 1, "number of ids");
 	REFUSE(n_ids, UINT32_MAX, "number of ids");
 	REFUSE(n_lanes, 0, "number of lanes");
-	REFUSE(n_lanes, 4097, "number of lanes");
+	REFUSE(n_lanes, 1025, "number of lanes");
 	REFUSE(n_lanes, UINT32_MAX, "number of lanes");
 	REFUSE(defs_bytes, 0, "definitions");
 	REFUSE(defs_bytes, UINT32_MAX, "definitions");

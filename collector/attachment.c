@@ -1,0 +1,138 @@
+/* SPDX-License-Identifier: MIT */
+#include "attachment.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "tracee.h"
+
+/* The hook tries the lock for an instant when its program ends: ask again. */
+#define LOCK_TRIES 5
+#define LOCK_PAUSE_NS 2000000
+
+static int
+lock_object(int fd)
+{
+	struct timespec pause = {.tv_nsec = LOCK_PAUSE_NS};
+	for (int i = 0; flock(fd, LOCK_EX | LOCK_NB) < 0; i++) {
+		if (errno != EWOULDBLOCK)
+			return -errno;
+		if (i == LOCK_TRIES)
+			return TRACEE_BUSY;
+		nanosleep(&pause, NULL);
+	}
+	return 0;
+}
+
+static void
+say_whose(int fd, char *why, size_t why_bytes)
+{
+	struct segment_control control;
+	memset(&control, 0, sizeof control);
+	if (pread(fd, &control, sizeof control, SEGMENT_PAGE) <= 0 || control.reader_pid == 0)
+		snprintf(why, why_bytes, "another collector reads it");
+	else
+		snprintf(why, why_bytes, "another collector reads it (pid %" PRIu32 ")",
+			 control.reader_pid);
+}
+
+static int
+read_header(struct attachment *attachment, const char *name, char *why, size_t why_bytes)
+{
+	struct segment_header *header = &attachment->header;
+	struct stat st;
+	uint32_t uid, pid, nonce;
+	if (fstat(attachment->fd, &st) < 0)
+		return -errno;
+	ssize_t n = pread(attachment->fd, header, sizeof *header, 0);
+	if (n < 0)
+		return -errno;
+	if ((size_t)n < sizeof *header)
+		memset(header, 0, sizeof *header);
+	int err = segment_check(header, (uint64_t)st.st_size, why, why_bytes);
+	if (err != 0)
+		return err == SEGMENT_NOT_READY ? TRACEE_NOT_READY : err;
+	if (segment_name_parse(name, &uid, &pid, &nonce) < 0 || header->pid != pid ||
+	    header->nonce != nonce) {
+		snprintf(why, why_bytes, "the segment's header is damaged: name");
+		return -EBADMSG;
+	}
+	header->events[sizeof header->events - 1] = '\0';
+	header->reveal[sizeof header->reveal - 1] = '\0';
+	attachment->at = segment_layout(header);
+	return 0;
+}
+
+static uint8_t *
+map_part(struct attachment *attachment, struct sigbus_map *map, uint64_t offset, uint64_t bytes)
+{
+	void *base = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_NORESERVE,
+			  attachment->fd, (off_t)offset);
+	if (base == MAP_FAILED)
+		return NULL;
+	sigbus_watch(map, base, bytes, &attachment->hit);
+	return base;
+}
+
+static void
+unmap(struct sigbus_map *map)
+{
+	void *start = map->start;
+	if (start == NULL)
+		return;
+	sigbus_unwatch(map);
+	munmap(start, map->bytes);
+}
+
+int
+attachment_init(struct attachment *attachment, int fd, const char *name, char *why,
+		size_t why_bytes)
+{
+	attachment->fd = fd;
+	int err = read_header(attachment, name, why, why_bytes);
+	if (err == 0)
+		err = lock_object(fd);
+	if (err == TRACEE_BUSY)
+		say_whose(fd, why, why_bytes);
+	if (err != 0)
+		return err;
+	const struct segment_layout *at = &attachment->at;
+	uint8_t *base = map_part(attachment, &attachment->map, 0, at->mapped_bytes);
+	if (base == NULL) {
+		err = -errno;
+		snprintf(why, why_bytes, "cannot map it: %s", strerror(-err));
+		return err;
+	}
+	attachment->shared = (struct segment_header *)base;
+	attachment->control = (struct segment_control *)(base + at->control);
+	attachment->levels = base + at->levels;
+	attachment->defs = base + at->defs;
+	return 0;
+}
+
+uint8_t *
+attachment_lane(struct attachment *attachment, uint32_t lane)
+{
+	const struct segment_layout *at = &attachment->at;
+	if (lane == 0)
+		return (uint8_t *)attachment->shared + at->lanes;
+	if (attachment->others.start == NULL &&
+	    map_part(attachment, &attachment->others, at->mapped_bytes,
+		     at->total_bytes - at->mapped_bytes) == NULL)
+		return NULL;
+	return attachment->others.start + (segment_lane_offset(at, lane) - at->mapped_bytes);
+}
+
+void
+attachment_fini(struct attachment *attachment)
+{
+	unmap(&attachment->others);
+	unmap(&attachment->map);
+}

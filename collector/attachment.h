@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The segment of one process, locked, checked and mapped. What is hostile about it ends here:
+ * sizes are those of a private, checked copy of the header, and a truncation under our hands
+ * is a flag and not a signal.
+ *
+ * Two mappings at the most, however many lanes there are: a process may have 65,530.
+ */
+#ifndef COLLECTOR_ATTACHMENT_H
+#define COLLECTOR_ATTACHMENT_H
+
+#include <signal.h>
+#include <stdint.h>
+
+#include "segment.h"
+#include "sigbus.h"
+
+struct attachment {
+	int fd;
+	struct segment_header header; /* the private copy */
+	struct segment_layout at;
+	struct sigbus_map map;        /* from the header to the end of lane 0 */
+	struct sigbus_map others;     /* the other lanes; mapped when one is asked for */
+	volatile sig_atomic_t hit;    /* it was truncated while we read */
+	struct segment_header *shared;
+	struct segment_control *control;
+	uint8_t *levels;
+	const uint8_t *defs;
+};
+
+/*
+ * Zeroed storage of the caller, at a fixed address until attachment_fini(). `fd` stays the
+ * caller's. 0, TRACEE_NOT_READY, TRACEE_BUSY (tracee.h) or -errno, with `why` a sentence; nothing
+ * is to be undone then.
+ */
+int attachment_init(struct attachment *attachment, int fd, const char *name, char *why,
+		    size_t why_bytes);
+
+/* Where a lane begins; NULL: it cannot be mapped. */
+uint8_t *attachment_lane(struct attachment *attachment, uint32_t lane);
+
+/* Unmap. The lock ends with the descriptor. */
+void attachment_fini(struct attachment *attachment);
+
+#endif

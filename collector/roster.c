@@ -1,0 +1,280 @@
+/* SPDX-License-Identifier: MIT */
+#include "roster.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include "clock.h"
+#include "exit_status.h"
+#include "log.h"
+#include "proc.h"
+#include "watch.h"
+
+#define SCAN_NS 1000000000u /* how often to look for other roots, at most */
+#define SCAN_DIVISOR 400    /* and the share of the time that it may take */
+#define FILES_OF_ONE 3      /* descriptors that a process costs us */
+
+int
+roster_init(struct roster *roster, struct reading *reading, struct waiter *waiter, char *why,
+	    size_t why_bytes)
+{
+	struct rlimit limit;
+	roster->reading = reading;
+	roster->waiter = waiter;
+	roster->started_realtime_ns = clock_ns(CLOCK_REALTIME);
+	/* A quarter for any one user, so that nobody can keep the others from being read. */
+	roster->most_of_one_user = 256;
+	if (getrlimit(RLIMIT_NOFILE, &limit) == 0)
+		roster->most_of_one_user = limit.rlim_max / FILES_OF_ONE / 4;
+	roster->watch = -1;
+	int err = places_init(&roster->places, "/dev/shm");
+	if (err < 0)
+		snprintf(why, why_bytes, "/dev/shm cannot be watched: %s", strerror(-err));
+	if (err == 0 && roster->target.kind == TARGET_ALL)
+		roster->watch = watch_begin(roster->places.items[0]->dir);
+	return err < 0 ? err : waiter_watch(waiter, roster->places.inotify);
+}
+
+void
+roster_fini(struct roster *roster)
+{
+	for (size_t i = 0; i < roster->n_descendants; i++)
+		descendants_free(roster->descendants[i]);
+	free(roster->descendants);
+	free(roster->followed);
+	candidates_fini(&roster->candidates);
+	target_fini(&roster->target);
+	roster_stop_watching(roster);
+	places_fini(&roster->places);
+}
+
+bool
+roster_stop_watching(struct roster *roster)
+{
+	bool watched = roster->watch >= 0;
+	if (watched)
+		watch_end(roster->places.items[0]->dir, roster->watch);
+	roster->watch = -1;
+	return watched;
+}
+
+/* ---- attach ---- */
+
+static bool
+is_followed(const struct roster *roster, const struct segment_found *found)
+{
+	for (size_t i = 0; i < roster->n_followed; i++) {
+		const struct segment_found *other = &roster->followed[i]->found;
+		if (other->dev == found->dev && other->ino == found->ino)
+			return true;
+	}
+	return false;
+}
+
+/* Another user has more than his share already. */
+static bool
+is_too_much(struct roster *roster, const struct segment_found *found)
+{
+	size_t n = 0;
+	if (found->owner == geteuid())
+		return false;
+	for (size_t i = 0; i < roster->n_followed; i++)
+		n += roster->followed[i]->found.owner == found->owner;
+	if (n < roster->most_of_one_user)
+		return false;
+	if (roster->told_user != found->owner)
+		log_error("user id %" PRIu32 " has %zu traced processes: more are not read",
+			  found->owner, n);
+	roster->told_user = found->owner;
+	return true;
+}
+
+static int
+follow(struct roster *roster, struct segment_found *found, struct place *place, bool from_start,
+       char *why, size_t why_bytes)
+{
+	struct followed *followed;
+	if (roster->n_followed == roster->room_followed) {
+		size_t room = roster->room_followed > 0 ? 2 * roster->room_followed : 16;
+		struct followed **list = realloc(roster->followed, room * sizeof *list);
+		if (list == NULL)
+			return -ENOMEM;
+		roster->followed = list;
+		roster->room_followed = room;
+	}
+	int err = followed_open(&followed, roster->reading, found, place, from_start, why,
+				why_bytes);
+	if (err != 0)
+		return err;
+	roster->followed[roster->n_followed++] = followed;
+	roster->n_seen++;
+	roster->has_new = true;
+	if (followed->pidfd >= 0)
+		waiter_watch(roster->waiter, followed->pidfd);
+	target_follow(&roster->target, &followed->found, followed->pid);
+	return 0;
+}
+
+struct followed *
+roster_take_out(struct roster *roster, size_t i)
+{
+	struct followed *followed = roster->followed[i];
+	/* In the order that they came: a parent's last lines stand before its children's. */
+	memmove(&roster->followed[i], &roster->followed[i + 1],
+		(--roster->n_followed - i) * sizeof *roster->followed);
+	if (followed->pidfd >= 0)
+		waiter_unwatch(roster->waiter, followed->pidfd);
+	return followed;
+}
+
+/* A candidates_fn. */
+static enum candidate_verdict
+try_candidate(void *context, struct place *place, struct segment_found *found, bool first)
+{
+	struct roster *roster = context;
+	char why[256] = "";
+	if (is_followed(roster, found) || is_too_much(roster, found))
+		return CANDIDATE_SETTLED;
+	bool from_start = roster->target.kind == TARGET_LAUNCH ||
+			  found->created_ns >= roster->started_realtime_ns;
+	bool alive = found->identity.alive;
+	uint32_t pid = alive ? found->identity.pid : found->name_pid;
+	int err = follow(roster, found, place, from_start, why, sizeof why);
+	if (err == TRACEE_NOT_READY)
+		return CANDIDATE_LATER;
+	if (err == TRACEE_BUSY) {
+		if (first && alive)
+			log_note("pid %" PRIu32 ": %s; not read before that one leaves", pid, why);
+		return CANDIDATE_BUSY;
+	}
+	if (err < 0)
+		log_error("pid %" PRIu32 ": %s; not read", pid,
+			  why[0] != '\0' ? why : strerror(-err));
+	return CANDIDATE_SETTLED;
+}
+
+/* ---- by pid ---- */
+
+static int
+refuse_pid(uint32_t pid, int err, const char *why)
+{
+	if (err == DISCOVER_UNTRACED) {
+		log_error("pid %" PRIu32 " does not have the hook: start it with "
+			  "`auditd-collect -- COMMAND`, or set PYAUDITD=1 after `python -m "
+			  "pyauditd install`", pid);
+		return EXIT_NO_TARGET;
+	}
+	log_error("pid %" PRIu32 ": %s", pid, why[0] != '\0' ? why : strerror(-err));
+	if (err == -ESRCH)
+		return EXIT_NO_TARGET;
+	return err == -EACCES || err == -EPERM ? EXIT_NO_PERMISSION : EXIT_FAILED;
+}
+
+static struct place *
+place_of_pid(struct roster *roster, uint32_t pid)
+{
+	int proc = proc_open(pid);
+	struct place *place = proc >= 0 ? places_of(&roster->places, proc) : NULL;
+	if (proc >= 0)
+		close(proc);
+	return place;
+}
+
+int
+roster_follow_pids(struct roster *roster, const uint32_t *pids, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		roster_watch_descendants(roster, pids[i]);
+	for (size_t i = 0; i < n; i++) {
+		struct segment_found found;
+		char why[256] = "";
+		int err = discover_process(pids[i], &found, why, sizeof why);
+		if (err == 0 && !is_followed(roster, &found))
+			err = follow(roster, &found, place_of_pid(roster, pids[i]), false, why,
+				     sizeof why);
+		discover_fini(&found);
+		if (err != 0)
+			return refuse_pid(pids[i], err, why);
+	}
+	return 0;
+}
+
+/* ---- what appears ---- */
+
+static void
+list_place(void *context, struct place *place)
+{
+	struct roster *roster = context;
+	places_list(place, candidates_add, &roster->candidates);
+}
+
+void
+roster_look_everywhere(struct roster *roster)
+{
+	places_scan(&roster->places, NULL, NULL);
+	for (size_t i = 0; i < roster->places.n; i++)
+		list_place(roster, roster->places.items[i]);
+}
+
+static void
+scan_places(struct roster *roster, uint64_t now_ns)
+{
+	places_scan(&roster->places, list_place, roster);
+	uint64_t end_ns = clock_ns(CLOCK_MONOTONIC);
+	uint64_t pause_ns = (end_ns - now_ns) * SCAN_DIVISOR;
+	roster->next_scan_ns = end_ns + (pause_ns > SCAN_NS ? pause_ns : SCAN_NS);
+}
+
+void
+roster_look(struct roster *roster, uint64_t now_ns)
+{
+	roster->has_new = false;
+	if (now_ns >= roster->next_scan_ns)
+		scan_places(roster, now_ns);
+	places_poll(&roster->places, candidates_add, &roster->candidates);
+	candidates_try(&roster->candidates, &roster->target, now_ns, try_candidate, roster);
+}
+
+/* ---- who has no hook ---- */
+
+void
+roster_watch_descendants(struct roster *roster, uint32_t root)
+{
+	struct descendants **list = realloc(roster->descendants,
+					    (roster->n_descendants + 1) * sizeof *list);
+	if (list == NULL)
+		return;
+	roster->descendants = list;
+	list[roster->n_descendants] = descendants_new(root);
+	roster->n_descendants += list[roster->n_descendants] != NULL;
+}
+
+static bool
+knows_pid(void *context, uint32_t pid)
+{
+	struct roster *roster = context;
+	for (size_t i = 0; i < roster->n_followed; i++)
+		if (roster->followed[i]->pid == pid)
+			return true;
+	return false;
+}
+
+static void
+found_untraced(void *context, const struct identity *identity)
+{
+	struct roster *roster = context;
+	roster->n_seen++;
+	printer_untraced(roster->reading->printer, clock_ns(CLOCK_REALTIME), identity);
+}
+
+void
+roster_look_for_untraced(struct roster *roster, uint64_t now_ns)
+{
+	for (size_t i = 0; i < roster->n_descendants; i++)
+		descendants_scan(roster->descendants[i], now_ns, knows_pid, found_untraced, roster);
+}

@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: MIT */
+/* Who is followed: finds the programs that are wanted, attaches, and keeps the list. */
+#ifndef COLLECTOR_ROSTER_H
+#define COLLECTOR_ROSTER_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "candidates.h"
+#include "descendants.h"
+#include "followed.h"
+#include "places.h"
+#include "target.h"
+#include "waiter.h"
+
+struct roster {
+	struct target target;
+	struct reading *reading;
+	struct waiter *waiter;
+	struct followed **followed;
+	size_t n_followed, room_followed;
+	size_t n_seen;                    /* ever: followed, or announced as untraced */
+	bool has_new;                     /* since roster_look() began: not yet noted, do not sleep */
+	struct places places;
+	struct candidates candidates;
+	struct descendants **descendants; /* of the command, or of each pid asked for */
+	size_t n_descendants;
+	int watch;                        /* the hooks know that all are wanted; -1: no */
+	uint64_t started_realtime_ns, next_scan_ns;
+	size_t most_of_one_user;
+	uint32_t told_user;               /* whose share was found used up */
+};
+
+/* Zeroed storage of the caller, with `target` set. `reading` and `waiter` stay his. 0 or -errno
+ * with `why`. */
+int roster_init(struct roster *roster, struct reading *reading, struct waiter *waiter, char *why,
+		size_t why_bytes);
+void roster_fini(struct roster *roster);
+
+/* Attach to these, and look for their children; 0 or what to exit with, told on stderr. */
+int roster_follow_pids(struct roster *roster, const uint32_t *pids, size_t n);
+
+/* Look for Python programs without the hook below this process. */
+void roster_watch_descendants(struct roster *roster, uint32_t root);
+
+/* Everything that is there now is looked at in the next round. */
+void roster_look_everywhere(struct roster *roster);
+
+/* Programs that end from now on are no longer kept for us. True: some may have been. */
+bool roster_stop_watching(struct roster *roster);
+
+/* One round: what has appeared since; now_ns is monotonic. */
+void roster_look(struct roster *roster, uint64_t now_ns);
+void roster_look_for_untraced(struct roster *roster, uint64_t now_ns);
+
+/* One that has ended or is given up: it is the caller's then. */
+struct followed *roster_take_out(struct roster *roster, size_t i);
+
+#endif

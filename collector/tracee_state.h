@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: MIT */
+/* The inside of a struct tracee, for tracee.c and tracee_account.c alone. */
+#ifndef COLLECTOR_TRACEE_STATE_H
+#define COLLECTOR_TRACEE_STATE_H
+
+#include "attachment.h"
+#include "calibrate.h"
+#include "drain.h"
+#include "key.h"
+#include "symbols.h"
+#include "tracee.h"
+
+struct tracee {
+	struct identity identity;
+	struct attachment segment;
+	char name[SEGMENT_NAME_BYTES], key[KEY_BYTES], parent[KEY_BYTES], why[160];
+	struct symbols *symbols;
+	struct drain **lanes;
+	uint32_t n_lanes;
+	struct calibrate_past past;
+	bool first, backlog, begun, waiting, looking;
+	bool unreleased;              /* something was read since the last tracee_release() */
+	uint64_t lost[N_LOST_REASONS]; /* told, of what reached no lane */
+	uint64_t now_ticks, ticked_ns;
+	uint64_t emitted, filtered;
+	tracee_event_fn fn;
+	void *context;
+};
+
+#endif

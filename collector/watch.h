@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Tell the hooks on this machine that every program is wanted: at a clean exit they then leave
+ * their segment for us, however short the program was. An object in /dev/shm, of our user,
+ * that we hold a lock on as long as we live.
+ */
+#ifndef COLLECTOR_WATCH_H
+#define COLLECTOR_WATCH_H
+
+/* A descriptor for watch_end(), or -errno. `dir` is /dev/shm. */
+int watch_begin(int dir);
+
+/* Closes it, and removes the object when nobody else watches. */
+void watch_end(int dir, int fd);
+
+#endif
