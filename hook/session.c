@@ -68,17 +68,31 @@ session_lost(enum lost_reason reason)
 
 /* ---- memory ---- */
 
-/* The way before Linux 5.14: the object again by its name, for we keep no descriptor. */
+/*
+ * The object again by its name, for we keep no descriptor. -ESTALE: somebody has removed it and
+ * put another one there.
+ */
+static int
+open_own(int flags)
+{
+	struct stat found;
+	int fd = shm_open(session.name, flags | O_NONBLOCK | O_CLOEXEC, 0);
+	if (fd < 0)
+		return -errno;
+	if (fstat(fd, &found) == 0 && found.st_dev == session.dev && found.st_ino == session.ino)
+		return fd;
+	close(fd);
+	return -ESTALE;
+}
+
+/* The way before Linux 5.14. */
 static int
 reserve_by_name(uint64_t offset, uint64_t bytes)
 {
-	struct stat ours;
-	int fd = shm_open(session.name, O_RDWR | O_CLOEXEC, 0);
+	int fd = open_own(O_RDWR);
 	if (fd < 0)
-		return -errno;
-	int err = fstat(fd, &ours) < 0 || ours.st_uid != geteuid()
-			  ? ESTALE
-			  : posix_fallocate(fd, (off_t)offset, (off_t)bytes);
+		return fd;
+	int err = posix_fallocate(fd, (off_t)offset, (off_t)bytes);
 	close(fd);
 	return -err;
 }
@@ -180,7 +194,12 @@ static int
 map_object(int fd, struct segment_header *header)
 {
 	struct rlimit limit;
+	struct stat own;
 	session.at = segment_layout(header);
+	if (fstat(fd, &own) < 0)
+		return fail("the segment cannot be looked at", -errno);
+	session.dev = own.st_dev;
+	session.ino = own.st_ino;
 	/* Growing a file beyond this limit is a SIGXFSZ, not an error. */
 	if (getrlimit(RLIMIT_FSIZE, &limit) == 0 && limit.rlim_cur < session.at.total_bytes)
 		return fail("the size of files is limited (ulimit -f)", -EFBIG);
@@ -324,16 +343,19 @@ session_ensure(void)
 
 /* ---- the end ---- */
 
-/* A heartbeat may be a dead collector's; the lock ends with its holder. */
+/*
+ * Neither read nor another's. A heartbeat may be a dead collector's; the lock ends with its
+ * holder.
+ */
 static bool
-object_locked(void)
+object_is_free(void)
 {
-	int fd = shm_open(session.name, O_RDONLY | O_CLOEXEC, 0);
+	int fd = open_own(O_RDONLY);
 	if (fd < 0)
-		return false;
+		return fd != -ESTALE; /* no descriptor to be had, maybe */
 	bool locked = flock(fd, LOCK_EX | LOCK_NB) < 0;
 	close(fd);
-	return locked;
+	return !locked;
 }
 
 /*
@@ -347,7 +369,7 @@ unlink_at_exit(void)
 		    load_relaxed(&session.control->heartbeat) != 0;
 	bool expected = session_options.launch_id != 0 && !came;
 	return session_options.mode != LANE_OVERWRITE && !session_options.keep && !expected &&
-	       !object_locked() && !housekeeping_is_watched();
+	       object_is_free() && !housekeeping_is_watched();
 }
 
 void
@@ -408,17 +430,12 @@ leave_lane(void *value)
 static bool
 map_lane(struct producer *producer)
 {
-	struct stat found;
 	uint64_t bytes = session.at.other_bytes;
 	bool ok = false;
-	void *base;
-	int fd = shm_open(session.name, O_RDWR | O_CLOEXEC, 0);
+	int fd = open_own(O_RDWR);
 	if (fd < 0)
 		return false;
-	if (fstat(fd, &found) < 0 || found.st_uid != geteuid() ||
-	    (uint64_t)found.st_size != session.at.total_bytes)
-		goto out;
-	base = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_NORESERVE, fd,
+	void *base = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_NORESERVE, fd,
 		    (off_t)segment_lane_offset(&session.at, producer->index));
 	if (base == MAP_FAILED)
 		goto out;

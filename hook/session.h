@@ -15,6 +15,7 @@
 #include <pthread.h>
 #include <stdbool.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 #include "clock.h"
 #include "segment.h"
@@ -71,6 +72,8 @@ struct session {
 	uint64_t heartbeat;      /* as last seen, and when */
 	uint64_t heartbeat_ns;
 	char name[SEGMENT_NAME_BYTES];
+	dev_t dev;               /* of the object: its name may come to mean another */
+	ino_t ino;
 	uint32_t n_lanes;        /* taken at least once; the header's lanes_used is for readers */
 	struct producer producers[SEGMENT_LANES]; /* 0: the main interpreter */
 } __attribute__((aligned(WIPED_ALIGN)));
