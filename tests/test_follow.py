@@ -12,8 +12,7 @@ import time
 import pytest
 
 import harness
-from world import (HAVE_WORLDS, check, needs_world, numbers, stage,  # noqa: F401
-                   wait_until)
+from world import check, needs_world, numbers, stage, wait_until  # noqa: F401
 
 
 def children_said(run, name):

@@ -101,6 +101,12 @@ def become(program):
     os.execvp(program, [program])
 
 
+def thread(n):
+    worker = threading.Thread(target=child, args=("thread", n))
+    worker.start()
+    worker.join()
+
+
 def timed():
     """When it was, by the clock of everybody."""
     now = time.time_ns()
