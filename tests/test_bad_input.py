@@ -362,9 +362,10 @@ def test_object_of_another_mode_is_refused(stage, mode):
 
 @needs_world
 @pytest.mark.parametrize("name", [
-    "pyauditd.", "pyauditd.0.1", "pyauditd.0.0001.00000001", "pyauditd.0.1.1", "pyauditd.-1.1.00000001",
-    "pyauditd.0.1.00000001x", "pyauditd.0.99999999999.00000001", "pyauditd.0.1.GGGGGGGG",
-    "pyauditd.\x1b[31m", "pyauditd.0.1.00000001\n", "pyauditd." + "x" * 240, "xpyauditd.0.1.00000001",
+    "pyauditd.", "pyauditd.0.1", "pyauditd.0.0001.00000001", "pyauditd.0.1.1",
+    "pyauditd.-1.1.00000001", "pyauditd.0.1.00000001x", "pyauditd.0.99999999999.00000001",
+    "pyauditd.0.1.GGGGGGGG", "pyauditd.\x1b[31m", "pyauditd.0.1.00000001\n",
+    "pyauditd." + "x" * 240, "xpyauditd.0.1.00000001",
 ])
 def test_name_that_is_none(stage, name):
     with open(os.open(os.path.join(stage.world.shm, name), os.O_CREAT | os.O_WRONLY, 0o600), "w"):
@@ -412,7 +413,7 @@ class Hostile:
 @pytest.mark.parametrize("what, seed", [
     ("lanes", 1), ("lanes", 2), ("slots", 1), ("slots", 2), ("defs", 1), ("identity", 1),
     ("counters", 1), ("all", 1), ("all", 2), ("size", 1), ("size", 2), ("size_once", 1),
-    ("promise", 1),
+    ("head", 1), ("promise", 1),
 ])
 def test_hostile_program_hurts_nobody_but_itself(stage, what, seed):
     honest = stage.target()
@@ -438,7 +439,7 @@ def test_hostile_program_hurts_nobody_but_itself(stage, what, seed):
     assert collector.stderr.count("\n") <= 2
     if what in ("size", "size_once"):
         assert "its segment was truncated while it was read" in collector.stderr
-    if what in ("lanes", "slots", "defs", "all", "size", "size_once"):
+    if what in ("lanes", "head", "slots", "defs", "all", "size", "size_once"):
         assert collector.stderr.count("\n") >= 1, "it is said"
         assert stream.of_type("notice", what="damaged")
     assert what.startswith("size") or process_state(hostile.program.pid) not in ("", "Z")

@@ -12,7 +12,7 @@ import time
 import pytest
 
 import harness
-from world import check, needs_world, numbers, stage, wait_until  # noqa: F401
+from world import check, needs_world, numbers, process_state, stage, wait_until  # noqa: F401
 
 
 def children_said(run, name):
@@ -189,6 +189,20 @@ def test_target_that_has_ended_when_we_leave_is_accounted_and_removed(stage):
     assert not stage.world.segments(target.inner)
 
 
+def test_target_whose_interpreter_has_ended_is_accounted_though_its_process_lives(stage):
+    target = stage.target()
+    collector = stage.attached("--pid", target.inner)
+    target.do("step", 10)
+    target.do("linger")
+    target.popen.stdin.close()
+    collector.wait_for("_PySys_ClearAuditHooks")
+    run = check(collector.stop())
+    assert process_state(target.pid) == "S"
+    assert numbers(run) == list(range(10))
+    assert run.exit(run.keys[0])["exit"] == "clean"
+    assert not stage.world.segments(target.inner)
+
+
 def test_name_is_matched_with_the_command_line(stage):
     mine = stage.target(arguments=["--label=blue moon"])
     other = stage.target(arguments=["--label=red"])
@@ -296,9 +310,8 @@ def test_settings_hold_while_the_collector_is_there(stage):
     assert len(deep["stack"]) == 3
     [secret] = run.events("os.putenv")
     assert secret["args"]["value"] == "hunter2"
-    collector = stage.attached("--pid", target.inner)
-    try_settings(target)
-    run = check(collector.stop())
+    try_settings(target)  # the program's own, though nobody reads
+    run = check(stage.attached("--pid", target.inner, "--backlog").stop())
     assert shown(run) == {"driven.step", "driven.deep", "os.putenv"}
     [deep] = run.events("driven.deep")
     assert "stack" not in deep
@@ -559,8 +572,8 @@ def test_second_collector_of_all_reads_the_others(stage):
 
 def test_line_appears_within_100_ms_of_its_event(stage):
     target = stage.target()
-    collector = stage.collector("--pid", target.inner, "-e", "custom:driven.timed", "--format", "json",
-                                out=None, stdout=subprocess.PIPE)
+    collector = stage.collector("--pid", target.inner, "-e", "custom:driven.timed", out=None,
+                                stdout=subprocess.PIPE)
     collector.popen.stdout.readline()
     rng = random.Random(5)
     late = []
@@ -569,7 +582,7 @@ def test_line_appears_within_100_ms_of_its_event(stage):
         target.do("timed")
         line = json.loads(collector.popen.stdout.readline())
         late.append((time.time_ns() - int(line["args"]["_0"])) / 1e6)
-        assert abs(line["ts"] * 1e3 - int(line["args"]["_0"]) / 1e6) < 20, "its time is that of the event"
+        assert abs(line["ts"] * 1e3 - int(line["args"]["_0"]) / 1e6) < 20, "the event's time"
     late.sort()
     # Others use this machine, too: nine of ten must be in time.
     assert late[len(late) * 9 // 10] < 100, late
@@ -587,3 +600,19 @@ def test_lines_of_several_processes_come_in_the_order_of_time(stage):
     assert [int(line["args"]["_0"]) for line in run.events("driven.timed")] == told
     times = [line["time"] for line in run.events()]
     assert times == sorted(times)
+
+
+def test_floods_are_merged(stage):
+    """One raises more than is read of it in a round, and is not left behind the others."""
+    targets = [stage.target() for _ in range(3)]
+    collector = stage.attached("-p", ",".join(str(target.inner) for target in targets), n=3)
+    for target, rate in zip(targets, (200000, 1000, 1000)):
+        target.do("flood", rate)
+    time.sleep(0.4)
+    for target in targets:
+        target.do("calm")
+    run = check(collector.stop())
+    times = [line["time"] for line in run.events("driven.step")]
+    assert len(times) > 3000
+    early = [(a, b) for a, b in zip(times, times[1:]) if a > b]
+    assert not early, early[:3]

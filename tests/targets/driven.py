@@ -26,11 +26,12 @@ def step(n="1"):
 def flood(per_second="0"):
     """Steps in another thread, until `calm`; 0: as fast as it can."""
     def run():
-        pause = 10 / float(per_second) if float(per_second) else 0
+        rate = float(per_second)
+        n = int(max(10, rate / 1000))
         while not calm.is_set():
-            step("10")
-            if pause:
-                time.sleep(pause)
+            step(n)
+            if rate:
+                time.sleep(n / rate)
 
     calm.clear()
     threads.append(threading.Thread(target=run))
@@ -86,6 +87,18 @@ def orphan():
         sys.audit("driven.between")
         os._exit(0)
     os.wait()
+
+
+def names(n):
+    for i in range(int(n)):
+        sys.audit("driven.name.%d" % i)
+
+
+def linger():
+    """The process stays when its interpreter has ended."""
+    import ctypes
+    libc = ctypes.CDLL(None)
+    libc.__getattr__("__cxa_atexit")(libc.pause, None, None)
 
 
 def zombie():

@@ -83,8 +83,7 @@ def attack_slots(s, rng):
                 (seq + rng.randint(-3, 3)) & (1 << 46) - 1
             s.put(at, w0)
             s.put(at + 16, rng.getrandbits(32) << 32 | rng.choice([0, 1, 2, 9, 50, 1 << 30]))
-        s.memory[at + 24:at + 64] = rng.randbytes(40) if hasattr(rng, "randbytes") else \
-            bytes(rng.getrandbits(8) for _ in range(40))
+        s.memory[at + 24:at + 64] = rng.getrandbits(320).to_bytes(40, "little")
     s.put(s.lanes[lane] + 16, s.get(s.lanes[lane] + 16) + 3 & (1 << 64) - 1)
     s.put(s.lanes[lane], head + rng.choice([1, 2, 3]) & (1 << 64) - 1)
 
@@ -121,6 +120,12 @@ def attack_size(s, rng):
 def attack_size_once(s, rng):
     os.truncate(s.fd, s.lanes[0] + s.slots + 2 * PAGE)
     sleep(1)
+
+
+def attack_head(s, rng):
+    """More than the ring holds."""
+    s.put(s.lanes[0], s.get(s.lanes[0] + 64) + s.n_slots[0] + 1)
+    sleep(0.01)
 
 
 def attack_nothing(s, rng):
