@@ -6,6 +6,7 @@
 #include "pycompat.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,6 +16,48 @@
 #include "settings.h"
 #include "sites.h"
 #include "source_audit.h"
+
+/* NULL stands for the default, which is already in `text`. */
+static int
+parse_text(PyObject *object, const char *name, const char **text)
+{
+	Py_ssize_t length;
+	if (object == NULL)
+		return 0;
+	if (!PyUnicode_Check(object)) {
+		PyErr_Format(PyExc_TypeError, "%s must be a str, not %.100s", name,
+			     Py_TYPE(object)->tp_name);
+		return -1;
+	}
+	*text = PyUnicode_AsUTF8AndSize(object, &length);
+	if (*text != NULL && strlen(*text) != (size_t)length) {
+		PyErr_Format(PyExc_ValueError, "%s has a NUL character in it", name);
+		*text = NULL;
+	}
+	return *text != NULL ? 0 : -1;
+}
+
+/* NULL as above. What is too large for `n` becomes the largest or lowest one. */
+static int
+parse_integer(PyObject *object, const char *name, long long *n)
+{
+	int overflow;
+	if (object == NULL)
+		return 0;
+	if (!PyIndex_Check(object)) {
+		PyErr_Format(PyExc_TypeError, "%s must be an int, not %.100s", name,
+			     Py_TYPE(object)->tp_name);
+		return -1;
+	}
+	PyObject *integer = PyNumber_Index(object);
+	if (integer == NULL)
+		return -1;
+	*n = PyLong_AsLongLongAndOverflow(integer, &overflow);
+	if (overflow != 0)
+		*n = overflow > 0 ? LLONG_MAX : LLONG_MIN;
+	Py_DECREF(integer);
+	return 0;
+}
 
 static int
 parse_mode(const char *text, enum lane_mode *mode)
@@ -31,12 +74,12 @@ parse_mode(const char *text, enum lane_mode *mode)
 }
 
 static int
-parse_ring(Py_ssize_t bytes, uint32_t *ring_bytes)
+parse_ring(long long bytes, uint32_t *ring_bytes)
 {
-	if (bytes < (Py_ssize_t)SEGMENT_MIN_RING || bytes > (Py_ssize_t)SEGMENT_MAX_RING ||
+	if (bytes < (long long)SEGMENT_MIN_RING || bytes > (long long)SEGMENT_MAX_RING ||
 	    (bytes & (bytes - 1)) != 0) {
 		PyErr_Format(PyExc_ValueError,
-			     "ring_bytes must be a power of two from %u to %u, not %zd",
+			     "ring_bytes must be a power of two from %u to %u, not %lld",
 			     SEGMENT_MIN_RING, SEGMENT_MAX_RING, bytes);
 		return -1;
 	}
@@ -65,20 +108,27 @@ parse_options(PyObject *args, PyObject *kwargs, struct session_options *o, const
 	static char *names[] = {"events", "stack", "ring_bytes", "mode", "reveal", "coverage",
 				"stdlib", "launch", "keep", "block_ms", NULL};
 	const char *events = "", *mode = "drop", *reveal = "", *coverage = "api", *launch = "";
-	Py_ssize_t ring = SEGMENT_DEFAULT_RING;
-	int stack = 1, keep = 0, block_ms = 100;
+	PyObject *events_object = NULL, *mode_object = NULL, *ring_object = NULL;
+	PyObject *stack_object = NULL;
+	long long ring = SEGMENT_DEFAULT_RING, stack = 1;
+	int keep = 0, block_ms = 100;
 	static struct level_rules checked;
 	char why[200] = "";
 
-	if (!PyArg_ParseTupleAndKeywords(args, kwargs, "|sinsssssii:start", names, &events, &stack,
-					 &ring, &mode, &reveal, &coverage, stdlib, &launch, &keep,
-					 &block_ms))
+	if (!PyArg_ParseTupleAndKeywords(args, kwargs, "|OOOOssssii:start", names,
+					 &events_object, &stack_object, &ring_object, &mode_object,
+					 &reveal, &coverage, stdlib, &launch, &keep, &block_ms))
+		return -1;
+	if (parse_text(events_object, "events", &events) < 0 ||
+	    parse_integer(stack_object, "stack", &stack) < 0 ||
+	    parse_integer(ring_object, "ring_bytes", &ring) < 0 ||
+	    parse_text(mode_object, "mode", &mode) < 0)
 		return -1;
 	if (parse_mode(mode, &o->mode) < 0 || parse_ring(ring, &o->ring_bytes) < 0 ||
 	    parse_coverage(coverage, &o->coverage) < 0)
 		return -1;
 	if (stack < 0 || stack > SITES_STACK_MAX) {
-		PyErr_Format(PyExc_ValueError, "stack must be from 0 to %d, not %d",
+		PyErr_Format(PyExc_ValueError, "stack must be from 0 to %d, not %lld",
 			     SITES_STACK_MAX, stack);
 		return -1;
 	}
@@ -110,6 +160,13 @@ fail(int err, const char *why)
 		PyErr_SetObject(PyExc_OSError, args);
 		Py_DECREF(args);
 	}
+	return NULL;
+}
+
+static PyObject *
+refused(void)
+{
+	PyErr_SetString(PyExc_RuntimeError, "another audit hook of this process refused ours");
 	return NULL;
 }
 
@@ -146,7 +203,7 @@ start(PyObject *self, PyObject *args, PyObject *kwargs)
 		sites_init(stdlib); /* after Py_Finalize and another Py_Initialize */
 		int err = source_audit_start();
 		if (err < 0)
-			return fail(err, "another audit hook refused ours");
+			return refused();
 		return restart(&o);
 	}
 	if (py_thread_state()->interp != py_main_interpreter()) {
@@ -163,9 +220,8 @@ start(PyObject *self, PyObject *args, PyObject *kwargs)
 	}
 	int err = source_audit_start();
 	if (err < 0) {
-		session_options.enabled = false;
-		session_stop(2);
-		return fail(err, "another audit hook refused ours");
+		session_discard();
+		return refused();
 	}
 	Py_RETURN_NONE;
 }

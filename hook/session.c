@@ -389,6 +389,18 @@ session_stop(uint64_t stopped)
 }
 
 void
+session_discard(void)
+{
+	if (session.base == NULL)
+		return;
+	shm_unlink(session.name);
+	munmap(session.base, session.at.mapped_bytes);
+	memset(&session, 0, sizeof session);
+	session_options.enabled = false;
+	previous.pid = 0; /* no segment of ours that a child could name */
+}
+
+void
 session_resume(void)
 {
 	if (session.state != SESSION_STOPPED)

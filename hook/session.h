@@ -110,6 +110,9 @@ bool session_ensure(void);
  * object when nobody reads it and nobody asked to keep it. */
 void session_stop(uint64_t stopped);
 
+/* As if it had never been set up; for a start() that fails before any event was seen. */
+void session_discard(void);
+
 /* A start() after a stop(). */
 void session_resume(void);
 

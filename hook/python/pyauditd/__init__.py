@@ -25,9 +25,10 @@ def start(events="", stack=1, ring_bytes=4 << 20, mode="drop"):
     mode        when the ring is full: "drop" the newest events, "overwrite" the oldest, or
                 "block", which waits a bounded time for a collector.
 
-    Raises ImportError where there is no hook for this interpreter, ValueError for a bad setting,
-    OSError (with errno) where there is no shared memory, RuntimeError where the interpreter
-    refuses audit hooks. The program may catch any of them and go on: nothing has changed then.
+    Raises ImportError where there is no hook for this interpreter, TypeError or ValueError for a
+    bad setting, OSError (with errno) where there is no shared memory, RuntimeError where another
+    audit hook refuses ours, and for another mode or ring than those that it was started with.
+    The program may catch any of them and go on: nothing has changed then.
     Does nothing at all where the environment says PYAUDITD=0.
     """
     if os.environ.get("PYAUDITD") != "0":

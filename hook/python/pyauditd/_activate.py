@@ -71,8 +71,13 @@ def parse_bytes(text):
     return int(text[:-1] if shift else text) << shift
 
 
+said = set()
+
+
 def say(why):
-    if os.environ.get("PYAUDITD_DEBUG") == "1":
+    """Once: in a virtual environment, site reads each .pth file twice."""
+    if os.environ.get("PYAUDITD_DEBUG") == "1" and why not in said:
+        said.add(why)
         try:
             sys.stderr.write("pyauditd: not loaded: %s\n" % why)
         except Exception:  # there may be no stderr
