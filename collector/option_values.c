@@ -9,7 +9,7 @@
 
 #include "event_table.h"
 
-#define STACK_MAX 32 /* frames; the hook walks no further */
+#define STACK_MAX 64 /* frames; the hook walks no further */
 
 /* Digits only, all of `value`; false also when it is above `max`. */
 static bool

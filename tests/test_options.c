@@ -119,13 +119,13 @@ END_TEST
 
 START_TEST(numbers_have_limits)
 {
-	ck_assert_int_eq(PARSE("--all", "--stack", "32", "-n", "18446744073709551615"), 0);
-	ck_assert_int_eq(options.stack, 32);
+	ck_assert_int_eq(PARSE("--all", "--stack", "64", "-n", "18446744073709551615"), 0);
+	ck_assert_int_eq(options.stack, 64);
 	ck_assert_uint_eq(options.max_events, UINT64_MAX);
 	options_fini(&options);
 	ACCEPT("--all", "--stack=0");
-	REFUSE("0 to 32", "--all", "--stack", "33");
-	REFUSE("0 to 32", "--all", "--stack", "-1");
+	REFUSE("0 to 64", "--all", "--stack", "65");
+	REFUSE("0 to 64", "--all", "--stack", "-1");
 	REFUSE("above 0", "--all", "-n", "0");
 	REFUSE("above 0", "--all", "-n", "18446744073709551616");
 	ck_assert_int_eq(PARSE("--all", "--duration", "1.5", "--stats-interval", "0.001"), 0);

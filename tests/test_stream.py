@@ -304,7 +304,7 @@ def test_caller_is_the_line_outside_the_library(python, sites):
     assert {line["caller"]["line"] for line in by_copyfile} == set(places("caller")["shutil.copyfile"])
 
 
-@pytest.mark.parametrize("n", [0, 1, 5, 32])
+@pytest.mark.parametrize("n", [0, 1, 5, 64])
 def test_stack_of_n_frames(python, tmp_path, n):
     run = trace(python, tmp_path, "sites.py", options=["--stack", str(n), "-e", "custom:site.*"])
     [deep] = run.events("site.deep")

@@ -135,7 +135,7 @@ def main():
     many_lines()
     far_down()
     loops()
-    deep(40)
+    deep(70)
     generated()
     (lambda: sys.audit("site.lambda"))()  # at: site.lambda
     with tempfile.TemporaryDirectory() as folder:
