@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "clock.h"
@@ -17,6 +18,8 @@
 
 #define SCAN_NS 1000000000u /* how often to look for other roots, at most */
 #define SCAN_DIVISOR 400    /* and the share of the time that it may take */
+#define SETUP_TRIES 100     /* a process may just be setting its segment up */
+#define SETUP_PAUSE_NS 10000000
 #define FILES_OF_ONE 3      /* descriptors that a process costs us */
 
 int
@@ -185,19 +188,29 @@ place_of_pid(struct roster *roster, uint32_t pid)
 	return place;
 }
 
+static int
+follow_pid(struct roster *roster, uint32_t pid, char *why, size_t why_bytes)
+{
+	struct segment_found found;
+	int err = discover_process(pid, &found, why, why_bytes);
+	if (err == 0 && !is_followed(roster, &found))
+		err = follow(roster, &found, place_of_pid(roster, pid), false, why, why_bytes);
+	discover_fini(&found);
+	return err;
+}
+
 int
 roster_follow_pids(struct roster *roster, const uint32_t *pids, size_t n)
 {
 	for (size_t i = 0; i < n; i++)
 		roster_watch_descendants(roster, pids[i]);
 	for (size_t i = 0; i < n; i++) {
-		struct segment_found found;
 		char why[256] = "";
-		int err = discover_process(pids[i], &found, why, sizeof why);
-		if (err == 0 && !is_followed(roster, &found))
-			err = follow(roster, &found, place_of_pid(roster, pids[i]), false, why,
-				     sizeof why);
-		discover_fini(&found);
+		int err = follow_pid(roster, pids[i], why, sizeof why);
+		for (int k = 0; k < SETUP_TRIES && err == TRACEE_NOT_READY; k++) {
+			nanosleep(&(struct timespec){.tv_nsec = SETUP_PAUSE_NS}, NULL);
+			err = follow_pid(roster, pids[i], why, sizeof why);
+		}
 		if (err != 0)
 			return refuse_pid(pids[i], err, why);
 	}

@@ -41,7 +41,7 @@ def run(stage, *arguments, status, said=1, before=(), collector=harness.COLLECTO
     ["--pid", "4294967295"], ["--pid", "99999999999999999999"], ["--pid", "1,"], ["--pid", "1 2"], ["--pid", "self"],
     ["--pid", "1", "--all"], ["--all", "--name", "x"], ["--all", "-e", "no.such.event"],
     ["--all", "-e", "@nothing"], ["--all", "-e", "+"], ["--all", "-e", "open=loud"],
-    ["--all", "-e", "x" * 5000], ["--all", "--stack", "-1"], ["--all", "--stack", "33"],
+    ["--all", "-e", "x" * 5000], ["--all", "--stack", "-1"], ["--all", "--stack", "1000"],
     ["--all", "--reveal", "open"], ["--all", "--duration", "soon"], ["--all", "--duration", "-1"],
     ["--all", "--duration", "nan"], ["--all", "-n", "0"], ["--all", "-n", "-5"],
     ["--all", "--format", "xml"], ["--all", "-o", ""], ["--all", "-o", "|"],
