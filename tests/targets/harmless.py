@@ -51,6 +51,15 @@ def references():
     print("name", [b - a for a, b in zip(before, (sys.getrefcount(event), sys.getsizeof(event)))])
 
 
+def globals_with_strange_keys():
+    scope = {Watched("__name__"): "m", Watched("other"): 1}
+    code = compile("import sys\nfor _ in range(3): sys.audit('harmless.globals', 1)\n", "f.py", "exec")
+    exec(code, scope)
+    Watched.touched.clear()
+    exec(code, scope)
+    print("globals", Watched.touched)
+
+
 def collections():
     gc.callbacks.append(lambda phase, info: COLLECTIONS.append(phase))
     argument = [["nested"] * 5] * 5
@@ -113,6 +122,7 @@ def deep():
 
 if __name__ == "__main__":
     references()
+    globals_with_strange_keys()
     collections()
     errno_and_exceptions()
     process()
