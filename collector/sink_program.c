@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * |program: the lines go to the standard input of `sh -c program`, which is waited for at the
- * end, unless it reads nothing. It does not see the SIGINT of a terminal: it ends by end-of-file, when it has the
- * last line.
+ * end, unless it reads nothing. It does not see the SIGINT of a terminal: it ends by
+ * end-of-file, when it has the last line.
  */
 #include <errno.h>
 #include <fcntl.h>

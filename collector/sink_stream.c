@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Descriptors that were open when we came: fd:N, of which `-` (stdout) is one. Never closed by us. */
+/* Descriptors that were open when we came: fd:N; `-` (stdout) is one. Never closed by us. */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>

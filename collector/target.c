@@ -77,7 +77,8 @@ target_wants(const struct target *target, const struct segment_found *found,
 	case TARGET_PIDS:
 		break;
 	}
-	return has_parent(target, found, header) || (identity->alive && has_ancestor(target, identity->pid));
+	return has_parent(target, found, header) ||
+	       (identity->alive && has_ancestor(target, identity->pid));
 }
 
 int
@@ -88,7 +89,8 @@ target_follow(struct target *target, const struct segment_found *found, uint32_t
 	if (parents == NULL)
 		return -ENOMEM;
 	target->parents = parents;
-	parents[target->n_parents++] = (struct target_parent){found->name_pid, found->nonce, found->owner};
+	parents[target->n_parents++] =
+		(struct target_parent){found->name_pid, found->nonce, found->owner};
 	if (pid == 0 || has_pid(target, pid))
 		return 0;
 	uint32_t *pids = realloc(target->pids, (target->n_pids + 1) * sizeof *pids);

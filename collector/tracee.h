@@ -62,10 +62,12 @@ void tracee_note(struct tracee *tracee);
 /*
  * Hand every event up to there to fn, at most `max` of them, and a few more when there are many
  * lanes. The hook gets the room back with tracee_release(), which a caller does when the lines
- * are written: who is killed before that leaves them to be read again. Returns how many events were handed over, or -TRACEE_CONDEMNED with tracee_why() set. Losses
- * come as events of type EVENT_LOST at their place in the lane. What was held before we came is
- * skipped and accounted as filtered, unless tracee_backlog(tracee, true) is called before the
- * first drain (it must be for a process that we launched or that started after us).
+ * are written: who is killed before that leaves them to be read again. Returns how many events
+ * were handed over, or -TRACEE_CONDEMNED with tracee_why() set.
+ *
+ * Losses come as events of type EVENT_LOST at their place in the lane. What was held before we
+ * came is skipped and accounted as filtered, unless tracee_backlog(tracee, true) is called
+ * before the first drain (it must be for a process that we launched or that started after us).
  * Losses behind the last record, and those that reached no lane, come with the first drain
  * after a tracee_tick().
  */

@@ -56,7 +56,7 @@ struct level_rules {
 int level_rules_parse(struct level_rules *rules, const char *text, bool lenient, char *why,
 		      size_t why_bytes);
 
-/* The level of an event; never LEVEL_UNDEFINED or LEVEL_ASK. Events of no table count as recorded. */
+/* The level of an event; never LEVEL_UNDEFINED or LEVEL_ASK. One of no table is recorded. */
 enum level level_rules_apply(const struct level_rules *rules, const char *event);
 
 #endif

@@ -37,13 +37,6 @@ static struct {
 	uint64_t start_time;
 } previous;
 
-static pthread_key_t lane_key;
-static bool lane_key_made;
-static __thread struct {
-	struct producer *producer;
-	uint64_t generation;
-} mine __attribute__((tls_model("initial-exec")));
-
 void
 session_lock(void)
 {
@@ -68,12 +61,8 @@ session_lost(enum lost_reason reason)
 
 /* ---- memory ---- */
 
-/*
- * The object again by its name, for we keep no descriptor. -ESTALE: somebody has removed it and
- * put another one there.
- */
-static int
-open_own(int flags)
+int
+session_open_own(int flags)
 {
 	struct stat found;
 	int fd = shm_open(session.name, flags | O_NONBLOCK | O_CLOEXEC, 0);
@@ -89,7 +78,7 @@ open_own(int flags)
 static int
 reserve_by_name(uint64_t offset, uint64_t bytes)
 {
-	int fd = open_own(O_RDWR);
+	int fd = session_open_own(O_RDWR);
 	if (fd < 0)
 		return fd;
 	int err = posix_fallocate(fd, (off_t)offset, (off_t)bytes);
@@ -350,7 +339,7 @@ session_ensure(void)
 static bool
 object_is_free(void)
 {
-	int fd = open_own(O_RDONLY);
+	int fd = session_open_own(O_RDONLY);
 	if (fd < 0)
 		return fd != -ESTALE; /* no descriptor to be had, maybe */
 	bool locked = flock(fd, LOCK_EX | LOCK_NB) < 0;
@@ -423,95 +412,4 @@ session_reader_alive(void)
 		session.heartbeat_ns = now_ns;
 	}
 	return now_ns - session.heartbeat_ns < 3000000000u;
-}
-
-/* ---- lanes of other threads ---- */
-
-static void
-leave_lane(void *value)
-{
-	struct producer *producer = value;
-	if (mine.generation == session.generation && mine.producer == producer) {
-		store_relaxed(&producer->lane.shared->state, LANE_LEFT);
-		store_release(&producer->left, true);
-	}
-	mine.producer = NULL;
-}
-
-/* An unused lane is mapped for the first time. */
-static bool
-map_lane(struct producer *producer)
-{
-	uint64_t bytes = session.at.other_bytes;
-	bool ok = false;
-	int fd = open_own(O_RDWR);
-	if (fd < 0)
-		return false;
-	void *base = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_NORESERVE, fd,
-		    (off_t)segment_lane_offset(&session.at, producer->index));
-	if (base == MAP_FAILED)
-		goto out;
-	if (madvise(base, bytes, MADV_DONTFORK) < 0 || session_reserve(base, SEGMENT_PAGE) < 0 ||
-	    session_reserve((uint8_t *)base + session.at.counters, SEGMENT_PAGE) < 0) {
-		munmap(base, bytes);
-		goto out;
-	}
-	madvise(base, bytes, MADV_DONTDUMP);
-	lane_attach(producer, base, SEGMENT_OTHER_SLOTS, 0);
-	producer->n_counters = SEGMENT_PAGE / 8;
-	producer->mapped = ok = true;
-out:
-	close(fd);
-	return ok;
-}
-
-/* Called with the lock held. */
-static struct producer *
-take_lane(void)
-{
-	for (uint32_t i = 1; i < SEGMENT_LANES; i++) {
-		struct producer *producer = &session.producers[i];
-		producer->index = i;
-		if (i >= session.n_lanes) {
-			if (!map_lane(producer))
-				return NULL;
-			store_relaxed(&producer->lane.shared->state, LANE_OWNED);
-			store_release(&session.n_lanes, i + 1);
-			store_release(&session.header->lanes_used, i + 1);
-			return producer;
-		}
-		struct lane_shared *shared = producer->lane.shared;
-		bool drained = load_acquire(&shared->tail) == producer->lane.head;
-		if (load_acquire(&producer->left) &&
-		    (drained || session_options.mode == LANE_OVERWRITE)) {
-			store_relaxed(&shared->state, LANE_OWNED);
-			producer->left = false;
-			producer->tstate = NULL;
-			return producer;
-		}
-	}
-	return NULL;
-}
-
-struct producer *
-session_thread_producer(void)
-{
-	if (mine.generation == session.generation && mine.producer != NULL)
-		return mine.producer;
-	int saved = errno;
-	session_lock();
-	if (!lane_key_made)
-		lane_key_made = pthread_key_create(&lane_key, leave_lane) == 0;
-	struct producer *producer = lane_key_made ? take_lane() : NULL;
-	session_unlock();
-	if (producer != NULL && pthread_setspecific(lane_key, producer) == 0) {
-		mine.producer = producer;
-		mine.generation = session.generation;
-		store_relaxed(&producer->lane.shared->thread, (uint32_t)syscall(SYS_gettid));
-	} else {
-		session_lost(LOST_NO_LANE);
-		producer = NULL;
-	}
-	errno = saved;
-	return producer;
 }

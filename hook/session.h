@@ -116,9 +116,11 @@ void session_discard(void);
 /* A start() after a stop(). */
 void session_resume(void);
 
-/* The lane of the calling thread for events outside the main interpreter; NULL: none left
- * (counted as no_lane). */
-struct producer *session_thread_producer(void);
+/*
+ * The object again by its name, for we keep no descriptor: one, or -errno. -ESTALE: somebody has
+ * removed it and put another one there.
+ */
+int session_open_own(int flags);
 
 /* Make memory exist behind part of the segment; 0 or -errno, never SIGBUS. */
 int session_reserve(void *from, uint64_t bytes);

@@ -75,7 +75,8 @@ info_of(PyCodeObject *code, PyObject *globals, struct code_info *spare)
 static struct cached_site *
 cache_line(PyCodeObject *code, int offset)
 {
-	uint64_t hash = ((uintptr_t)code >> 4) * 0x9e3779b97f4a7c15u + (uint64_t)(unsigned)offset * 0x85ebca6bu;
+	uint64_t hash = ((uintptr_t)code >> 4) * 0x9e3779b97f4a7c15u +
+			(uint64_t)(unsigned)offset * 0x85ebca6bu;
 	return &cache[hash >> 20 & (CACHE_LINES - 1)];
 }
 

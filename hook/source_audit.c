@@ -22,6 +22,7 @@
 #include "session.h"
 #include "settings.h"
 #include "sites.h"
+#include "thread_lane.h"
 
 #if PY_TSTATE_IS_GLOBAL
 /* Its address tells threads apart, without the call that pthread_self() is. */
@@ -70,7 +71,7 @@ find_producer(PyThreadState *tstate, bool *main_interpreter)
 		return producer;
 	if (tstate->interp != py_main_interpreter()) {
 		*main_interpreter = false;
-		producer = session_thread_producer();
+		producer = thread_lane_get();
 		if (producer == NULL || same_thread(producer, tstate))
 			return producer;
 	}
