@@ -146,7 +146,11 @@ parse_options(PyObject *args, PyObject *kwargs, struct session_options *o, const
 	o->keep = keep != 0;
 	o->block_ms = block_ms > 0 ? (unsigned)block_ms : 0;
 	o->launch_id = strtoull(launch, NULL, 16);
-	o->python_hex = PY_BUILT_HEX;
+	/* Of the interpreter that runs: one hook serves all releases of a minor version. */
+	PyObject *version = PySys_GetObject("hexversion");
+	o->python_hex = version != NULL && PyLong_CheckExact(version)
+				? (uint32_t)PyLong_AsUnsignedLongMask(version)
+				: PY_BUILT_HEX;
 	o->enabled = true;
 	return 0;
 }

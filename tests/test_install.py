@@ -49,6 +49,20 @@ def test_what_lies_where(installed):
 
 def test_the_installed_collector_finds_its_python_part(installed, python, tmp_path):
     """Moved out of its folder, so that nothing of the build can help."""
+    collects_from_elsewhere(installed, python, tmp_path)
+
+
+def test_one_hook_serves_every_release_of_a_minor_version(installed, tmp_path):
+    """The machine's own Python, for which no hook was built where another release came first."""
+    system = harness.Python("system", 0, "/usr/bin/python3")
+    suffix = subprocess.run([os.path.join(harness.ROOT, "tools/interpreters"), "--suffix",
+                             system.path], stdout=subprocess.PIPE, text=True).stdout.strip()
+    if not (installed / ("lib/pyauditd/python/pyauditd/_hook" + suffix)).exists():
+        pytest.skip("no hook for " + system.path)
+    collects_from_elsewhere(installed, system, tmp_path)
+
+
+def collects_from_elsewhere(installed, python, tmp_path):
     elsewhere = shutil.copytree(str(installed), str(tmp_path / "moved"))
     out = tmp_path / "out.jsonl"
     code = "import sys; sys.audit('installed.event', sys.modules['pyauditd._hook'].__file__)"
@@ -57,6 +71,10 @@ def test_the_installed_collector_finds_its_python_part(installed, python, tmp_pa
                           stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=60, cwd=tmp_path)
     assert (done.returncode, done.stderr) == (0, b""), done
     lines = [harness.parse_line(raw) for raw in out.read_bytes().splitlines()]
+    version = subprocess.run([python.path, "-c", "import platform as p; print(p.python_version())"],
+                             stdout=subprocess.PIPE, text=True, check=True).stdout.strip()
+    [start] = [line for line in lines if line.get("action") == "start"]
+    assert start["python"] == version, "of the interpreter that runs, not of the hook's"
     [event] = [line for line in lines if line.get("event") == "installed.event"]
     assert event["args"]["_0"].startswith(elsewhere + "/lib/pyauditd/python/pyauditd/_hook.")
 
