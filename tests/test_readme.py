@@ -168,7 +168,7 @@ def test_every_way_to_start_a_program_traces_it(there, request, block):
         if "auditd-collect" not in block.text else ""
     text = block.text
     if "env/bin" in text:  # its server ends when it was used; then comes the last line
-        text = text.replace("bin/python app.py", "bin/python app.py & sleep 3; kill $!")
+        text = text.replace("bin/python app.py", "bin/python app.py & sleep 1.5; kill $!")
     serves = "app" in block.text
     output = there.run(beside + text + "\nkill $(jobs -p) 2>/dev/null\nwait\n",
                        *(["--serve", "1000" if "env/bin" in text else "3"] if serves else []),
@@ -237,8 +237,8 @@ def test_the_units_of_systemd_do_what_they_are_for(there):
     app, collector = UNITS
     reload = collector.service["ExecReload"]
     there.run(collector.script() + " &\npid=$!\nsleep 0.5\n%s &\n" % app.script() +
-              "sleep 2\nmv /var/log/python.jsonl /srv/first.jsonl\n" +
-              reload.replace("$MAINPID", "$pid") + "\nsleep 1\ncp /var/log/python.jsonl /srv\n"
+              "sleep 1\nmv /var/log/python.jsonl /srv/first.jsonl\n" +
+              reload.replace("$MAINPID", "$pid") + "\nsleep 0.7\ncp /var/log/python.jsonl /srv\n"
               "sleep 0.3\n", "--serve", "1000")
     lines = there.lines("first.jsonl")
     [start] = [line for line in lines if line.get("action") == "start"]
@@ -341,7 +341,7 @@ def test_the_examples_of_the_manual(there, line):
         script = EXAMPLES[EXAMPLES.index(line) - 1] + "\n" + line
     elif "--all" in line or "--pid" in line:
         script = ("PYTHONPATH=/usr/local/lib/pyauditd/python/site python3 running.py &\nsleep 0.3\n"
-                  "timeout -s INT 1.5 %s\nkill %%1" % line.replace("4242", "$!"))
+                  "timeout -s INT 1 %s\nkill %%1" % line.replace("4242", "$!"))
     output = there.run(script + "\n")
     if line.startswith("jq "):
         assert '["socket.connect","10.0.0.7",5432]' in output.splitlines()
