@@ -120,8 +120,9 @@ tell_gap(struct drain *drain, const struct drain_to *to, uint64_t seq, uint64_t 
 		if (n > 0)
 			tell_lost(drain, to, reason, n, time_ns);
 	}
+	bool replaced = drain->reader.overwrite && !drain->damaged;
 	if (drain->next_seq < seq)
-		tell_lost(drain, to, drain->reader.overwrite ? LOST_OVERWRITTEN : LOST_DAMAGED,
+		tell_lost(drain, to, replaced ? LOST_OVERWRITTEN : LOST_DAMAGED,
 			  seq - drain->next_seq, time_ns);
 }
 

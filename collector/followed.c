@@ -263,6 +263,7 @@ followed_drop(struct followed *followed)
 	const char *why = tracee_why(followed->tracee);
 	log_error("pid %" PRIu32 ": %s; reading it no further", followed->source.pid, why);
 	printer_notice(followed->reading->printer, &followed->source, "damaged", why);
+	tracee_give_up(followed->tracee, take_event, followed);
 	summary_add(followed->reading->summary, followed->tracee, followed->from_start);
 	followed_report(followed);
 	close_and_free(followed);

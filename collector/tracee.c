@@ -313,6 +313,16 @@ tracee_finish(struct tracee *tracee, tracee_event_fn fn, void *context)
 	tracee_release(tracee);
 }
 
+void
+tracee_give_up(struct tracee *tracee, tracee_event_fn fn, void *context)
+{
+	struct drain_to to = begin_reading(tracee, fn, context);
+	for (uint32_t i = 0; i < tracee->n_lanes; i++) {
+		tracee->lanes[i]->damaged = true;
+		drain_finish(tracee->lanes[i], &to);
+	}
+}
+
 /* ---- what is known of it ---- */
 
 const struct identity *

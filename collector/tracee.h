@@ -84,6 +84,9 @@ void tracee_tick(struct tracee *tracee);
  */
 void tracee_finish(struct tracee *tracee, tracee_event_fn fn, void *context);
 
+/* Condemned: what its lanes say was still to be read is accounted as damaged, through fn. */
+void tracee_give_up(struct tracee *tracee, tracee_event_fn fn, void *context);
+
 /* Withdraw settings and heartbeat, unmap, unlock. Neither releases nor unlinks. */
 void tracee_close(struct tracee *tracee);
 
