@@ -72,7 +72,8 @@ def parse_line(raw, alike=None):
     text = raw.decode("utf-8")  # strict: surrogates are not UTF-8
     line = json.loads(text, parse_constant=lambda word: refuse("no JSON: " + word),
                       object_pairs_hook=without_twins)
-    kind = line.get("type"), line.get("event")
+    event = line.get("event", "")
+    kind = line.get("type"), event if event in event_table() else event.rpartition(".")[0]
     if alike is not None:
         alike[kind] += 1
         if alike[kind] > ALIKE_MAX:

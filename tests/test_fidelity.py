@@ -51,7 +51,7 @@ def bad_bytes(raw):
 
 def shown_text(text):
     """How a str is written, and what "enc" says of it."""
-    raw, bad = b"", set()
+    raw, bad = bytearray(), set()
     for c in text:
         point = ord(c)
         piece = bytes((point - 0xdc00,)) if 0xdc80 <= point <= 0xdcff \
@@ -59,7 +59,7 @@ def shown_text(text):
         if point == 0 or 0xd800 <= point <= 0xdfff:
             bad.update(range(len(raw), len(raw) + len(piece)))
         raw += piece
-    return (percent(raw, bad), {"percent"}) if bad else (text, set())
+    return (percent(bytes(raw), bad), {"percent"}) if bad else (text, set())
 
 
 def shown_bytes(raw):
