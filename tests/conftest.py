@@ -4,6 +4,7 @@
 PYAUDITD_TEST_PYTHONS=3.11,3.13 limits them. Where CI is set, none of them may be missing.
 """
 import os
+import signal
 import sys
 
 import pytest
@@ -32,6 +33,8 @@ def pytest_report_header(config):
 
 
 def pytest_sessionstart(session):
+    # A job in the background of a script ignores it, and so would all that we start.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     if os.environ.get("CI") and missing():
         pytest.exit("no CPython " + ", ".join(missing()), 1)
     if not os.access(harness.COLLECTOR, os.X_OK):
