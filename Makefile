@@ -7,7 +7,7 @@ PREFIX   ?= /usr/local
 DESTDIR  ?=
 VERSION  := 0.1.0
 
-# A directory per flavour: nothing is ever stale.
+# A directory per flavour. Other CFLAGS in the same one want a `make clean`.
 SAN      ?=
 comma    := ,
 BUILD    := build$(if $(SAN),/san-$(subst $(comma),-,$(SAN)))
@@ -16,7 +16,7 @@ CC       ?= gcc
 CFLAGS   ?= -O2 -g
 WARN     := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wpointer-arith \
             -Wvla -Wundef $(if $(WERROR),-Werror)
-# ThreadSanitizer does not model fences; only overwrite mode has any.
+# ThreadSanitizer does not model fences: those of common/barrier.h are the model's to check.
 SANFLAGS := $(if $(SAN),-fsanitize=$(SAN) -fno-omit-frame-pointer) $(if $(findstring thread,$(SAN)),-Wno-tsan)
 DEFINES  := -D_GNU_SOURCE -DVERSION='"$(VERSION)"'
 C         = $(CC) -std=gnu11 $(CFLAGS) $(WARN) $(SANFLAGS) $(DEFINES) -MMD -MP

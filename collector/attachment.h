@@ -4,7 +4,7 @@
  * sizes are those of a private, checked copy of the header, and a truncation under our hands
  * is a flag and not a signal.
  *
- * Two mappings at the most, however many lanes there are: a process may have 65,530.
+ * Two mappings at the most, however many lanes there are: a process may have 65,530 mappings.
  */
 #ifndef COLLECTOR_ATTACHMENT_H
 #define COLLECTOR_ATTACHMENT_H

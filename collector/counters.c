@@ -16,7 +16,7 @@ read_at(int fd, uint64_t offset, void *to, size_t n)
 
 /*
  * Only what exists is read: a lane has 2 MiB for them, nearly all of it a hole, and a hostile
- * header may promise 4096 lanes of 32 MiB.
+ * header may promise 1024 lanes of 8 MiB.
  */
 static void
 add_lane(int fd, uint64_t start, uint64_t *sums, uint32_t n_ids)

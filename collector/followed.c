@@ -143,6 +143,20 @@ tell_removed(struct followed *followed, const struct segment_header *header)
 	summary_removed(followed->reading->summary, header->removed_events);
 }
 
+static void
+close_and_free(struct followed *followed)
+{
+	tracee_close(followed->tracee);
+	printer_source_fini(&followed->source);
+	discover_fini(&followed->found);
+	if (followed->pidfd >= 0)
+		close(followed->pidfd);
+	if (followed->place != NULL)
+		followed->place->n_users--;
+	free(followed->cwd);
+	free(followed);
+}
+
 int
 followed_open(struct followed **result, struct reading *reading, struct segment_found *found,
 	      struct place *place, bool from_start, char *why, size_t why_bytes)
@@ -172,10 +186,12 @@ followed_open(struct followed **result, struct reading *reading, struct segment_
 	err = printer_source_init(&followed->source, tracee_key(followed->tracee),
 				  identity->alive ? identity->pid : identity->ns_pid,
 				  header->python_hex);
-	if (err == 0) {
-		followed->cwd = identity->cwd != NULL ? strdup(identity->cwd) : NULL;
-		followed->source.cwd = followed->cwd;
+	if (err != 0) {
+		close_and_free(followed);
+		return err;
 	}
+	followed->cwd = identity->cwd != NULL ? strdup(identity->cwd) : NULL;
+	followed->source.cwd = followed->cwd;
 	followed->from_start = from_start;
 	from_start |= reading->backlog || !identity->alive;
 	tracee_backlog(followed->tracee, from_start);
@@ -187,27 +203,13 @@ followed_open(struct followed **result, struct reading *reading, struct segment_
 	if (tracee_is_first_reader(followed->tracee))
 		tell_removed(followed, header);
 	*result = followed;
-	return err;
+	return 0;
 }
 
 bool
 followed_alive(const struct followed *followed)
 {
 	return followed->found.maps >= 0 && proc_alive(followed->found.maps);
-}
-
-static void
-close_and_free(struct followed *followed)
-{
-	tracee_close(followed->tracee);
-	printer_source_fini(&followed->source);
-	discover_fini(&followed->found);
-	if (followed->pidfd >= 0)
-		close(followed->pidfd);
-	if (followed->place != NULL)
-		followed->place->n_users--;
-	free(followed->cwd);
-	free(followed);
 }
 
 void

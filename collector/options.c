@@ -70,7 +70,7 @@ version(struct options *options, const char *value, char *why, size_t size)
 /* -f is left free on purpose (--follow of other tools): children are followed anyway. */
 static const struct option_row rows[] = {
 	{"Which programs (one of these, or -- COMMAND)", 'p', "pid", "N[,N]", option_pid,
-	 "these processes"},
+	 "these processes and their children"},
 	{NULL, 0, "all", NULL, set_all, "every traced process, those that start later too"},
 	{NULL, 0, "name", "GLOB", option_name,
 	 "those whose program or whole command line matches, as pgrep -f"},

@@ -17,7 +17,7 @@ void summary_free(struct summary *summary);
 /*
  * The counters of a tracee as they are now: taken out when we come (what happened before is
  * not ours to tell, but for a backlog; never what another collector told), put in when we leave.
- * With `from_start` nobody was to read it before us.
+ * With `from_start` its no_reader losses are ours.
  */
 void summary_subtract(struct summary *summary, struct tracee *tracee, bool backlog);
 void summary_add(struct summary *summary, struct tracee *tracee, bool from_start);

@@ -77,7 +77,6 @@ tracee_open(struct tracee **result, int fd, const char *name, struct identity *i
 	struct tracee *tracee = calloc(1, sizeof *tracee);
 	if (tracee == NULL)
 		return -ENOMEM;
-	snprintf(tracee->name, sizeof tracee->name, "%s", name);
 	int err = attachment_init(&tracee->segment, fd, name, why, why_bytes);
 	if (err == 0) {
 		err = begin(tracee, settings);
@@ -347,12 +346,6 @@ const char *
 tracee_parent(const struct tracee *tracee)
 {
 	return tracee->parent[0] != '\0' ? tracee->parent : NULL;
-}
-
-const char *
-tracee_name(const struct tracee *tracee)
-{
-	return tracee->name;
 }
 
 const char *

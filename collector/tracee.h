@@ -38,10 +38,11 @@ struct tracee;
 /* Called with each event in the order of its lane. The event is valid during the call. */
 typedef void (*tracee_event_fn)(void *context, struct tracee *tracee, const struct event *event);
 
+/* No value is one of enum discover_outcome: some functions hand on both. */
 enum tracee_outcome {
-	TRACEE_NOT_READY = 1, /* try again in a moment */
-	TRACEE_BUSY = 2,      /* another collector reads it: tracee_open's why says whose */
-	TRACEE_CONDEMNED = 3, /* damaged or truncated while we read: give it up, close it */
+	TRACEE_NOT_READY = 11, /* try again in a moment */
+	TRACEE_BUSY = 12,      /* another collector reads it: tracee_open's why says whose */
+	TRACEE_CONDEMNED = 13, /* damaged or truncated while we read: give it up, close it */
 };
 
 /*
@@ -94,7 +95,6 @@ const struct identity *tracee_identity(const struct tracee *tracee);
 const struct segment_header *tracee_header(const struct tracee *tracee); /* private copy */
 const char *tracee_key(const struct tracee *tracee);   /* host:pid:start-time:nonce */
 const char *tracee_parent(const struct tracee *tracee);/* key of the parent's segment, or NULL */
-const char *tracee_name(const struct tracee *tracee);  /* of the object, with its / */
 const char *tracee_why(const struct tracee *tracee);   /* why condemned */
 bool tracee_is_first_reader(const struct tracee *tracee); /* nobody read it before us */
 bool tracee_ended_cleanly(const struct tracee *tracee);

@@ -13,7 +13,7 @@
 struct tracee {
 	struct identity identity;
 	struct attachment segment;
-	char name[SEGMENT_NAME_BYTES], key[KEY_BYTES], parent[KEY_BYTES], why[160];
+	char key[KEY_BYTES], parent[KEY_BYTES], why[160];
 	struct symbols *symbols;
 	struct drain **lanes;
 	uint32_t n_lanes;

@@ -95,7 +95,7 @@ look_at(void *context, struct place *place, const char *name)
 	}
 	if (err == -EACCES) {
 		list->n_foreign++;
-	} else if (err != 0 && err != -ENOENT && err != DISCOVER_LATER && list->n_refused++ == 0) {
+	} else if (err != 0 && err != -ENOENT && list->n_refused++ == 0) {
 		if (why[0] == '\0')
 			snprintf(why, sizeof why, "%s", strerror(err < 0 ? -err : EINVAL));
 		memcpy(list->first_refused, why, sizeof why);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The only place that names memory orders. Every word that both processes touch is
+ * The only place that names the memory orders of loads and stores. Every word that both processes touch is
  * read and written through these, once per use: what was loaded is then a private copy.
  */
 #ifndef COMMON_BARRIER_H
@@ -17,7 +17,7 @@
 /* A counter with one writer: a plain increment that no reader can see half of. */
 #define bump(p) store_relaxed((p), load_relaxed(p) + 1)
 
-/* Overwrite mode only: ThreadSanitizer does not model these. */
+/* Overwrite mode, levels, settings, what was told. ThreadSanitizer does not model these. */
 #define fence_release() __atomic_thread_fence(__ATOMIC_RELEASE)
 #define fence_acquire() __atomic_thread_fence(__ATOMIC_ACQUIRE)
 /* My store, then my load: of two who do both, at least one sees the other's. */

@@ -61,7 +61,7 @@ enum lane_mode {
 	X(NO_MEMORY, 2, "no_memory")   /* /dev/shm is full, or our share of it used up */ \
 	X(REENTRANT, 3, "reentrant")   /* raised while the hook was at work on another */ \
 	X(NO_GIL, 4, "no_gil")         /* raised by a thread that does not hold the GIL */ \
-	X(NO_LANE, 5, "no_lane")       /* every lane is taken by another thread */ \
+	X(NO_LANE, 5, "no_lane")       /* every lane is taken by another thread, or none could be mapped */ \
 	X(OVERWRITTEN, 6, "overwritten") /* counted by the reader, in overwrite mode */ \
 	X(KILLED, 7, "killed")         /* the program ended in the middle of it */ \
 	X(DAMAGED, 8, "damaged")       /* the reader found something that is no record */
@@ -73,7 +73,7 @@ enum lost_reason {
 	N_LOST_REASONS = 16 /* room in the format */
 };
 #define HOOK_LOST_REASONS 6 /* the hook counts these; the rest is the reader's */
-#define LANE_DROP_REASONS 4 /* a lane drops for reasons below this only */
+#define LANE_DROP_REASONS 4 /* a lane drops for the first three; one is room */
 
 /*
  * What a collector that moved tail there had accounted for, so that the next one goes on from

@@ -101,7 +101,7 @@ struct segment_header {
 	char reveal[512];
 	/* state; the hook goes on writing these */
 	uint64_t stopped;        /* 1: stop() was called; 2: the interpreter ended cleanly */
-	uint64_t stop_ticks;
+	uint64_t stop_ticks;     /* when; like boot_id and uid for people with a debugger */
 	uint64_t lost[N_LOST_REASONS]; /* events that reached no lane; several writers */
 	uint64_t lanes_used;     /* lanes [0, lanes_used) have been taken at least once */
 	/* dead segments that were removed to make room for this one, and their unread events */

@@ -30,7 +30,7 @@ struct candidate {
 	uint32_t pid;
 	dev_t dev;
 	ino_t ino;
-	int64_t mtime_ns;
+	int64_t ctime_ns;
 	uint64_t bytes;
 	uint64_t events; /* unread */
 };
@@ -94,7 +94,7 @@ is_dead(int dir, struct candidate *c, uint64_t pid_ns, bool spare)
 	bool dead = flock(fd, LOCK_EX | LOCK_NB) == 0;
 	if (dead && fstat(fd, &st) == 0 && pread(fd, &header, sizeof header, 0) == sizeof header &&
 	    segment_check(&header, (uint64_t)st.st_size, why, sizeof why) == 0) {
-		uint64_t age_ns = clock_ns(CLOCK_REALTIME) - (uint64_t)c->mtime_ns;
+		uint64_t age_ns = clock_ns(CLOCK_REALTIME) - (uint64_t)c->ctime_ns;
 		dead = header.pid_ns == pid_ns &&
 		       !(spare && (header.flags & SEGMENT_LAUNCHED) && age_ns < LATE_NS);
 		c->events = unread_events(fd, &header);
@@ -117,15 +117,15 @@ look_at(int dir, const char *name, struct candidate *c)
 	c->dev = st.st_dev;
 	c->ino = st.st_ino;
 	c->bytes = (uint64_t)st.st_blocks * 512;
-	c->mtime_ns = (int64_t)st.st_ctim.tv_sec * 1000000000 + st.st_ctim.tv_nsec;
+	c->ctime_ns = (int64_t)st.st_ctim.tv_sec * 1000000000 + st.st_ctim.tv_nsec;
 	return true;
 }
 
 static int
 older(const void *a, const void *b)
 {
-	int64_t x = ((const struct candidate *)a)->mtime_ns;
-	int64_t y = ((const struct candidate *)b)->mtime_ns;
+	int64_t x = ((const struct candidate *)a)->ctime_ns;
+	int64_t y = ((const struct candidate *)b)->ctime_ns;
 	return (x > y) - (x < y);
 }
 
@@ -151,24 +151,19 @@ pick_dead(int dir, struct candidate *all, size_t n, uint64_t *bytes, bool spare)
 	return n_dead;
 }
 
-/* How much may lie there: 64 MiB, or an eighth of a small /dev/shm. */
+/* An eighth of /dev/shm. */
 static uint64_t
-most_bytes(int dir)
+share_of(int dir)
 {
 	struct statvfs fs;
-	if (fstatvfs(dir, &fs) < 0)
-		return DEAD_BYTES_MAX;
-	uint64_t share = (uint64_t)fs.f_blocks * fs.f_frsize / 8;
-	return share < DEAD_BYTES_MAX ? share : DEAD_BYTES_MAX;
+	return fstatvfs(dir, &fs) == 0 ? (uint64_t)fs.f_blocks * fs.f_frsize / 8 : DEAD_BYTES_MAX;
 }
 
 static void
-remove_oldest(int dir, struct candidate *all, size_t n, uint64_t total, uint64_t most,
+remove_oldest(int dir, struct candidate *all, size_t n, uint64_t most, bool spare,
 	      struct housekeeping *done)
 {
-	struct statvfs fs;
 	uint64_t bytes;
-	bool spare = fstatvfs(dir, &fs) == 0 && total < (uint64_t)fs.f_blocks * fs.f_frsize / 8;
 	uint64_t per_look = n > LOOK_AT ? (n + LOOK_AT - 1) / LOOK_AT : 1;
 	n = pick_dead(dir, all, n, &bytes, spare);
 	qsort(all, n, sizeof *all, older);
@@ -201,9 +196,10 @@ housekeeping_remove_dead(struct housekeeping *done)
 		if (look_at(dirfd(dir), entry->d_name, &all[n]))
 			total += all[n++].bytes;
 	}
-	uint64_t most = most_bytes(dirfd(dir));
+	uint64_t share = share_of(dirfd(dir));
+	uint64_t most = share < DEAD_BYTES_MAX ? share : DEAD_BYTES_MAX;
 	if (total > most)
-		remove_oldest(dirfd(dir), all, n, total, most, done);
+		remove_oldest(dirfd(dir), all, n, most, total < share, done);
 	free(all);
 	closedir(dir);
 }

@@ -17,6 +17,9 @@
 #if PY_VERSION_HEX < 0x03080000 || PY_VERSION_HEX >= 0x03100000
 #error "pyauditd knows CPython 3.8 to 3.15"
 #endif
+#ifdef Py_GIL_DISABLED
+#error "pyauditd knows no free-threaded builds: one lane has one producer, and the GIL is its lock"
+#endif
 
 /* Frames are structs of the interpreter; a frame object is made only when asked for. */
 #define PY_HAS_INTERPRETER_FRAMES (PY_VERSION_HEX >= 0x030b0000)

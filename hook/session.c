@@ -74,14 +74,30 @@ session_open_own(int flags)
 	return -ESTALE;
 }
 
+/* Where in the object an address of one of our mappings lies; -1: nowhere. */
+static off_t
+offset_of(uintptr_t address)
+{
+	uintptr_t base = (uintptr_t)session.base;
+	if (address >= base && address - base < session.at.mapped_bytes)
+		return (off_t)(address - base);
+	for (uint32_t i = 1; i < SEGMENT_LANES; i++) {
+		base = (uintptr_t)session.producers[i].base;
+		if (base != 0 && address >= base && address - base < session.at.other_bytes)
+			return (off_t)(segment_lane_offset(&session.at, i) + (address - base));
+	}
+	return -1;
+}
+
 /* The way before Linux 5.14. */
 static int
-reserve_by_name(uint64_t offset, uint64_t bytes)
+reserve_by_name(uintptr_t first, uint64_t bytes)
 {
-	int fd = session_open_own(O_RDWR);
+	off_t offset = offset_of(first);
+	int fd = offset >= 0 ? session_open_own(O_RDWR) : -EINVAL;
 	if (fd < 0)
 		return fd;
-	int err = posix_fallocate(fd, (off_t)offset, (off_t)bytes);
+	int err = posix_fallocate(fd, offset, (off_t)bytes);
 	close(fd);
 	return -err;
 }
@@ -98,10 +114,7 @@ session_reserve(void *from, uint64_t bytes)
 	}
 	/* EFAULT where a store would have been a SIGBUS. */
 	if (madvise((void *)first, n, MADV_POPULATE_WRITE) < 0)
-		err = errno == EINVAL && first >= (uintptr_t)session.base &&
-				      first < (uintptr_t)session.base + session.at.mapped_bytes
-			      ? reserve_by_name(first - (uintptr_t)session.base, n)
-			      : -errno;
+		err = errno == EINVAL ? reserve_by_name(first, n) : -errno;
 	errno = saved;
 	return err;
 }
@@ -274,7 +287,7 @@ adopt(const struct segment_header *header)
 	previous.pid = header->pid;
 	previous.nonce = header->nonce;
 	previous.start_time = header->start_time;
-	__atomic_thread_fence(__ATOMIC_RELEASE);
+	fence_release();
 	store_release(&session.header->ready, 1);
 }
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * This process's segment: made at the first event, left behind at fork, given up at exit.
+ * This process's segment: made by start(), in a fork child at its first event, left behind at fork, given up at exit.
  *
  * `session` lies in pages that the kernel wipes in a fork child (MADV_WIPEONFORK), and the
  * segment's mapping is not inherited at all (MADV_DONTFORK). So a child finds "not set up",
@@ -32,7 +32,7 @@ struct producer {
 	uint64_t tstate_id;
 	const char *thread;      /* up to 3.11: which OS thread */
 	bool busy;               /* in the middle of an event */
-	bool mapped;
+	uint8_t *base;           /* of its mapping; NULL for lane 0, which lies in session.base */
 	bool left;               /* its thread ended; the state in shared memory is for readers */
 	uint32_t index;
 };
@@ -134,7 +134,7 @@ bool session_reader_alive(void);
 /* An event that reaches no lane. */
 void session_lost(enum lost_reason reason);
 
-/* A short lock: a few hundred nanoseconds of work inside, nothing that blocks. */
+/* A short lock, off the path of an event: inside, memory may be mapped. Who waits yields. */
 void session_lock(void);
 void session_unlock(void);
 

@@ -37,10 +37,10 @@ int sites_init(const char *stdlib);
 /* The interpreter ends, and with it the index; another Py_Initialize may follow. */
 void sites_fini(void);
 
-/* `frames`: how many the user wants; 0 only tells whether importlib is at work. */
+/* `frames`: how many the user wants; with 0 nothing is looked at: ask sites_importlib(). */
 void sites_find(PyThreadState *tstate, bool main_interpreter, uint32_t frames, struct sites *out);
 
-/* Is importlib at work? The same question alone. */
+/* Is importlib at work? */
 bool sites_importlib(PyThreadState *tstate, bool main_interpreter);
 
 #endif

@@ -4,8 +4,8 @@
 #define HOOK_SOURCE_AUDIT_H
 
 /*
- * Install the audit hook, once per interpreter run (it cannot be removed). 0, -EPERM when
- * another hook refused it, -ENOMEM. With the GIL.
+ * Install the audit hook, once per interpreter run (it cannot be removed). 0, or -EPERM:
+ * another hook refused it (or there is no memory: CPython tells no difference). With the GIL.
  */
 int source_audit_start(void);
 

@@ -41,15 +41,17 @@ map_lane(struct producer *producer)
 		    (off_t)segment_lane_offset(&session.at, producer->index));
 	if (base == MAP_FAILED)
 		goto out;
+	producer->base = base;
 	if (madvise(base, bytes, MADV_DONTFORK) < 0 || session_reserve(base, SEGMENT_PAGE) < 0 ||
 	    session_reserve((uint8_t *)base + session.at.counters, SEGMENT_PAGE) < 0) {
 		munmap(base, bytes);
+		producer->base = NULL;
 		goto out;
 	}
 	madvise(base, bytes, MADV_DONTDUMP);
 	lane_attach(producer, base, SEGMENT_OTHER_SLOTS, 0);
 	producer->n_counters = SEGMENT_PAGE / 8;
-	producer->mapped = ok = true;
+	ok = true;
 out:
 	close(fd);
 	return ok;

@@ -9,7 +9,7 @@
 
 #include "session.h"
 
-/* The calling thread's; NULL: none is left, and that is counted as no_lane. */
+/* The calling thread's; NULL: all are taken, or it could not be mapped: counted as no_lane. */
 struct producer *thread_lane_get(void);
 
 #endif

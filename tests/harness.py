@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: MIT
 """Run a program under auditd-collect and read what came out.
 
-Every run is checked for what holds of any stream: each line is UTF-8, JSON and valid by
-doc/schema.json; sequence numbers rise, and each gap is a loss that is told at its place; the
-account of DESIGN section 8 adds up. What a test then looks at is in the Run.
+Every run is checked for what holds of any stream: each line is UTF-8 and JSON, and the
+first of each kind are valid by doc/schema.json; sequence numbers rise, and each gap is a loss that
+is told at its place; the account (`stats` in doc/schema.md) adds up. What a test then looks at is in the Run.
 """
 import ast
 import collections

@@ -123,11 +123,14 @@ def test_grandchild_that_outlives_everybody(python, tmp_path):
     run = trace(python, tmp_path, "children.py", "orphan")
     assert said(run)[0] == "parent"
     assert said(run)[1:] in (["orphan"], []), "followed or not, but nothing else"
-    if not said(run)[1:]:  # its first event came when we had gone: it leaves its segment
-        time.sleep(0.7)
-        for name in set(os.listdir("/dev/shm")) - before:
-            if name.startswith("pyauditd.") and not os.path.exists("/proc/" + name.split(".")[2]):
-                os.unlink("/dev/shm/" + name)
+    # With a first event later than that it leaves its segment to nobody: wait for it.
+    deadline = time.monotonic() + (0 if said(run)[1:] else 5)
+    while time.monotonic() < deadline:
+        new = [n for n in set(os.listdir("/dev/shm")) - before if n.startswith("pyauditd.")]
+        if new and not any(os.path.exists("/proc/" + name.split(".")[2]) for name in new):
+            [os.unlink("/dev/shm/" + name) for name in new]
+            break
+        time.sleep(0.05)
 
 
 # Ends

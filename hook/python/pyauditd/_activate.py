@@ -4,7 +4,7 @@
     PYAUDITD            0 never, 1 trace; unset or empty: as the caller's `unset` says
     PYAUDITD_EVENTS     as the arguments of pyauditd.start()
     PYAUDITD_STACK
-    PYAUDITD_RING       bytes; 64k and 4m are understood too
+    PYAUDITD_RING       bytes; 256k, 4m and 1g are understood too
     PYAUDITD_MODE
     PYAUDITD_REVEAL     EVENT.ARG[,...]: secret arguments to show
     PYAUDITD_KEEP       1: the shared memory stays when the program has ended
@@ -67,7 +67,7 @@ def read_settings(env):
 
 
 def parse_bytes(text):
-    shift = {"k": 10, "m": 20}.get(text[-1].lower(), 0)
+    shift = {"k": 10, "m": 20, "g": 30}.get(text[-1].lower(), 0)
     return int(text[:-1] if shift else text) << shift
 
 
