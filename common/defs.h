@@ -21,7 +21,8 @@
 	X(EVENT, 1)   /* the name */ \
 	X(CODE, 2)    /* u32 first line, then module, file, qualified name, each NUL-terminated */ \
 	X(SITE, 3)    /* u32 code id, u32 line: a call site */ \
-	X(PROCESS, 4) /* exe, cwd, then argv, each NUL-terminated; id 0 */
+	X(PROCESS, 4) /* exe, cwd, then argv, each NUL-terminated; id 0 */ \
+	X(CFUNC, 5)   /* a C function, as CODE has it: line 0, module, no file, "type.name" */
 
 enum def_kind {
 #define X(name, value) DEF_##name = value,

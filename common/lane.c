@@ -16,6 +16,7 @@ lane_init(struct lane *lane, struct lane_shared *shared, struct slot *slots, uin
 		.n_slots = n_slots,
 		.head = load_relaxed(&shared->head),
 		.seq = load_relaxed(&shared->seq),
+		.calls = load_relaxed(&shared->calls),
 		.reserved = reserved,
 		.mode = mode,
 		.ops = ops,
@@ -142,6 +143,46 @@ lane_drop(struct lane *lane, enum lost_reason reason)
 	store_release(dropped, load_relaxed(dropped) + 1); /* (J) */
 }
 
+void
+lane_call_close(struct lane *lane)
+{
+	if (lane->call_end == NULL)
+		return;
+	uint64_t n = CALLS_PER_SLOT - (uint64_t)(lane->call_end - lane->call_at);
+	lane->call_at = lane->call_end = NULL;
+	lane->seq += n;
+	lane->calls += n;
+	store_relaxed(&lane->shared->calls, lane->calls);
+	store_relaxed(&lane->shared->seq, lane->seq);
+}
+
+bool
+lane_call_open(struct lane *lane, uint64_t word, uint64_t ticks, uint32_t thread, uint32_t depth)
+{
+	lane_call_close(lane);
+	if (lane_at_limit(lane, lane->head) && !lane_refill(lane, lane->head)) {
+		store_relaxed(&lane->shared->calls, ++lane->calls);
+		lane_drop(lane, lane_full_reason(lane));
+		return false;
+	}
+	if (lane->mode == LANE_OVERWRITE)
+		lane_publish_intent(lane, lane->head);
+	lane_fetch_ahead(lane, lane->head);
+	struct slot *slot = lane_slot(lane, lane->head);
+	slot->w[0] = record_w0(1, 1, RECORD_CALLS, lane->seq);
+	slot->w[1] = ticks;
+	slot->w[2] = (uint64_t)thread << 32 | depth;
+	slot->w[3] = word;
+	for (unsigned i = 4; i < 8; i++)
+		store_relaxed(&slot->w[i], 0);
+	lane->call_at = &slot->w[4];
+	lane->call_end = &slot->w[8];
+	lane->call_base = ticks;
+	lane->head++;
+	store_release(&lane->shared->head, lane->head); /* (A) */
+	return true;
+}
+
 bool
 lane_next_slot(struct lane_writer *w)
 {
@@ -252,6 +293,17 @@ void
 lane_reader_unread(struct lane_reader *reader, uint64_t n)
 {
 	reader->position -= n;
+}
+
+unsigned
+lane_reader_open_slot(const struct lane_reader *reader, uint64_t position,
+		      uint64_t words[CALLS_PER_SLOT])
+{
+	const struct slot *slot = &reader->slots[position & (reader->n_slots - 1)];
+	unsigned n = 0;
+	while (n < CALLS_PER_SLOT && (words[n] = load_acquire(&slot->w[3 + n])) != 0) /* (L) */
+		n++;
+	return reader->overwrite && count_overwritten(reader, position, 1) > 0 ? 0 : n;
 }
 
 void

@@ -22,6 +22,21 @@
  * dropped is 0 or 1. And who loads `dropped`, acquire, before (C) knows that those which no
  * gap explains were lost behind the last record.
  *
+ * Calls are packed, five to a slot (RECORD_CALLS): the slot is committed as any record, with
+ * its first event, and each further event commits itself.
+ *
+ *  (A) store head, release             (C) load head, acquire
+ *  (K) store a word of slot head-1,    (L) load the words of slot head-1, acquire
+ *      release
+ *
+ * K pairs with L: a word that is not zero is an event, and its definition is there. Only the
+ * slot at head-1 may be open; zero words of earlier ones are final. A slot closes when it is
+ * full, when anything else is written to the lane, when the thread changes, when its 38 bits of
+ * ticks run out, or when an event takes a sequence number without writing a word. The reader
+ * takes what it finds in the open slot, and releases it once it is closed: a reader that comes
+ * after it reads at most five events again. While a slot is open `seq` and `calls` are those
+ * of before it: its words say the rest.
+ *
  * Overwrite mode (the flight recorder) has no B: the hook never looks at tail.
  *
  *  (E) store intent = past the slot     (G) load head, acquire
@@ -96,7 +111,8 @@ struct lane_shared {
 	uint32_t state;   /* enum lane_state */
 	uint32_t thread;  /* tid of the owner; 0: the main interpreter, any thread */
 	uint64_t high_water; /* most slots that were ever unread, as the hook saw it */
-	uint64_t pad0[3];
+	uint64_t calls;   /* how many of the events below seq were calls or returns */
+	uint64_t pad0[2];
 	/* line 1, collector */
 	uint64_t tail;    /* first slot not read */
 	uint64_t waiting; /* not 0: wake the collector when a quarter of the ring is unread */
@@ -127,6 +143,9 @@ struct lane {
 	uint64_t limit;    /* first slot that may not be written without lane_refill() */
 	uint64_t reserved; /* the first so many slots have memory; all, after one lap */
 	uint64_t seq;
+	uint64_t *call_at, *call_end; /* the open slot's next word, and past its last; or NULL */
+	uint64_t call_base;           /* ticks of its first event */
+	uint64_t calls;
 	enum lane_mode mode;
 	bool timed_out;    /* block mode: do not wait again before tail has moved from here: */
 	uint64_t timed_out_tail;
@@ -160,6 +179,16 @@ bool lane_refill(struct lane *lane, uint64_t position);
 
 /* One event that could not be recorded: it takes a sequence number. */
 void lane_drop(struct lane *lane, enum lost_reason reason);
+
+/*
+ * A call or return that does not fit the open slot, or there is none: open one with it.
+ * False: there was no room, it is counted as lost.
+ */
+bool lane_call_open(struct lane *lane, uint64_t word, uint64_t ticks, uint32_t thread,
+		    uint32_t depth);
+
+/* Close the open slot. */
+void lane_call_close(struct lane *lane);
 
 /* Why the last lane_refill() said no. */
 enum lost_reason lane_full_reason(const struct lane *lane);
@@ -207,10 +236,27 @@ lane_publish_intent(struct lane *lane, uint64_t position)
 	fence_release();                                    /* (F) */
 }
 
+/*
+ * Into the open slot, which is the calling thread's: `word` is call_word(). False: there is none,
+ * or it has no room for this event.
+ */
+static inline bool
+lane_call(struct lane *lane, uint64_t word, uint64_t ticks)
+{
+	uint64_t since = ticks - lane->call_base;
+	if (unlikely(lane->call_at == lane->call_end) || unlikely(since >> CALLS_TICK_BITS != 0))
+		return false;
+	store_release(lane->call_at, word | since); /* (K) */
+	lane->call_at++;
+	return true;
+}
+
 /* Begin a record; false: there is no room, the caller drops the event. */
 static inline bool
 lane_begin(struct lane *lane, struct lane_writer *w, unsigned type)
 {
+	if (unlikely(lane->call_end != NULL))
+		lane_call_close(lane);
 	if (unlikely(lane_at_limit(lane, lane->head)) && !lane_refill(lane, lane->head))
 		return false;
 	if (unlikely(lane->mode == LANE_OVERWRITE))
@@ -292,6 +338,13 @@ void lane_reader_init(struct lane_reader *reader, struct lane_shared *shared,
  */
 int64_t lane_reader_copy(struct lane_reader *reader, struct slot *copy, uint64_t max);
 void lane_reader_unread(struct lane_reader *reader, uint64_t n);
+
+/*
+ * The words of a slot that may still be open, into `words`; how many are events; 0 also when it
+ * was overwritten. For the slot at reader->head - 1, as the last copy found it.
+ */
+unsigned lane_reader_open_slot(const struct lane_reader *reader, uint64_t position,
+			       uint64_t words[CALLS_PER_SLOT]);
 
 /* Let the hook reuse everything copied so far. */
 void lane_reader_release(struct lane_reader *reader);

@@ -16,6 +16,7 @@
 #ifndef COMMON_RECORD_H
 #define COMMON_RECORD_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -32,9 +33,8 @@ _Static_assert(sizeof(struct slot) == SLOT_BYTES, "a slot is one cache line");
 /*      type    value  payload */
 #define RECORD_TYPES(X) \
 	X(AUDIT, 1) /* struct audit_head, stack, values (common/value.h); def id: the event */ \
-	X(CALLS, 2) /* five packed call events, see below; "def id" is the depth */ \
-	X(CALL, 3)  /* one call event whose def id does not fit a packed one */ \
-	X(NOTICE, 4) /* what happened to the tracing itself: text; def id: 0 */
+	X(CALLS, 2) /* up to five packed call events, see below; "def id" is the depth */ \
+	X(NOTICE, 4) /* what happened to the tracing itself: two values, what and detail */
 
 enum record_type {
 #define X(name, value) RECORD_##name = value,
@@ -77,11 +77,50 @@ enum {
 };
 
 /*
- * RECORD_CALLS: w3..w7 are events of 8 bytes, kind:4 | def id:22 | ticks since w1:38; zero
- * words are not yet written. Event i has sequence number seq + i.
+ * RECORD_CALLS: w3..w7 are events of 8 bytes, kind:4 | def id:22 | ticks since w1:38, in the
+ * order of time; zero words are not yet written. Event i has the sequence number seq + i. The
+ * "def id" of w2 is how many calls of its thread were open before the first of them.
  */
 #define CALLS_PER_SLOT 5
 #define CALLS_ID_BITS 22
 #define CALLS_TICK_BITS 38
+
+/*      what happened       value  line's type, `kind`, `how` in the stream */
+#define CALL_EVENTS(X) \
+	X(PY_START, 1, "call", "py", "") \
+	X(PY_RESUME, 2, "call", "resume", "") /* of a generator or coroutine */ \
+	X(C_CALL, 3, "call", "c", "") \
+	X(PY_RETURN, 8, "return", "py", "return") \
+	X(PY_YIELD, 9, "return", "py", "yield") \
+	X(PY_UNWIND, 10, "return", "py", "unwind") \
+	X(C_RETURN, 11, "return", "c", "c_return") \
+	X(C_RAISE, 12, "return", "c", "c_exception")
+
+enum call_event {
+#define X(name, value, type, kind, how) CALL_##name = value,
+	CALL_EVENTS(X)
+#undef X
+};
+
+/* What is added to the ticks to make a word. */
+static inline uint64_t
+call_word(enum call_event what, uint32_t id)
+{
+	return (uint64_t)what << (CALLS_ID_BITS + CALLS_TICK_BITS) |
+	       (uint64_t)id << CALLS_TICK_BITS;
+}
+static inline unsigned call_what(uint64_t word) { return (unsigned)(word >> 60); }
+static inline uint32_t
+call_id(uint64_t word)
+{
+	return (uint32_t)(word >> CALLS_TICK_BITS) & ((1u << CALLS_ID_BITS) - 1);
+}
+static inline uint64_t
+call_ticks(uint64_t word)
+{
+	return word & ((1ULL << CALLS_TICK_BITS) - 1);
+}
+/* Of an event or of its number: it ends a call. */
+static inline bool call_ends(unsigned what) { return (what & 8) != 0; }
 
 #endif

@@ -27,6 +27,11 @@ segment_layout(const struct segment_header *header)
 	at.other_bytes = at.slots + (uint64_t)header->other_slots * SLOT_BYTES;
 	at.mapped_bytes = at.lanes + at.lane0_bytes;
 	at.total_bytes = at.mapped_bytes + (uint64_t)(header->n_lanes - 1) * at.other_bytes;
+	at.call_stats = 0;
+	if (segment_knows_calls(header)) {
+		at.call_stats = at.total_bytes;
+		at.total_bytes += pages((uint64_t)header->n_ids * sizeof(struct call_stats));
+	}
 	return at;
 }
 

@@ -10,6 +10,7 @@
  *	lane 0..n-1     struct lane_shared        both      (common/lane.h)
  *	                counters, u64 per id      hook      events at level count or record
  *	                slots                     hook
+ *	call stats      struct call_stats per id  hook      functions at level count or stats
  *
  * It has its final size from the start, and is sparse: memory exists only where the hook
  * made sure of it (posix_fallocate, MADV_POPULATE_WRITE), for a store into a page that
@@ -31,12 +32,13 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "call_rules.h"
 #include "lane.h"
 #include "levels.h"
 
 #define SEGMENT_MAGIC 0x3144544944555950ULL /* "PYUDITD1" */
 #define SEGMENT_ABI_MAJOR 1
-#define SEGMENT_ABI_MINOR 2 /* 2: knows LEVEL_ASK */
+#define SEGMENT_ABI_MINOR 3 /* 2: knows LEVEL_ASK; 3: calls, and where they are summed up */
 #define SEGMENT_ABI_OLDEST 1
 
 #define SEGMENT_PREFIX "pyauditd."
@@ -45,6 +47,7 @@
 #define SEGMENT_PAGE 4096
 
 #define SEGMENT_IDS (1u << 18) /* definition ids, 0 excluded */
+_Static_assert(SEGMENT_IDS <= 1u << CALLS_ID_BITS, "an id fits a packed call event");
 #define SEGMENT_LANES 256
 #define SEGMENT_DEFS_BYTES (16u << 20)
 #define SEGMENT_OTHER_SLOTS (256u * 1024 / SLOT_BYTES)
@@ -70,6 +73,18 @@ enum segment_flags {
 	SEGMENT_KEEP = 2,         /* the hook leaves it in place at exit */
 	SEGMENT_LAUNCHED = 4,     /* a collector started this program and will read it */
 };
+
+/*
+ * What is summed up for a function, by definition id. One writer at a time: the holder of the
+ * GIL. Each word is whole, and they may be of different moments. At level count only `calls`.
+ */
+struct call_stats {
+	uint64_t calls;     /* that began, resumptions of generators included */
+	uint64_t primitive; /* of them, those that did not come from the function itself */
+	uint64_t own_ticks; /* of those that ended: without the functions that it called */
+	uint64_t cum_ticks; /* with them; of recursive calls the outermost alone */
+};
+_Static_assert(sizeof(struct call_stats) == 32, "part of the format");
 
 struct segment_header {
 	uint64_t magic;
@@ -106,6 +121,10 @@ struct segment_header {
 	uint64_t lanes_used;     /* lanes [0, lanes_used) have been taken at least once */
 	/* dead segments that were removed to make room for this one, and their unread events */
 	uint64_t removed_segments, removed_events;
+	/* ABI 1.3 */
+	struct call_settings calls; /* own settings */
+	uint32_t calls_backend;  /* in force: enum call_backend; 0: calls are not traced */
+	uint32_t calls_level;    /* in force: enum call_level */
 };
 _Static_assert(sizeof(struct segment_header) <= SEGMENT_PAGE, "the header is one page");
 _Static_assert(offsetof(struct segment_header, events) == 160, "part of the format");
@@ -125,6 +144,7 @@ struct segment_control {
 	char events[LEVELS_TEXT_BYTES];
 	char reveal[512];
 	uint64_t told_lost[N_LOST_REASONS]; /* of the header's `lost`, what was told so far */
+	struct call_settings calls;
 };
 _Static_assert(offsetof(struct segment_control, told_lost) == 1568, "part of the format");
 _Static_assert(sizeof(struct segment_control) <= SEGMENT_PAGE, "the control region is one page");
@@ -132,6 +152,7 @@ _Static_assert(sizeof(struct segment_control) <= SEGMENT_PAGE, "the control regi
 /* Where things are; computed, never read from shared memory. All in bytes. */
 struct segment_layout {
 	uint64_t control, levels, defs, lanes;
+	uint64_t call_stats;           /* 0: an older ABI has none */
 	uint64_t counters, slots;      /* from the start of a lane */
 	uint64_t lane0_bytes, other_bytes;
 	uint64_t mapped_bytes;         /* everything up to the end of lane 0 */
@@ -140,6 +161,13 @@ struct segment_layout {
 
 /* From the geometry fields, which must have passed segment_check(). */
 struct segment_layout segment_layout(const struct segment_header *header);
+
+/* Does this header say what calls it wants, and have a place for their sums? */
+static inline bool
+segment_knows_calls(const struct segment_header *header)
+{
+	return header->abi_major > 1 || header->abi_minor >= 3;
+}
 
 /* Start of a lane in the object. */
 uint64_t segment_lane_offset(const struct segment_layout *layout, uint32_t lane);

@@ -137,6 +137,7 @@ START_TEST(whatever_is_accepted_lies_within_the_object)
 		NEED(at.counters >= sizeof(struct lane_shared));
 		NEED(at.slots >= at.counters + 8 * (uint64_t)header.n_ids);
 		NEED(segment_lane_offset(&at, 0) == at.lanes);
+		NEED(at.total_bytes >= at.call_stats + sizeof(struct call_stats) * header.n_ids);
 		for (uint32_t lane = 0; lane < header.n_lanes; lane++) {
 			uint64_t begin = segment_lane_offset(&at, lane);
 			uint64_t slots = lane == 0 ? header.lane0_slots : header.other_slots;
@@ -144,7 +145,7 @@ START_TEST(whatever_is_accepted_lies_within_the_object)
 			NEED(begin % SEGMENT_PAGE == 0);
 			NEED(end <= at.total_bytes);
 			NEED(lane + 1 == header.n_lanes
-				     ? end == at.total_bytes
+				     ? end == at.call_stats
 				     : end == segment_lane_offset(&at, lane + 1));
 			if (lane > 3 && lane + 3 < header.n_lanes)
 				lane += header.n_lanes / 20;
