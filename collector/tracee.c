@@ -211,7 +211,9 @@ begin_reading(struct tracee *tracee, tracee_event_fn fn, void *context)
 static void
 tell_lost(struct tracee *tracee, uint64_t now_ns)
 {
-	for (unsigned i = 0; i < HOOK_LOST_REASONS; i++) {
+	for (unsigned i = 0; i < N_LOST_REASONS; i++) {
+		if (!LOST_IS_HOOKS(i))
+			continue;
 		uint64_t n = load_relaxed(&tracee->segment.shared->lost[i]) - tracee->lost[i];
 		if ((int64_t)n <= 0)
 			continue;

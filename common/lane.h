@@ -79,7 +79,8 @@ enum lane_mode {
 	X(NO_LANE, 5, "no_lane")       /* every lane is taken by another thread, or none could be mapped */ \
 	X(OVERWRITTEN, 6, "overwritten") /* counted by the reader, in overwrite mode */ \
 	X(KILLED, 7, "killed")         /* the program ended in the middle of it */ \
-	X(DAMAGED, 8, "damaged")       /* the reader found something that is no record */
+	X(DAMAGED, 8, "damaged")       /* the reader found something that is no record */ \
+	X(TOO_DEEP, 9, "too_deep")     /* calls beyond a bound of the C stack: one each time */
 
 enum lost_reason {
 #define X(name, value, text) LOST_##name = value,
@@ -87,7 +88,8 @@ enum lost_reason {
 #undef X
 	N_LOST_REASONS = 16 /* room in the format */
 };
-#define HOOK_LOST_REASONS 6 /* the hook counts these; the rest is the reader's */
+/* The hook counts these where no lane has them; the rest is the reader's. */
+#define LOST_IS_HOOKS(reason) ((reason) <= LOST_NO_LANE || (reason) == LOST_TOO_DEEP)
 #define LANE_DROP_REASONS 4 /* a lane drops for the first three; one is room */
 
 /*

@@ -5,99 +5,71 @@
 #include <string.h>
 
 #include "args.h"
+#include "content_id.h"
 #include "define.h"
 #include "dict_scan.h"
 #include "session.h"
 
-#define TEXT_BYTES 1024 /* of a file name or a qualified name */
+static Py_ssize_t extra_index = -1;
+static code_info_forget_fn forget_site, forget_call;
 
-/* Ids by a 64-bit hash of what they mean. Open addressing, doubled when half full. */
-struct id_table {
-	struct id_entry {
-		uint64_t hash;
-		uint32_t id;
-	} *entries;
-	uint32_t size, used;
-};
-static struct id_table ids;
-/* Set while `ids` is changed: a fork in another thread could copy it half-way. */
-static bool ids_busy;
-static uint64_t ids_generation;
-
-static char stdlib[TEXT_BYTES];
+static char stdlib[CODE_TEXT_BYTES];
 static size_t stdlib_len;
 
-/* Two words at a time; good enough where an attacker gains only a wrong line number. */
-static uint64_t
-hash_bytes(uint64_t hash, const void *bytes, size_t n)
+void
+code_info_on_end(code_info_forget_fn sites, code_info_forget_fn calls)
 {
-	const uint8_t *at = bytes;
-	while (n > 0) {
-		uint64_t word = 0;
-		size_t part = n < 8 ? n : 8;
-		memcpy(&word, at, part);
-		hash = (hash ^ word) * 0x9e3779b97f4a7c15u;
-		hash ^= hash >> 29;
-		at += part;
-		n -= part;
-	}
-	return hash * 0xbf58476d1ce4e5b9u ^ hash >> 32;
+	if (sites != NULL)
+		forget_site = sites;
+	if (calls != NULL)
+		forget_call = calls;
 }
 
-static uint64_t
-hash_str(uint64_t hash, PyObject *str)
+/* A code object dies: nothing may be found under its address any more. */
+static void
+forget(void *value)
 {
-	if (str == NULL || !PyUnicode_Check(str) || !py_str_ready(str))
-		return hash + 1;
-	return hash_bytes(hash, PyUnicode_DATA(str),
-			  (size_t)PyUnicode_GET_LENGTH(str) * PyUnicode_KIND(str));
+	struct code_info *info = value;
+	if (info->site_cached != 0 && forget_site != NULL)
+		forget_site(info);
+	if (info->call_cached != 0 && forget_call != NULL)
+		forget_call(info);
+	free(info);
 }
 
-static bool
-ids_grow(void)
+int
+code_info_init(const char *folder)
 {
-	uint32_t size = ids.size ? 2 * ids.size : 1024;
-	struct id_entry *entries = calloc(size, sizeof *entries);
-	if (entries == NULL)
-		return false;
-	for (uint32_t i = 0; i < ids.size; i++) {
-		uint64_t at = ids.entries[i].hash;
-		if (ids.entries[i].id == 0)
-			continue;
-		while (entries[at % size].id != 0)
-			at++;
-		entries[at % size] = ids.entries[i];
-	}
-	free(ids.entries);
-	ids.entries = entries;
-	ids.size = size;
-	return true;
+	stdlib_len = strlen(folder);
+	if (stdlib_len >= sizeof stdlib)
+		stdlib_len = 0;
+	memcpy(stdlib, folder, stdlib_len);
+	stdlib[stdlib_len] = '\0';
+	if (extra_index < 0)
+		extra_index = py_code_extra_index(forget);
+	return extra_index < 0 ? -1 : 0;
 }
 
-/* The id of a meaning; a new one when it is new; 0: no room. With the lock held. */
-static uint32_t
-id_of(uint64_t hash)
+void
+code_info_fini(void)
 {
-	if (ids_busy && ids_generation != session.generation)
-		memset(&ids, 0, sizeof ids); /* we are a child of an unlucky fork: leaked */
-	ids_generation = session.generation;
-	ids_busy = true;
-	uint32_t id = 0;
-	if (ids.used * 2 < ids.size || ids_grow()) {
-		uint64_t at = hash;
-		while (ids.entries[at % ids.size].id != 0 &&
-		       ids.entries[at % ids.size].hash != hash)
-			at++;
-		struct id_entry *entry = &ids.entries[at % ids.size];
-		if (entry->id == 0) {
-			entry->hash = hash;
-			entry->id = define_new_id();
-			ids.used += entry->id != 0;
-		}
-		id = entry->id;
-	}
-	ids_busy = false;
-	return id;
+	extra_index = -1;
+}
+
+/* ---- content ---- */
+
+size_t
+code_info_text(PyObject *str, char to[CODE_TEXT_BYTES])
+{
+	size_t len = 0;
+	if (str != NULL && PyUnicode_Check(str) && py_str_ready(str))
+		len = args_utf8(str, to, CODE_TEXT_BYTES - 1);
+	/* Stands NUL-terminated in the definition: an inner NUL would end it early. */
+	for (size_t i = 0; i < len; i++)
+		if (to[i] == '\0')
+			to[i] = '?';
+	to[len] = '\0';
+	return len + 1;
 }
 
 static PyObject *
@@ -107,58 +79,43 @@ module_name(PyObject *globals)
 	return is_dict ? dict_scan(globals, "__name__") : NULL;
 }
 
+void
+code_info_texts(PyCodeObject *code, PyObject *globals, struct code_texts *texts)
+{
+	texts->module_bytes = code_info_text(module_name(globals), texts->module);
+	texts->file_bytes = code_info_text(code->co_filename, texts->file);
+	texts->name_bytes = code_info_text(py_code_qualname(code), texts->name);
+}
+
 static uint64_t
 hash_code(PyCodeObject *code, PyObject *globals)
 {
-	uint64_t hash = hash_str(1, code->co_filename);
-	hash = hash_str(hash, py_code_qualname(code));
-	hash = hash_str(hash, module_name(globals));
-	return hash_bytes(hash, &code->co_firstlineno, sizeof code->co_firstlineno) | 1;
+	uint64_t hash = content_hash_str(1, code->co_filename);
+	hash = content_hash_str(hash, py_code_qualname(code));
+	hash = content_hash_str(hash, module_name(globals));
+	return content_hash(hash, &code->co_firstlineno, sizeof code->co_firstlineno);
 }
 
-static size_t
-text_of(PyObject *str, char to[TEXT_BYTES])
-{
-	size_t len = 0;
-	if (str != NULL && PyUnicode_Check(str) && py_str_ready(str))
-		len = args_utf8(str, to, TEXT_BYTES - 1);
-	/* Stands NUL-terminated in the definition: an inner NUL would end it early. */
-	for (size_t i = 0; i < len; i++)
-		if (to[i] == '\0')
-			to[i] = '?';
-	to[len] = '\0';
-	return len + 1;
-}
-
-static void
+static bool
 define_code(uint32_t id, PyCodeObject *code, PyObject *globals)
 {
-	char module[TEXT_BYTES], file[TEXT_BYTES], name[TEXT_BYTES];
+	struct code_texts texts;
 	uint32_t line = (uint32_t)code->co_firstlineno;
+	code_info_texts(code, globals, &texts);
 	const struct def_part parts[] = {
 		{&line, sizeof line},
-		{module, text_of(module_name(globals), module)},
-		{file, text_of(code->co_filename, file)},
-		{name, text_of(py_code_qualname(code), name)},
+		{texts.module, texts.module_bytes},
+		{texts.file, texts.file_bytes},
+		{texts.name, texts.name_bytes},
 	};
-	define_locked(id, DEF_CODE, parts, 4, LEVEL_COUNT);
-}
-
-void
-code_info_set_stdlib(const char *folder)
-{
-	stdlib_len = strlen(folder);
-	if (stdlib_len >= sizeof stdlib)
-		stdlib_len = 0;
-	memcpy(stdlib, folder, stdlib_len);
-	stdlib[stdlib_len] = '\0';
+	return define_locked(id, DEF_CODE, parts, 4, LEVEL_COUNT);
 }
 
 static enum code_class
 classify(PyCodeObject *code)
 {
-	char file[TEXT_BYTES];
-	text_of(code->co_filename, file);
+	char file[CODE_TEXT_BYTES];
+	code_info_text(code->co_filename, file);
 	if (strncmp(file, "<frozen ", 8) == 0)
 		return strncmp(file + 8, "importlib.", 10) == 0 ||
 				       strncmp(file + 8, "zipimport", 9) == 0
@@ -172,42 +129,42 @@ classify(PyCodeObject *code)
 	return strncmp(below, "/importlib/_bootstrap", 21) == 0 ? CODE_IMPORTLIB : CODE_STDLIB;
 }
 
-struct code_info
-code_info_make(PyCodeObject *code, PyObject *globals)
+/* ---- infos ---- */
+
+struct code_info *
+code_info_of(PyCodeObject *code, bool main_interpreter, struct code_info *spare)
 {
-	struct code_info info = {.class = (uint8_t)classify(code)};
-	uint64_t hash = hash_code(code, globals);
-	session_lock();
-	info.id = id_of(hash);
-	if (info.id != 0 && !define_done(info.id))
-		define_code(info.id, code, globals);
-	session_unlock();
+	void *found = NULL;
+	bool attach = main_interpreter && extra_index >= 0;
+	if (attach && py_code_extra_get((PyObject *)code, extra_index, &found) == 0 &&
+	    found != NULL)
+		return found;
+	*spare = (struct code_info){.class = (uint8_t)classify(code)};
+	struct code_info *info = attach ? malloc(sizeof *info) : NULL;
+	if (info == NULL)
+		return spare;
+	*info = *spare;
+	bool had_error = PyErr_Occurred() != NULL;
+	if (py_code_extra_set((PyObject *)code, extra_index, info) < 0) {
+		if (!had_error)
+			PyErr_Clear();
+		free(info);
+		return spare;
+	}
 	return info;
 }
 
-void
-code_info_define(const struct code_info *info, PyCodeObject *code, PyObject *globals)
+bool
+code_info_define(struct code_info *info, PyCodeObject *code, PyObject *globals)
 {
+	if (define_done(info->id))
+		return true;
+	uint64_t hash = hash_code(code, globals);
 	session_lock();
-	if (info->id != 0 && !define_done(info->id))
-		define_code(info->id, code, globals);
+	if (info->id == 0)
+		info->id = content_id(hash, CONTENT_CODE);
+	bool done = define_done(info->id) ||
+		    (info->id != 0 && define_code(info->id, code, globals));
 	session_unlock();
-}
-
-uint32_t
-code_info_site(const struct code_info *info, PyCodeObject *code, int offset)
-{
-	int line = PyCode_Addr2Line(code, offset);
-	uint32_t meaning[2] = {info->id, line > 0 ? (uint32_t)line : 0};
-	if (info->id == 0 || !define_done(info->id))
-		return 0;
-	session_lock();
-	uint32_t id = id_of((hash_bytes(2, meaning, sizeof meaning) | 1) - 1);
-	if (id != 0 && !define_done(id)) {
-		struct def_part part = {meaning, sizeof meaning};
-		if (!define_locked(id, DEF_SITE, &part, 1, LEVEL_COUNT))
-			id = 0;
-	}
-	session_unlock();
-	return id;
+	return done;
 }

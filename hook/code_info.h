@@ -1,5 +1,12 @@
 /* SPDX-License-Identifier: MIT */
-/* What is known of a code object, and the ids of codes and sites by content. */
+/*
+ * What is known of a code object. A code is a definition by its content (module, file, first
+ * line, qualified name), never by its address, for addresses are reused and classes that are
+ * generated a hundred times are one place in the source.
+ *
+ * Nothing is kept alive. What is known hangs on the code object itself (its co_extra) and goes
+ * with it; so does what other files cache by its address.
+ */
 #ifndef HOOK_CODE_INFO_H
 #define HOOK_CODE_INFO_H
 
@@ -15,20 +22,46 @@ enum code_class {
 };
 
 struct code_info {
-	uint32_t id;        /* definition; 0: no room for it */
+	uint32_t id;        /* definition; 0: none yet, or no room for it */
 	uint8_t class;      /* enum code_class */
-	uint64_t cached;    /* which parts of the site cache may name this code */
+	bool call_wanted;   /* calls of it are traced, by the rules of this version: */
+	uint32_t call_rules;
+	uint64_t site_cached; /* which parts of the cache of sites may name this code */
+	uint64_t call_cached; /* and of the cache of calls */
 };
 
-void code_info_set_stdlib(const char *folder);
+/*
+ * Ask for the co_extra index, with the GIL, in the main interpreter. 0 or -1, then every look is
+ * one at the content, slower. `stdlib` is the folder of the standard library, "" when unknown;
+ * copied.
+ */
+int code_info_init(const char *stdlib);
 
-/* Everything from the code object's content; takes the session's lock. */
-struct code_info code_info_make(PyCodeObject *code, PyObject *globals);
+/* The interpreter ends, and with it the index; another Py_Initialize may follow. */
+void code_info_fini(void);
 
-/* The definition of a line in a code, made when it is new; 0: no room. Takes the lock. */
-uint32_t code_info_site(const struct code_info *info, PyCodeObject *code, int offset);
+/* A code object that was cached somewhere dies: called with its info. For one of each cache. */
+typedef void (*code_info_forget_fn)(const struct code_info *info);
+void code_info_on_end(code_info_forget_fn sites, code_info_forget_fn calls);
 
-/* Define the code again, in a fork child's segment. */
-void code_info_define(const struct code_info *info, PyCodeObject *code, PyObject *globals);
+/*
+ * The info of a code object; made at first sight. What could not be attached to it, always so
+ * outside the main interpreter, is in `spare`.
+ */
+struct code_info *code_info_of(PyCodeObject *code, bool main_interpreter, struct code_info *spare);
+
+/* See to it that it has a definition in the present segment; false: no room. Takes the lock. */
+bool code_info_define(struct code_info *info, PyCodeObject *code, PyObject *globals);
+
+/* The texts of a code as its definition has them, NUL-terminated. */
+#define CODE_TEXT_BYTES 1024
+struct code_texts {
+	char module[CODE_TEXT_BYTES], file[CODE_TEXT_BYTES], name[CODE_TEXT_BYTES];
+	size_t module_bytes, file_bytes, name_bytes; /* with the NUL */
+};
+void code_info_texts(PyCodeObject *code, PyObject *globals, struct code_texts *texts);
+
+/* A str into such a text; its size with the NUL. */
+size_t code_info_text(PyObject *str, char to[CODE_TEXT_BYTES]);
 
 #endif

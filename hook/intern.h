@@ -8,10 +8,10 @@
 
 #include <stdbool.h>
 #include <stdint.h>
-#include <string.h>
 
 #include "barrier.h"
 #include "event_table.h"
+#include "same_text.h"
 
 struct event_name {
 	char *text;                    /* NUL-terminated, readable 8 bytes further */
@@ -39,36 +39,6 @@ void intern_forget(const char *text);
 
 extern struct intern_cache_line intern_cache[INTERN_CACHE];
 
-/*
- * Is `text` this name? Eight bytes at a time where reading past the end of a shorter text
- * cannot leave its page.
- */
-__attribute__((no_sanitize("address"))) static inline bool
-intern_same(const struct event_name *name, const char *text)
-{
-	if (unlikely(((uintptr_t)text & 4095) + name->len + 8 > 4095))
-		return strcmp(name->text, text) == 0;
-	const char *own = name->text;
-	int64_t left = (int64_t)name->len + 1;
-	for (; left >= 8; left -= 8, own += 8, text += 8) {
-		uint64_t a, b;
-		memcpy(&a, own, 8);
-		memcpy(&b, text, 8);
-		if (a != b)
-			return false;
-	}
-	if (left > 0) {
-		uint64_t a, b, mask = ~0ull >> (64 - 8 * left);
-		memcpy(&a, own, 8);
-		memcpy(&b, text, 8);
-#if __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__
-		mask = ~0ull << (64 - 8 * left);
-#endif
-		return ((a ^ b) & mask) == 0;
-	}
-	return true;
-}
-
 static inline struct intern_cache_line *
 intern_line(const char *text)
 {
@@ -88,7 +58,7 @@ intern_cached(const char *text)
 	if (unlikely(load_acquire(&line->address) != text)) /* (A) */
 		return NULL;
 	const struct event_name *name = load_relaxed(&line->name);
-	return likely(intern_same(name, text)) ? name : NULL;
+	return likely(same_text(name->text, name->len, text)) ? name : NULL;
 }
 
 /* For an event without an entry: what CPython's own table says of it, secrets above all. */

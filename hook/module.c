@@ -12,6 +12,9 @@
 #include <string.h>
 
 #include "args.h"
+#include "calls.h"
+#include "code_info.h"
+#include "notice.h"
 #include "session.h"
 #include "settings.h"
 #include "sites.h"
@@ -101,28 +104,107 @@ parse_coverage(const char *text, enum coverage *coverage)
 	return -1;
 }
 
+/* False: nothing; True: everything; a str: what matches. */
+static int
+parse_calls(PyObject *calls, const char **match, uint32_t *level)
+{
+	if (calls == NULL || calls == Py_False) {
+		*level = CALL_LEVEL_OFF;
+		return 0;
+	}
+	if (calls == Py_True)
+		return 0;
+	if (!PyUnicode_Check(calls)) {
+		PyErr_Format(PyExc_TypeError, "calls must be a bool or a str, not %.100s",
+			     Py_TYPE(calls)->tp_name);
+		return -1;
+	}
+	return parse_text(calls, "calls", match);
+}
+
+static int
+copy_list(char to[CALL_RULES_BYTES], const char *text, const char *name)
+{
+	if (strlen(text) >= CALL_RULES_BYTES) {
+		PyErr_Format(PyExc_ValueError, "%s is longer than %d bytes", name,
+			     CALL_RULES_BYTES - 1);
+		return -1;
+	}
+	strcpy(to, text);
+	return 0;
+}
+
+/* What start() was told of calls; NULL for what it was not. */
+struct call_arguments {
+	PyObject *calls, *c_calls, *backend, *level, *files, *max_depth;
+};
+
+static int
+parse_call_settings(const struct call_arguments *arguments, struct call_settings *settings)
+{
+	const char *match = "", *files = "", *backend = "auto", *level = "record";
+	long long max_depth = 0;
+	char why[200] = "";
+	if (parse_text(arguments->backend, "backend", &backend) < 0 ||
+	    parse_text(arguments->level, "calls_level", &level) < 0 ||
+	    parse_text(arguments->files, "calls_file", &files) < 0 ||
+	    parse_integer(arguments->max_depth, "max_depth", &max_depth) < 0)
+		return -1;
+	if (call_backend_parse(backend, &settings->backend) < 0) {
+		PyErr_Format(PyExc_ValueError,
+			     "backend must be auto, profile, monitoring or eval, not '%s'", backend);
+		return -1;
+	}
+	if (call_level_parse(level, &settings->level) < 0 || settings->level == CALL_LEVEL_OFF) {
+		PyErr_Format(PyExc_ValueError,
+			     "calls_level must be record, stats or count, not '%s'", level);
+		return -1;
+	}
+	if (max_depth < 0 || max_depth > UINT32_MAX) {
+		PyErr_Format(PyExc_ValueError, "max_depth must be from 0 (no limit) to %lu, not %lld",
+			     (unsigned long)UINT32_MAX, max_depth);
+		return -1;
+	}
+	settings->max_depth = (uint32_t)max_depth;
+	settings->no_c = arguments->c_calls != NULL && PyObject_IsTrue(arguments->c_calls) == 0;
+	if (PyErr_Occurred() || parse_calls(arguments->calls, &match, &settings->level) < 0 ||
+	    copy_list(settings->match, match, "calls") < 0 ||
+	    copy_list(settings->files, files, "calls_file") < 0)
+		return -1;
+	if (calls_check(settings, why, sizeof why) < 0) {
+		PyErr_SetString(PyExc_ValueError, why);
+		return -1;
+	}
+	return 0;
+}
+
 /* Into `o`; 0, or -1 with a Python exception. */
 static int
 parse_options(PyObject *args, PyObject *kwargs, struct session_options *o, const char **stdlib)
 {
-	static char *names[] = {"events", "stack", "ring_bytes", "mode", "reveal", "coverage",
-				"stdlib", "launch", "keep", "block_ms", NULL};
+	static char *names[] = {"events", "stack", "ring_bytes", "mode", "calls", "c_calls",
+				"backend", "calls_level", "calls_file", "max_depth", "reveal",
+				"coverage", "stdlib", "launch", "keep", "block_ms", NULL};
 	const char *events = "", *mode = "drop", *reveal = "", *coverage = "api", *launch = "";
 	PyObject *events_object = NULL, *mode_object = NULL, *ring_object = NULL;
 	PyObject *stack_object = NULL;
+	struct call_arguments calls = {0};
 	long long ring = SEGMENT_DEFAULT_RING, stack = 1;
 	int keep = 0, block_ms = 100;
 	static struct level_rules checked;
 	char why[200] = "";
 
-	if (!PyArg_ParseTupleAndKeywords(args, kwargs, "|OOOOssssii:start", names,
+	if (!PyArg_ParseTupleAndKeywords(args, kwargs, "|OOOOOOOOOOssssii:start", names,
 					 &events_object, &stack_object, &ring_object, &mode_object,
-					 &reveal, &coverage, stdlib, &launch, &keep, &block_ms))
+					 &calls.calls, &calls.c_calls, &calls.backend, &calls.level,
+					 &calls.files, &calls.max_depth, &reveal, &coverage, stdlib,
+					 &launch, &keep, &block_ms))
 		return -1;
 	if (parse_text(events_object, "events", &events) < 0 ||
 	    parse_integer(stack_object, "stack", &stack) < 0 ||
 	    parse_integer(ring_object, "ring_bytes", &ring) < 0 ||
-	    parse_text(mode_object, "mode", &mode) < 0)
+	    parse_text(mode_object, "mode", &mode) < 0 ||
+	    parse_call_settings(&calls, &o->calls) < 0)
 		return -1;
 	if (parse_mode(mode, &o->mode) < 0 || parse_ring(ring, &o->ring_bytes) < 0 ||
 	    parse_coverage(coverage, &o->coverage) < 0)
@@ -174,6 +256,16 @@ refused(void)
 	return NULL;
 }
 
+/* The last step of start(): the rest is in force by now, and goes on without calls. */
+static PyObject *
+apply_calls(void)
+{
+	const char *why = "";
+	if (calls_apply(&why) < 0)
+		notice("calls", why);
+	Py_RETURN_NONE;
+}
+
 static PyObject *
 restart(const struct session_options *o)
 {
@@ -192,7 +284,7 @@ restart(const struct session_options *o)
 	if (session.settings_version == 0)
 		settings_use_own();
 	session_unlock();
-	Py_RETURN_NONE;
+	return apply_calls();
 }
 
 static PyObject *
@@ -204,7 +296,7 @@ start(PyObject *self, PyObject *args, PyObject *kwargs)
 	if (parse_options(args, kwargs, &o, &stdlib) < 0)
 		return NULL;
 	if (session.state == SESSION_RUNNING || session.state == SESSION_STOPPED) {
-		sites_init(stdlib); /* after Py_Finalize and another Py_Initialize */
+		code_info_init(stdlib); /* after Py_Finalize and another Py_Initialize */
 		int err = source_audit_start();
 		if (err < 0)
 			return refused();
@@ -216,7 +308,8 @@ start(PyObject *self, PyObject *args, PyObject *kwargs)
 	}
 	session_options = o;
 	settings_use_own();
-	sites_init(stdlib);
+	code_info_init(stdlib);
+	sites_init();
 	session.state = SESSION_NONE; /* a failure in the past is no reason not to try again */
 	if (!session_ensure()) {
 		session_options.enabled = false;
@@ -227,7 +320,7 @@ start(PyObject *self, PyObject *args, PyObject *kwargs)
 		session_discard();
 		return refused();
 	}
-	Py_RETURN_NONE;
+	return apply_calls();
 }
 
 static PyObject *
@@ -235,6 +328,7 @@ stop(PyObject *self, PyObject *unused)
 {
 	(void)self;
 	(void)unused;
+	calls_stop();
 	session_stop(1);
 	Py_RETURN_NONE;
 }
@@ -243,15 +337,20 @@ stop(PyObject *self, PyObject *unused)
 static void
 account(uint64_t *attempted, uint64_t *counted, uint64_t *recorded, uint64_t lost[N_LOST_REASONS])
 {
-	uint64_t counts = 0, seqs = 0, dropped = 0, outside = 0;
+	uint64_t counts = 0, seqs = 0, audits = 0, calls = 0, dropped = 0, outside = 0;
 	uint32_t lanes = load_acquire(&session.n_lanes);
+	lane_call_close(&session.producers[0].lane); /* or its events were not in yet */
+	for (uint32_t id = 0; id < session.n_call_stats; id++)
+		calls += load_relaxed(&session.call_stats[id].calls);
 	for (unsigned reason = 0; reason < N_LOST_REASONS; reason++) {
 		lost[reason] = load_relaxed(&session.header->lost[reason]);
 		outside += lost[reason];
 	}
 	for (uint32_t i = 0; i < lanes; i++) {
 		const struct producer *producer = &session.producers[i];
-		seqs += load_relaxed(&producer->lane.shared->seq);
+		uint64_t seq = load_relaxed(&producer->lane.shared->seq);
+		seqs += seq;
+		audits += seq - load_relaxed(&producer->lane.shared->calls);
 		for (uint32_t id = 0; id < producer->n_counters; id++)
 			counts += load_relaxed(&producer->counters[id]);
 		for (unsigned reason = 0; reason < N_LOST_REASONS; reason++) {
@@ -260,9 +359,9 @@ account(uint64_t *attempted, uint64_t *counted, uint64_t *recorded, uint64_t los
 			dropped += n;
 		}
 	}
-	*attempted = counts + outside;
-	*counted = counts > seqs ? counts - seqs : 0;
+	*counted = calls + (counts > audits ? counts - audits : 0);
 	*recorded = seqs - dropped;
+	*attempted = *counted + seqs + outside;
 }
 
 static PyObject *
@@ -293,12 +392,16 @@ status(PyObject *self, PyObject *unused)
 	PyObject *reasons = lost_dict(lost);
 	if (reasons == NULL)
 		return NULL;
-	return Py_BuildValue("{s:z,s:s,s:O,s:s,s:n,s:K,s:K,s:K,s:N}", "segment",
+	bool calls = there && session_options.calls_level != CALL_LEVEL_OFF;
+	return Py_BuildValue("{s:z,s:s,s:O,s:s,s:n,s:z,s:z,s:K,s:K,s:K,s:N}", "segment",
 			     there ? session.name : NULL, "coverage",
 			     there ? coverage_name(session_options.coverage) : "none", "running",
 			     session.state == SESSION_RUNNING ? Py_True : Py_False, "mode",
 			     modes[session_options.mode], "ring_bytes",
 			     there ? (Py_ssize_t)session.header->lane0_slots * SLOT_BYTES : 0,
+			     "calls", calls ? call_level_name(session_options.calls_level) : NULL,
+			     "backend",
+			     calls ? call_backend_name(session_options.calls_backend) : NULL,
 			     "attempted", attempted, "counted", counted, "recorded", recorded,
 			     "lost", reasons);
 }

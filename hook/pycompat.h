@@ -26,17 +26,43 @@
 /* "The current thread state" is the GIL holder's, whoever asks; later it is per thread. */
 #define PY_TSTATE_IS_GLOBAL (PY_VERSION_HEX < 0x030c0000)
 #define PY_HAS_QUALNAME (PY_VERSION_HEX >= 0x030b0000)
+#define PY_HAS_MONITORING (PY_VERSION_HEX >= 0x030c0000)
+#define PY_HAS_EVAL_FRAME (PY_VERSION_HEX >= 0x03090000)
+/* sys.setprofile() is a shim over sys.monitoring, which runs for all threads or for none. */
+#define PY_PROFILE_IS_MONITORING PY_HAS_MONITORING
+/* A PY_UNWIND or PY_THROW callback may return DISABLE. */
+#define PY_UNWIND_DISABLES (PY_VERSION_HEX >= 0x030f0000)
 
 #if PY_HAS_INTERPRETER_FRAMES
 #define Py_BUILD_CORE 1
+#undef _PyGC_FINALIZED /* 3.12 has both a macro and a function of it */
 #include <internal/pycore_code.h>
 #include <internal/pycore_frame.h>
 #if PY_VERSION_HEX >= 0x030e0000
+#include <internal/pycore_genobject.h>
 #include <internal/pycore_interpframe.h>
 #endif
+#if PY_VERSION_HEX >= 0x030c0000
+#include <internal/pycore_ceval.h>
+#endif
+#include <internal/pycore_interp.h>
 #undef Py_BUILD_CORE
 #else
+#define Py_BUILD_CORE 1
+#if PY_VERSION_HEX >= 0x03090000
+#include <internal/pycore_interp.h>
+#else
+#include <internal/pycore_pystate.h>
+#endif
+#undef Py_BUILD_CORE
 #include <frameobject.h>
+#endif
+
+/* 3.12 and 3.13 count the C calls of a thread. */
+#if PY_VERSION_HEX >= 0x030d0000
+#define PY_C_RECURSION_MARGIN (Py_C_RECURSION_LIMIT / 4)
+#elif PY_VERSION_HEX >= 0x030c0000
+#define PY_C_RECURSION_MARGIN (C_RECURSION_LIMIT / 4)
 #endif
 
 #define PY_BUILT_MINOR PY_MINOR_VERSION
@@ -215,6 +241,145 @@ py_long_bytes(PyObject *value, unsigned char *bytes, size_t n)
 	return _PyLong_AsByteArray((PyLongObject *)value, bytes, n, 1, 1, 0);
 #else
 	return _PyLong_AsByteArray((PyLongObject *)value, bytes, n, 1, 1);
+#endif
+}
+
+/* ---- threads and what they run ---- */
+
+/* How many thread states this interpreter has had. */
+static inline uint64_t
+py_threads_made(PyInterpreterState *interp)
+{
+#if PY_HAS_INTERPRETER_FRAMES
+	return interp->threads.next_unique_id;
+#else
+	return interp->tstate_next_unique_id;
+#endif
+}
+
+/*
+ * Let `work` run soon, with the GIL, where Python code may run. 0 or -1. Up to 3.11 a thread of
+ * the interpreter cannot be asked for that, only the main one, which may be waiting for long: it
+ * is done here and now, and may do no more than what an audit hook may.
+ */
+static inline int
+py_run_soon(int (*work)(void *))
+{
+#if PY_VERSION_HEX >= 0x030d0000
+	return _PyEval_AddPendingCall(py_main_interpreter(), work, NULL, 0) == 0 ? 0 : -1;
+#elif PY_VERSION_HEX >= 0x030c0000
+	return _PyEval_AddPendingCall(py_main_interpreter(), work, NULL, 0);
+#else
+	return work(NULL);
+#endif
+}
+
+/* The same, but never now. */
+static inline int
+py_run_later(int (*work)(void *))
+{
+#if PY_VERSION_HEX >= 0x030c0000
+	return py_run_soon(work);
+#else
+	return Py_AddPendingCall(work, NULL);
+#endif
+}
+
+/* The profile function of a thread; its first argument is NULL. With the GIL. */
+static inline void
+py_set_profile(PyThreadState *tstate, Py_tracefunc function)
+{
+#if PY_PROFILE_IS_MONITORING
+	if (_PyEval_SetProfile(tstate, function, NULL) < 0)
+		PyErr_Clear();
+#else
+	/* As _PyEval_SetProfile() does it, which 3.8 lacks; ours has no object to be released. */
+	tstate->c_profilefunc = function;
+	tstate->c_profileobj = NULL;
+	bool tracing = function != NULL || tstate->c_tracefunc != NULL;
+#if PY_VERSION_HEX >= 0x030b0000
+	tstate->cframe->use_tracing = tracing ? 255 : 0;
+#elif PY_VERSION_HEX >= 0x030a0000
+	tstate->cframe->use_tracing = tracing;
+#else
+	tstate->use_tracing = tracing;
+#endif
+#endif
+}
+
+/* The interpreter's view of a frame object. */
+static inline py_frame
+py_frame_of(PyFrameObject *object)
+{
+#if PY_HAS_INTERPRETER_FRAMES
+	return object->f_frame;
+#else
+	return object;
+#endif
+}
+
+static inline bool
+py_code_is_generator(PyCodeObject *code)
+{
+	return (code->co_flags & (CO_GENERATOR | CO_COROUTINE | CO_ASYNC_GENERATOR)) != 0;
+}
+
+/* Of a generator's code: the frame is the generator's own, not that of the call that makes it. */
+static inline bool
+py_frame_is_generators(py_frame frame)
+{
+#if PY_HAS_INTERPRETER_FRAMES
+	return frame->owner == FRAME_OWNED_BY_GENERATOR;
+#else
+	return frame->f_gen != NULL;
+#endif
+}
+
+/* Few C calls, one in another, are left to this thread before CPython raises RecursionError. */
+static inline bool
+py_c_recursion_is_low(PyThreadState *tstate)
+{
+#if PY_VERSION_HEX >= 0x030c0000 && PY_VERSION_HEX < 0x030e0000
+	return tstate->c_recursion_remaining < PY_C_RECURSION_MARGIN;
+#else
+	(void)tstate; /* none (to 3.11), or the address of the stack tells (3.14) */
+	return false;
+#endif
+}
+
+/* Of a generator's frame that begins to run: it did so before. */
+static inline bool
+py_frame_resumes(py_frame frame)
+{
+#if PY_HAS_INTERPRETER_FRAMES
+	return _PyInterpreterFrame_LASTI(frame) > py_frame_code(frame)->_co_firsttraceable;
+#else
+	return frame->f_lasti >= 0;
+#endif
+}
+
+#if PY_HAS_INTERPRETER_FRAMES
+static inline PyGenObject *
+py_frame_generator(py_frame frame)
+{
+	return (PyGenObject *)((char *)frame - offsetof(PyGenObject, gi_iframe));
+}
+#endif
+
+/* Of a generator's frame that ceases to run: it will be resumed. */
+static inline bool
+py_frame_yields(py_frame frame)
+{
+#if PY_VERSION_HEX >= 0x030d0000
+	return frame->owner == FRAME_OWNED_BY_GENERATOR &&
+	       FRAME_STATE_SUSPENDED(py_frame_generator(frame)->gi_frame_state);
+#elif PY_HAS_INTERPRETER_FRAMES
+	return frame->owner == FRAME_OWNED_BY_GENERATOR &&
+	       py_frame_generator(frame)->gi_frame_state == FRAME_SUSPENDED;
+#elif PY_VERSION_HEX >= 0x030a0000
+	return frame->f_state == FRAME_SUSPENDED;
+#else
+	return frame->f_stacktop != NULL;
 #endif
 }
 

@@ -81,6 +81,10 @@ offset_of(uintptr_t address)
 	uintptr_t base = (uintptr_t)session.base;
 	if (address >= base && address - base < session.at.mapped_bytes)
 		return (off_t)(address - base);
+	base = (uintptr_t)session.call_stats;
+	if (base != 0 && address >= base &&
+	    address - base < session.at.total_bytes - session.at.call_stats)
+		return (off_t)(session.at.call_stats + (address - base));
 	for (uint32_t i = 1; i < SEGMENT_LANES; i++) {
 		base = (uintptr_t)session.producers[i].base;
 		if (base != 0 && address >= base && address - base < session.at.other_bytes)
@@ -128,6 +132,42 @@ session_reserve_counter(struct producer *producer, uint32_t id)
 		producer->n_counters += SEGMENT_PAGE / 8;
 	}
 	return true;
+}
+
+/* Mapped when it is first needed: few programs do. */
+static bool
+map_call_stats(void)
+{
+	uint64_t bytes = session.at.total_bytes - session.at.call_stats;
+	int fd = session_open_own(O_RDWR);
+	if (fd < 0)
+		return false;
+	void *base = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_NORESERVE, fd,
+			  (off_t)session.at.call_stats);
+	close(fd);
+	if (base == MAP_FAILED)
+		return false;
+	if (madvise(base, bytes, MADV_DONTFORK) < 0) {
+		munmap(base, bytes);
+		return false;
+	}
+	madvise(base, bytes, MADV_DONTDUMP);
+	session.call_stats = base;
+	return true;
+}
+
+bool
+session_reserve_call_stats(uint32_t id)
+{
+	int saved = errno;
+	bool ok = session.call_stats != NULL || map_call_stats();
+	while (ok && session.n_call_stats <= id) {
+		ok = session_reserve(session.call_stats + session.n_call_stats, SEGMENT_PAGE) == 0;
+		if (ok)
+			session.n_call_stats += SEGMENT_PAGE / sizeof(struct call_stats);
+	}
+	errno = saved;
+	return ok;
 }
 
 /* ---- set-up ---- */
@@ -265,6 +305,9 @@ fill_header(struct segment_header *header, uint32_t ring_bytes, uint32_t nonce)
 	proc_self_boot_id(header->boot_id);
 	memcpy(header->events, session_options.events, sizeof header->events);
 	memcpy(header->reveal, session_options.reveal, sizeof header->reveal);
+	header->calls = session_options.calls;
+	header->calls_backend = session_options.calls_backend;
+	header->calls_level = session_options.calls_level;
 }
 
 /* The mapped segment becomes ours: pointers, lane 0, the process's own definition. */
@@ -397,6 +440,8 @@ session_discard(void)
 		return;
 	shm_unlink(session.name);
 	munmap(session.base, session.at.mapped_bytes);
+	if (session.call_stats != NULL)
+		munmap(session.call_stats, session.at.total_bytes - session.at.call_stats);
 	memset(&session, 0, sizeof session);
 	session_options.enabled = false;
 	previous.pid = 0; /* no segment of ours that a child could name */

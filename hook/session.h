@@ -75,6 +75,9 @@ struct session {
 	dev_t dev;               /* of the object: its name may come to mean another */
 	ino_t ino;
 	uint32_t n_lanes;        /* taken at least once; the header's lanes_used is for readers */
+	const void *calls_owner; /* the thread that has the open slot of calls in lane 0 */
+	struct call_stats *call_stats; /* by definition id; NULL: not mapped yet */
+	uint32_t n_call_stats;   /* ids that have memory there */
 	struct producer producers[SEGMENT_LANES]; /* 0: the main interpreter */
 } __attribute__((aligned(WIPED_ALIGN)));
 
@@ -86,6 +89,8 @@ struct session_options {
 	char events[LEVELS_TEXT_BYTES];
 	char reveal[512];
 	uint32_t stack;
+	struct call_settings calls;
+	uint32_t calls_backend, calls_level; /* in force, by whoever wants it */
 	uint32_t ring_bytes;
 	enum lane_mode mode;
 	enum coverage coverage;
@@ -127,6 +132,9 @@ int session_reserve(void *from, uint64_t bytes);
 
 /* Give an id's counter memory in this producer's lane. */
 bool session_reserve_counter(struct producer *producer, uint32_t id);
+
+/* Give an id memory in the table of sums; false: there is none. */
+bool session_reserve_call_stats(uint32_t id);
 
 /* Does a collector read us? Its heartbeat moved within the last seconds. */
 bool session_reader_alive(void);

@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "calls.h"
 #include "intern.h"
 
 static struct level_rules rules;
@@ -40,24 +41,28 @@ settings_secrets(const char *event, const struct event_info *info)
 }
 
 static void
-apply(const char *events, const char *reveal_list, uint32_t stack)
+apply(const char *events, const char *reveal_list, uint32_t stack,
+      const struct call_settings *calls)
 {
 	level_rules_parse(&rules, events, true, NULL, 0);
 	memcpy(reveal, reveal_list, sizeof reveal);
 	session.stack = stack;
 	intern_apply_settings();
+	calls_want(calls);
 }
 
 void
 settings_use_own(void)
 {
-	apply(session_options.events, session_options.reveal, session_options.stack);
+	apply(session_options.events, session_options.reveal, session_options.stack,
+	      &session_options.calls);
 }
 
 void
 settings_refresh(void)
 {
 	static char events[LEVELS_TEXT_BYTES], reveal_list[512]; /* under the lock */
+	static struct call_settings calls;
 	const struct segment_control *control = session.control;
 	session_lock();
 	uint64_t version = load_acquire(&control->version);
@@ -67,16 +72,20 @@ settings_refresh(void)
 	} else if (version % 2 == 0) {
 		memcpy(events, control->events, sizeof events);
 		memcpy(reveal_list, control->reveal, sizeof reveal_list);
+		memcpy(&calls, &control->calls, sizeof calls);
 		uint32_t stack = load_relaxed(&control->stack);
 		fence_acquire();
 		/* Torn: the next event comes back for it. */
 		if (load_relaxed(&control->version) == version) {
 			events[sizeof events - 1] = reveal_list[sizeof reveal_list - 1] = '\0';
+			calls.match[sizeof calls.match - 1] = '\0';
+			calls.files[sizeof calls.files - 1] = '\0';
 			session.settings_version = version;
-			apply(events, reveal_list, stack < 64 ? stack : 64);
+			apply(events, reveal_list, stack < 64 ? stack : 64, &calls);
 		}
 	}
 	session_unlock();
+	calls_settle();
 }
 
 enum level
@@ -97,4 +106,5 @@ settings_check_lease(void)
 	session.settings_version = 0;
 	settings_use_own();
 	session_unlock();
+	calls_settle();
 }

@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 #include "sites.h"
 
-#include <stdlib.h>
 #include <string.h>
 
 #include "barrier.h"
 #include "code_info.h"
+#include "content_id.h"
 #include "define.h"
+#include "session.h"
 
 /* The main interpreter's cache of sites: a code object's address and an instruction. */
 #define CACHE_LINES 1024
@@ -19,57 +20,26 @@ struct cached_site {
 };
 static struct cached_site cache[CACHE_LINES];
 
-static Py_ssize_t extra_index = -1;
-
-/* A code object dies: nothing may be found under its address any more. */
+/* A code object dies. */
 static void
-forget(void *value)
+forget(const struct code_info *info)
 {
-	struct code_info *info = value;
 	for (unsigned part = 0; part < CACHE_PARTS; part++)
-		if (info->cached >> part & 1)
+		if (info->site_cached >> part & 1)
 			memset(&cache[part * (CACHE_LINES / CACHE_PARTS)], 0,
 			       CACHE_LINES / CACHE_PARTS * sizeof cache[0]);
-	free(info);
 }
 
-int
-sites_init(const char *stdlib)
+void
+sites_init(void)
 {
-	code_info_set_stdlib(stdlib);
-	if (extra_index < 0)
-		extra_index = py_code_extra_index(forget);
-	return extra_index < 0 ? -1 : 0;
+	code_info_on_end(forget, NULL);
 }
 
 void
 sites_fini(void)
 {
-	extra_index = -1;
 	memset(cache, 0, sizeof cache);
-}
-
-/* The info that hangs on a code object of the main interpreter; made at first sight. */
-static struct code_info *
-info_of(PyCodeObject *code, PyObject *globals, struct code_info *spare)
-{
-	void *found = NULL;
-	if (extra_index >= 0 && py_code_extra_get((PyObject *)code, extra_index, &found) == 0 &&
-	    found != NULL)
-		return found;
-	*spare = code_info_make(code, globals);
-	struct code_info *info = extra_index >= 0 ? malloc(sizeof *info) : NULL;
-	if (info == NULL)
-		return spare;
-	*info = *spare;
-	bool had_error = PyErr_Occurred() != NULL;
-	if (py_code_extra_set((PyObject *)code, extra_index, info) < 0) {
-		if (!had_error)
-			PyErr_Clear();
-		free(info);
-		return spare;
-	}
-	return info;
 }
 
 static struct cached_site *
@@ -80,31 +50,42 @@ cache_line(PyCodeObject *code, int offset)
 	return &cache[hash >> 20 & (CACHE_LINES - 1)];
 }
 
+/* The definition of a line in a code, made when it is new; 0: no room. Takes the lock. */
+static uint32_t
+define_site(const struct code_info *info, PyCodeObject *code, int offset)
+{
+	int line = PyCode_Addr2Line(code, offset);
+	uint32_t meaning[2] = {info->id, line > 0 ? (uint32_t)line : 0};
+	session_lock();
+	uint32_t id = content_id(content_hash(2, meaning, sizeof meaning), CONTENT_SITE);
+	if (id != 0 && !define_done(id)) {
+		struct def_part part = {meaning, sizeof meaning};
+		if (!define_locked(id, DEF_SITE, &part, 1, LEVEL_COUNT))
+			id = 0;
+	}
+	session_unlock();
+	return id;
+}
+
 /* Look a frame's site up, without the cache's help. */
 static void
 find_site(py_frame frame, bool main_interpreter, struct cached_site *out)
 {
 	PyCodeObject *code = py_frame_code(frame);
-	PyObject *globals = py_frame_globals(frame);
 	int offset = py_frame_offset(frame);
-	struct code_info spare, *info = &spare;
-	if (main_interpreter)
-		info = info_of(code, globals, &spare);
-	else
-		spare = code_info_make(code, globals);
-	if (!define_done(info->id))
-		code_info_define(info, code, globals);
+	struct code_info spare, *info = code_info_of(code, main_interpreter, &spare);
+	bool defined = code_info_define(info, code, py_frame_globals(frame));
 	*out = (struct cached_site){
 		.code = code,
 		.offset = offset,
-		.site = code_info_site(info, code, offset),
+		.site = defined ? define_site(info, code, offset) : 0,
 		.importlib = info->class == CODE_IMPORTLIB,
 		.user = info->class == CODE_USER,
 	};
-	if (main_interpreter && info != &spare && out->site != 0) {
+	if (info != &spare && out->site != 0) {
 		struct cached_site *line = cache_line(code, offset);
 		*line = *out;
-		info->cached |= 1ull << (line - cache) / (CACHE_LINES / CACHE_PARTS);
+		info->site_cached |= 1ull << (line - cache) / (CACHE_LINES / CACHE_PARTS);
 	}
 }
 
@@ -128,13 +109,8 @@ site_of(py_frame frame, bool main_interpreter, struct cached_site *out)
 static bool
 is_user(py_frame frame, bool main_interpreter)
 {
-	PyCodeObject *code = py_frame_code(frame);
 	struct code_info spare;
-	if (!main_interpreter)
-		spare = code_info_make(code, py_frame_globals(frame));
-	else
-		return info_of(code, py_frame_globals(frame), &spare)->class == CODE_USER;
-	return spare.class == CODE_USER;
+	return code_info_of(py_frame_code(frame), main_interpreter, &spare)->class == CODE_USER;
 }
 
 void

@@ -1,12 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Call sites: which function, file and line an event came from. A site is a definition
- * {code id, line}; a code object is a definition by its content (module, file, first line,
- * qualified name), never by its address, for addresses are reused and classes that are
- * generated a hundred times are one place in the source.
- *
- * Nothing is kept alive. What is cached by address hangs on the code object itself (its
- * co_extra) and goes with it.
+ * {code id, line}. A cache by the code's address goes with the code object (code_info.h).
  */
 #ifndef HOOK_SITES_H
 #define HOOK_SITES_H
@@ -27,14 +22,9 @@ struct sites {
 	bool importlib; /* the innermost frame belongs to the import system */
 };
 
-/*
- * Ask for the co_extra index, with the GIL, in the main interpreter. 0 or -1, then the
- * sites are interned at each event, slower. `stdlib` is the folder of the standard library,
- * "" when unknown; copied.
- */
-int sites_init(const char *stdlib);
+void sites_init(void);
 
-/* The interpreter ends, and with it the index; another Py_Initialize may follow. */
+/* The interpreter ends; another Py_Initialize may follow. */
 void sites_fini(void);
 
 /* `frames`: how many the user wants; with 0 nothing is looked at: ask sites_importlib(). */

@@ -16,6 +16,8 @@
 #include <unistd.h>
 
 #include "args.h"
+#include "calls.h"
+#include "code_info.h"
 #include "define.h"
 #include "intern.h"
 #include "pycompat.h"
@@ -45,6 +47,7 @@ change_thread(struct producer *producer, PyThreadState *tstate)
 	}
 	producer->thread = &here;
 #endif
+	lane_call_close(&producer->lane); /* it is the other thread's */
 	producer->tstate = tstate;
 	producer->tstate_id = tstate->id;
 	producer->tid = (uint32_t)syscall(SYS_gettid);
@@ -178,7 +181,9 @@ static void
 the_end(void)
 {
 	installed = false;
+	calls_fini();
 	sites_fini();
+	code_info_fini();
 	session_stop(2);
 }
 

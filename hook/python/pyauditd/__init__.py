@@ -13,8 +13,9 @@ import sys
 __all__ = ["start", "status", "stop"]
 
 
-def start(events="", stack=1, ring_bytes=4 << 20, mode="drop"):
-    """Start tracing this process; while it is traced, change `events` and `stack` alone.
+def start(events="", stack=1, ring_bytes=4 << 20, mode="drop", calls=False, c_calls=True,
+          backend="auto", calls_level="record", calls_file="", max_depth=0):
+    """Start tracing this process; while it is traced, change all but `ring_bytes` and `mode`.
 
     events      what to record, as `auditd-collect --events` has it: names, globs and categories
                 ("open,@net"), changes to the default ("+import,-exec=off"), "all". "" is the
@@ -25,6 +26,17 @@ def start(events="", stack=1, ring_bytes=4 << 20, mode="drop"):
     mode        when the ring is full: "drop" the newest events, "overwrite" the oldest, or
                 "block", which waits a bounded time for a collector.
 
+    calls       trace calls and returns too: True, or only those of Python functions that match a
+                glob, or several ("json.*,Parser.feed"), in module.function, function or module.
+    c_calls     those of C functions, too.
+    backend     "monitoring" (3.12 and later), "profile", "eval" (3.9 and later; no C functions),
+                or "auto": the first of them that there is.
+    calls_level "record" each call and return, "count" the calls of each function, or "stats":
+                count them and sum up their time.
+    calls_file  only functions of these files or folders ("/srv/app,util.py"), or not of those
+                with a minus before them; "stdlib" is the standard library: "-stdlib".
+    max_depth   of calls inside one another, only the outermost so many of each thread; 0: all.
+
     Raises ImportError where there is no hook for this interpreter, TypeError or ValueError for a
     bad setting, OSError (with errno) where there is no shared memory, RuntimeError where another
     audit hook refuses ours, and for another mode or ring than those that it was started with.
@@ -32,7 +44,9 @@ def start(events="", stack=1, ring_bytes=4 << 20, mode="drop"):
     Does nothing at all where the environment says PYAUDITD=0.
     """
     if os.environ.get("PYAUDITD") != "0":
-        _start(_load_hook(), "api", events=events, stack=stack, ring_bytes=ring_bytes, mode=mode)
+        _start(_load_hook(), "api", events=events, stack=stack, ring_bytes=ring_bytes, mode=mode,
+               calls=calls, c_calls=c_calls, backend=backend, calls_level=calls_level,
+               calls_file=calls_file, max_depth=max_depth)
 
 
 def stop():
@@ -54,12 +68,15 @@ def status():
     lost        dict of the others: events by the reason why they were not written
     mode        when the ring is full: "drop", "overwrite" or "block"
     ring_bytes  size of the ring in bytes
+    calls       what becomes of calls: "record", "stats", "count", or None
+    backend     what sees them: "profile", "monitoring", "eval", or None
     """
     try:
         return _load_hook().status()
     except ImportError:
         return {"running": False, "segment": None, "coverage": "none", "attempted": 0,
-                "counted": 0, "recorded": 0, "lost": {}, "mode": "drop", "ring_bytes": 0}
+                "counted": 0, "recorded": 0, "lost": {}, "mode": "drop", "ring_bytes": 0,
+                "calls": None, "backend": None}
 
 
 def _load_hook():

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: MIT
-from typing import Dict, Literal, Optional, TypedDict, type_check_only
+from typing import Dict, Literal, Optional, TypedDict, Union, type_check_only
 
 _Mode = Literal["drop", "overwrite", "block"]
+_CallsLevel = Literal["record", "stats", "count"]
 
 __all__ = ["start", "status", "stop"]
 
@@ -16,7 +17,20 @@ class _Status(TypedDict):
     lost: Dict[str, int]
     mode: _Mode
     ring_bytes: int
+    calls: Optional[_CallsLevel]
+    backend: Optional[Literal["profile", "monitoring", "eval"]]
 
-def start(events: str = "", stack: int = 1, ring_bytes: int = ..., mode: _Mode = "drop") -> None: ...
+def start(
+    events: str = "",
+    stack: int = 1,
+    ring_bytes: int = ...,
+    mode: _Mode = "drop",
+    calls: Union[bool, str] = False,
+    c_calls: bool = True,
+    backend: Literal["auto", "profile", "monitoring", "eval"] = "auto",
+    calls_level: _CallsLevel = "record",
+    calls_file: str = "",
+    max_depth: int = 0,
+) -> None: ...
 def stop() -> None: ...
 def status() -> _Status: ...

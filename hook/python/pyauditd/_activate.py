@@ -6,6 +6,12 @@
     PYAUDITD_STACK
     PYAUDITD_RING       bytes; 256k, 4m and 1g are understood too
     PYAUDITD_MODE
+    PYAUDITD_CALLS      1, or globs: calls and returns, too
+    PYAUDITD_C_CALLS    0: but not those of C functions
+    PYAUDITD_BACKEND
+    PYAUDITD_CALLS_LEVEL
+    PYAUDITD_CALLS_FILE
+    PYAUDITD_MAX_DEPTH
     PYAUDITD_REVEAL     EVENT.ARG[,...]: secret arguments to show
     PYAUDITD_KEEP       1: the shared memory stays when the program has ended
     PYAUDITD_LAUNCH     who started the program (auditd-collect sets it)
@@ -56,6 +62,9 @@ def read_settings(env):
     settings = {}
     for name, key, convert in (("EVENTS", "events", str), ("STACK", "stack", int),
                                ("RING", "ring_bytes", parse_bytes), ("MODE", "mode", str),
+                               ("CALLS", "calls", parse_calls), ("C_CALLS", "c_calls", int),
+                               ("BACKEND", "backend", str), ("CALLS_LEVEL", "calls_level", str),
+                               ("CALLS_FILE", "calls_file", str), ("MAX_DEPTH", "max_depth", int),
                                ("REVEAL", "reveal", str)):
         value = env.get("PYAUDITD_" + name)
         if value:
@@ -69,6 +78,10 @@ def read_settings(env):
 def parse_bytes(text):
     shift = {"k": 10, "m": 20, "g": 30}.get(text[-1].lower(), 0)
     return int(text[:-1] if shift else text) << shift
+
+
+def parse_calls(text):
+    return text != "0" if text in ("0", "1") else text
 
 
 said = set()

@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: MIT */
+#include "call_emit.h"
+
+#include <errno.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "settings.h"
+
+struct call_plan call_plan;
+__thread struct call_thread call_thread __attribute__((tls_model("initial-exec")));
+
+bool
+call_emit_enter(void)
+{
+	struct call_thread *me = &call_thread;
+	int saved = errno;
+	if (load_relaxed(&session.state) != SESSION_RUNNING && !session_ensure())
+		return false;
+	if (settings_changed())
+		settings_refresh();
+	lane_call_close(&session.producers[0].lane); /* it is the other thread's */
+	if (me->generation != session.generation || me->version != call_plan.version) {
+		me->generation = session.generation;
+		me->version = call_plan.version;
+		me->tid = (uint32_t)syscall(SYS_gettid);
+		me->depth = 0;
+		call_times_reset(&me->times);
+	}
+	session.calls_owner = me;
+	errno = saved;
+	return true;
+}
+
+void
+call_emit_open(uint64_t word, uint64_t ticks, uint32_t depth)
+{
+	struct lane *lane = &session.producers[0].lane;
+	if (load_relaxed(&session.state) != SESSION_RUNNING) /* stopped; the back end goes soon */
+		return;
+	if (unlikely(settings_changed()))
+		settings_refresh();
+	if (unlikely(!lane_call_open(lane, word, ticks, call_thread.tid, depth)))
+		settings_check_lease();
+}

@@ -1,0 +1,117 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * From a call or return to what its level wants:
+ *
+ *	count    the function's number of calls + 1
+ *	stats    call_times.h: a shadow of the thread's stack, and sums of times
+ *	record   eight bytes in the open slot of lane 0
+ *
+ * The functions below are made for one level each, at compile time: a back end has a set of
+ * callbacks for each level, and installs the one that is in force.
+ */
+#ifndef HOOK_CALL_EMIT_H
+#define HOOK_CALL_EMIT_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "call_rules.h"
+#include "call_times.h"
+#include "lane.h"
+#include "session.h"
+#include "settings.h"
+
+#define CALL_INLINE static inline __attribute__((always_inline))
+
+/* What is in force; read at each event. */
+struct call_plan {
+	enum call_level level;
+	bool c_calls;
+	bool ends;          /* returns are wanted, too */
+	uint32_t max_depth; /* UINT32_MAX: no limit */
+	uint64_t version;   /* of the plan: another one has other back ends, rules, depths */
+};
+extern struct call_plan call_plan;
+
+/* A thread, as calls see it. */
+struct call_thread {
+	uint64_t generation, version; /* of session and plan that the rest belongs to */
+	uint32_t tid;
+	uint32_t depth;               /* calls that are open */
+	struct call_times times;
+};
+extern __thread struct call_thread call_thread __attribute__((tls_model("initial-exec")));
+
+/* Another thread than at the last event, or a new plan. False: there is nothing to be done. */
+bool call_emit_enter(void);
+
+/* The open slot does not take it. `depth`: calls that were open before it. */
+void call_emit_open(uint64_t word, uint64_t ticks, uint32_t depth);
+
+/* So often at level count: is the collector still there whose settings are in force? */
+#define CALL_COUNT_LOOK 65536
+
+/* The calling thread is the owner of the lane and of all tables. */
+CALL_INLINE bool
+call_emit_here(void)
+{
+	return likely(session.calls_owner == &call_thread) || call_emit_enter();
+}
+
+CALL_INLINE void
+call_emit_record(uint64_t word, uint32_t depth)
+{
+	uint64_t ticks = clock_ticks(session.clock_kind);
+	if (unlikely(!lane_call(&session.producers[0].lane, word, ticks)))
+		call_emit_open(word, ticks, depth);
+}
+
+CALL_INLINE void
+call_emit_count(uint32_t id)
+{
+	if (unlikely(settings_changed()))
+		settings_refresh();
+	if (unlikely(id >= session.n_call_stats) && !session_reserve_call_stats(id)) {
+		session_lost(LOST_NO_MEMORY);
+		return;
+	}
+	uint64_t *calls = &session.call_stats[id].calls, n = load_relaxed(calls) + 1;
+	store_relaxed(calls, n);
+	if (unlikely(n % CALL_COUNT_LOOK == 0))
+		settings_check_lease();
+}
+
+/* `word`: of call_target.h, wanted; `what` begins a call. */
+CALL_INLINE void
+call_begins(enum call_level level, uint64_t word, enum call_event what)
+{
+	if (!call_emit_here())
+		return;
+	uint32_t depth = call_thread.depth++;
+	if (unlikely(depth >= call_plan.max_depth))
+		return;
+	if (level == CALL_LEVEL_RECORD)
+		call_emit_record(word | call_word(what, 0), depth);
+	else if (level == CALL_LEVEL_STATS)
+		call_times_begin(&call_thread.times, call_id(word));
+	else
+		call_emit_count(call_id(word));
+}
+
+/* And one that ends it. One that began before we came finds a depth of 0. */
+CALL_INLINE void
+call_ends_here(enum call_level level, uint64_t word, enum call_event what)
+{
+	if (!call_emit_here())
+		return;
+	uint32_t depth = call_thread.depth;
+	call_thread.depth = depth - (depth > 0);
+	if (unlikely(depth > call_plan.max_depth))
+		return;
+	if (level == CALL_LEVEL_RECORD)
+		call_emit_record(word | call_word(what, 0), depth);
+	else if (level == CALL_LEVEL_STATS)
+		call_times_end(&call_thread.times, call_id(word));
+}
+
+#endif

@@ -1,0 +1,226 @@
+/* SPDX-License-Identifier: MIT */
+#include "call_target.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mman.h>
+
+#include "code_info.h"
+#include "content_id.h"
+#include "define.h"
+#include "dict_scan.h"
+#include "same_text.h"
+
+#define CODE_PARTS 64
+#define CODES_PER_PART (sizeof call_cache.codes / sizeof call_cache.codes[0] / CODE_PARTS)
+
+struct call_cache call_cache;
+static struct call_rules rules;
+static uint32_t rules_version = 1;
+
+/* A code object dies: nothing may be found under its address any more. */
+static void
+forget(const struct code_info *info)
+{
+	for (unsigned part = 0; part < CODE_PARTS; part++)
+		if (info->call_cached >> part & 1)
+			memset(&call_cache.codes[part * CODES_PER_PART], 0,
+			       CODES_PER_PART * sizeof call_cache.codes[0]);
+}
+
+int
+call_target_init(void)
+{
+	if (madvise(&call_cache, sizeof call_cache, MADV_WIPEONFORK) < 0)
+		return -errno;
+	code_info_on_end(NULL, forget);
+	return 0;
+}
+
+void
+call_target_set_rules(const struct call_rules *new_rules)
+{
+	rules = *new_rules;
+	rules_version++;
+	memset(&call_cache, 0, sizeof call_cache);
+}
+
+void
+call_target_fini(void)
+{
+	memset(&call_cache, 0, sizeof call_cache);
+}
+
+/* ---- Python functions ---- */
+
+static bool
+wanted(struct code_info *info, PyCodeObject *code, PyObject *globals)
+{
+	struct code_texts texts;
+	if (rules.n_globs + rules.n_paths == 0)
+		return true;
+	if (info->call_rules != rules_version) {
+		code_info_texts(code, globals, &texts);
+		info->call_wanted = call_rules_apply(&rules, texts.module, texts.name, texts.file,
+						     info->class != CODE_USER);
+		info->call_rules = rules_version;
+	}
+	return info->call_wanted;
+}
+
+uint64_t
+call_target_find_code(PyCodeObject *code, PyObject *globals)
+{
+	struct code_info spare, *info;
+	if (load_relaxed(&session.state) != SESSION_RUNNING && !session_ensure())
+		return CALL_UNWANTED;
+	info = code_info_of(code, true, &spare);
+	uint64_t word = CALL_UNWANTED;
+	if (wanted(info, code, globals))
+		word = code_info_define(info, code, globals) ? call_word(0, info->id) : 0;
+	if (info != &spare && word != 0) {
+		unsigned i = call_target_line(code, 12);
+		call_cache.codes[i].code = code;
+		call_cache.codes[i].word = word;
+		info->call_cached |= 1ull << i / CODES_PER_PART;
+	}
+	return word;
+}
+
+/* ---- C functions ---- */
+
+static bool
+has_method(const PyTypeObject *type, const PyMethodDef *method)
+{
+	for (const PyMethodDef *at = type->tp_methods; at != NULL && at->ml_name != NULL; at++)
+		if (at == method)
+			return true;
+	return false;
+}
+
+/* The class that a bound method comes from; the object may be of one derived from it. */
+static PyTypeObject *
+defining_type(PyTypeObject *type, const PyMethodDef *method)
+{
+	PyObject *mro = type->tp_mro;
+	if (mro == NULL || !PyTuple_CheckExact(mro))
+		return type;
+	for (Py_ssize_t i = 0; i < PyTuple_GET_SIZE(mro); i++) {
+		PyObject *base = PyTuple_GET_ITEM(mro, i);
+		if (PyType_Check(base) && has_method((PyTypeObject *)base, method))
+			return (PyTypeObject *)base;
+	}
+	return type;
+}
+
+static bool
+is_heap_class(const PyTypeObject *type)
+{
+	return (type->tp_flags & Py_TPFLAGS_HEAPTYPE) != 0 && strchr(type->tp_name, '.') == NULL;
+}
+
+/* A type is named "module.Type" in C, and its module stands in its dict if it was made in Python. */
+static void
+type_texts(PyTypeObject *type, const char *name, char *module, char *function)
+{
+	const char *dot = strrchr(type->tp_name, '.');
+	snprintf(function, CODE_TEXT_BYTES, "%s.%s", dot != NULL ? dot + 1 : type->tp_name, name);
+	if (dot != NULL)
+		snprintf(module, CODE_TEXT_BYTES, "%.*s", (int)(dot - type->tp_name), type->tp_name);
+	else if (is_heap_class(type) && type->tp_dict != NULL)
+		code_info_text(dict_scan(type->tp_dict, "__module__"), module);
+	else
+		strcpy(module, "builtins");
+}
+
+static uint32_t
+define(const char *module, const char *function)
+{
+	const uint32_t line = 0;
+	const struct def_part parts[] = {
+		{&line, sizeof line},
+		{module, strlen(module) + 1},
+		{"", 1}, /* no file */
+		{function, strlen(function) + 1},
+	};
+	uint64_t hash = content_hash(3, module, strlen(module));
+	hash = content_hash(hash, function, strlen(function));
+	session_lock();
+	uint32_t id = content_id(hash, CONTENT_CFUNC);
+	if (id != 0 && !define_done(id) && !define_locked(id, DEF_CFUNC, parts, 4, LEVEL_COUNT))
+		id = 0;
+	session_unlock();
+	return id;
+}
+
+/* The line where it belongs; its id is 0 when it is not there. */
+static struct call_cfunc_line *
+find_line(const PyMethodDef *method, const PyTypeObject *type)
+{
+	struct call_cfunc_line *line = &call_cache.cfuncs[call_target_line(method, 10)];
+	if (line->method == method && line->type == type && line->id != 0 &&
+	    same_text(line->name, line->len, method->ml_name))
+		return line;
+	line->id = 0;
+	return line;
+}
+
+static void
+fill_line(struct call_cfunc_line *line, const PyMethodDef *method, const PyTypeObject *type,
+	  uint32_t id)
+{
+	size_t len = strlen(method->ml_name);
+	if (len + 8 >= sizeof line->name)
+		return; /* looked up each time */
+	line->method = method;
+	line->type = type;
+	line->len = (uint32_t)len;
+	memcpy(line->name, method->ml_name, len + 1);
+	line->id = id;
+}
+
+static bool
+running(void)
+{
+	return load_relaxed(&session.state) == SESSION_RUNNING || session_ensure();
+}
+
+uint64_t
+call_target_descriptor(PyMethodDescrObject *descriptor)
+{
+	struct call_cfunc_line *line = find_line(descriptor->d_method, NULL);
+	char module[CODE_TEXT_BYTES], function[CODE_TEXT_BYTES];
+	if (likely(line->id != 0))
+		return call_word(0, line->id);
+	if (!running())
+		return CALL_UNWANTED;
+	type_texts(descriptor->d_common.d_type, descriptor->d_method->ml_name, module, function);
+	uint32_t id = define(module, function);
+	fill_line(line, descriptor->d_method, NULL, id);
+	return call_word(0, id);
+}
+
+uint64_t
+call_target_cfunction(PyCFunctionObject *object)
+{
+	PyMethodDef *method = object->m_ml;
+	PyObject *self = object->m_self;
+	PyTypeObject *type = self != NULL && PyType_Check(self) ? (PyTypeObject *)self : NULL;
+	struct call_cfunc_line *line = find_line(method, type);
+	char module[CODE_TEXT_BYTES], function[CODE_TEXT_BYTES];
+	if (likely(line->id != 0))
+		return call_word(0, line->id);
+	if (!running())
+		return CALL_UNWANTED;
+	if (self == NULL || PyModule_Check(self)) {
+		snprintf(function, sizeof function, "%s", method->ml_name);
+		code_info_text(object->m_module, module);
+	} else {
+		PyTypeObject *owner = type != NULL ? type : Py_TYPE(self);
+		type_texts(defining_type(owner, method), method->ml_name, module, function);
+	}
+	uint32_t id = define(module, function);
+	fill_line(line, method, type, id);
+	return call_word(0, id);
+}

@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What is called, as a number: the definition of a Python or C function, and whether calls of
+ * it are wanted. Found by address in a cache; what dies leaves it (code objects), what may be
+ * replaced in its place is compared by its name (C functions).
+ */
+#ifndef HOOK_CALL_TARGET_H
+#define HOOK_CALL_TARGET_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "call_rules.h"
+#include "pycompat.h"
+#include "session.h"
+
+/* A definition's id where it stands in a packed event, or: */
+#define CALL_UNWANTED 1ull
+
+/* A name, and eight bytes that may be read behind it (same_text.h). */
+#define CALL_CFUNC_NAME 40
+
+/* All of it is wiped in a fork child, as the definitions are. */
+struct call_cache {
+	struct {
+		const PyCodeObject *code;
+		uint64_t word;
+	} codes[4096];
+	struct call_cfunc_line {
+		const PyMethodDef *method;
+		const PyTypeObject *type; /* of a method of the type itself, as __new__ is; or NULL */
+		uint32_t id, len;
+		char name[CALL_CFUNC_NAME];
+	} cfuncs[1024];
+} __attribute__((aligned(WIPED_ALIGN)));
+extern struct call_cache call_cache;
+
+/* Once: 0, or -errno: then calls cannot be traced. */
+int call_target_init(void);
+
+/* Other rules: everything is looked up again. Parsed before, by call_rules_parse(). */
+void call_target_set_rules(const struct call_rules *rules);
+void call_target_fini(void);
+
+/* Off the fast path. `globals` may be NULL; then the module is not known. */
+uint64_t call_target_find_code(PyCodeObject *code, PyObject *globals);
+
+static inline unsigned
+call_target_line(const void *address, unsigned bits)
+{
+	return (unsigned)((uintptr_t)address * 0x9e3779b97f4a7c15u >> (64 - bits));
+}
+
+/* A Python function that runs: the innermost frame is of `code`. */
+static inline uint64_t
+call_target_code(PyCodeObject *code)
+{
+	unsigned i = call_target_line(code, 12);
+	if (likely(call_cache.codes[i].code == code))
+		return call_cache.codes[i].word;
+	py_frame frame = py_frame_current(py_thread_state());
+	bool known = frame != NULL && py_frame_code(frame) == code;
+	return call_target_find_code(code, known ? py_frame_globals(frame) : NULL);
+}
+
+/* A method of a type, found without an object; a built-in function, or a method of an object. */
+uint64_t call_target_descriptor(PyMethodDescrObject *descriptor);
+uint64_t call_target_cfunction(PyCFunctionObject *function);
+
+#endif

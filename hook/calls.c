@@ -1,0 +1,201 @@
+/* SPDX-License-Identifier: MIT */
+#include "calls.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "call_emit.h"
+#include "call_source.h"
+#include "call_target.h"
+#include "notice.h"
+#include "pycompat.h"
+#include "session.h"
+
+static const struct call_source *const sources[] = {
+#if PY_HAS_MONITORING
+	&source_monitoring, /* first: what `auto` takes */
+#endif
+	&source_profile,
+#if PY_HAS_EVAL_FRAME
+	&source_eval,
+#endif
+};
+#define N_SOURCES (sizeof sources / sizeof sources[0])
+
+static struct call_settings wanted; /* under the lock */
+static uint32_t wanted_version, applied_version;
+static const struct call_source *installed;
+static bool ready;        /* the caches are */
+static bool coming;       /* settle() has been asked for */
+static bool disturbed;
+
+static const struct call_source *
+find_source(uint32_t backend)
+{
+	if (backend == CALL_BACKEND_AUTO)
+		return sources[0];
+	for (size_t i = 0; i < N_SOURCES; i++)
+		if (sources[i]->backend == backend)
+			return sources[i];
+	return NULL;
+}
+
+int
+calls_check(const struct call_settings *settings, char *why, size_t why_bytes)
+{
+	struct call_rules rules;
+	if (find_source(settings->backend) == NULL) {
+		snprintf(why, why_bytes, "Python 3.%d has no back end '%s': use %s", PY_BUILT_MINOR,
+			 call_backend_name(settings->backend), call_backend_name(CALL_BACKEND_AUTO));
+		return -ENOTSUP;
+	}
+	return call_rules_parse(&rules, settings->match, settings->files, why, why_bytes);
+}
+
+void
+calls_want(const struct call_settings *settings)
+{
+	if (memcmp(&wanted, settings, sizeof wanted) == 0)
+		return;
+	wanted = *settings;
+	wanted_version++;
+}
+
+/* ---- into force ---- */
+
+static void
+set_plan(const struct call_settings *settings, const struct call_source *source)
+{
+	lane_call_close(&session.producers[0].lane);
+	session.calls_owner = NULL;
+	call_plan.level = source != NULL ? settings->level : CALL_LEVEL_OFF;
+	call_plan.c_calls = !settings->no_c;
+	call_plan.max_depth = settings->max_depth > 0 ? settings->max_depth : UINT32_MAX;
+	call_plan.ends = settings->level > CALL_LEVEL_COUNT || settings->max_depth > 0;
+	call_plan.version++;
+	uint32_t backend = source != NULL ? source->backend : CALL_BACKEND_AUTO;
+	session_options.calls_backend = backend;
+	session_options.calls_level = call_plan.level;
+	store_relaxed(&session.header->calls_backend, backend);
+	store_relaxed(&session.header->calls_level, (uint32_t)call_plan.level);
+}
+
+static int
+start(const struct call_settings *settings, const struct call_source *source, const char **why)
+{
+	struct call_rules rules;
+	if (source == NULL) {
+		*why = "this Python has no such back end for calls";
+		return -ENOTSUP;
+	}
+	if (call_rules_parse(&rules, settings->match, settings->files, NULL, 0) < 0) {
+		*why = "the list of functions or files makes no sense";
+		return -EINVAL;
+	}
+	if (!ready && call_target_init() < 0) {
+		*why = "MADV_WIPEONFORK is not to be had (Linux 4.14)";
+		return -ENOSYS;
+	}
+	ready = true;
+	call_target_set_rules(&rules);
+	set_plan(settings, source);
+	int err = source->start(why);
+	if (err == 0)
+		installed = source;
+	else
+		set_plan(settings, NULL);
+	return err;
+}
+
+static void
+take_out(void)
+{
+	if (installed == NULL)
+		return;
+	installed->stop();
+	installed = NULL;
+	if (session.header != NULL)
+		set_plan(&wanted, NULL);
+}
+
+int
+calls_apply(const char **why)
+{
+	struct call_settings settings;
+	session_lock();
+	settings = wanted;
+	uint32_t version = wanted_version;
+	session_unlock();
+	if (version == applied_version || session.header == NULL)
+		return 0;
+	applied_version = version;
+	const struct call_source *source =
+		settings.level == CALL_LEVEL_OFF ? NULL : find_source(settings.backend);
+	if (installed != NULL && installed != source)
+		take_out();
+	if (settings.level == CALL_LEVEL_OFF)
+		return 0;
+	return start(&settings, source, why);
+}
+
+void
+calls_stop(void)
+{
+	take_out();
+	applied_version = 0;
+}
+
+/* With the GIL, in the main interpreter. */
+static int
+settle(void *unused)
+{
+	const char *why = "";
+	(void)unused;
+	coming = false;
+	if (load_relaxed(&session.state) != SESSION_RUNNING) {
+		calls_stop();
+		return 0;
+	}
+	if (calls_apply(&why) < 0)
+		notice("calls", why);
+	if (disturbed && installed != NULL) {
+		disturbed = false;
+		installed->look();
+	}
+	return 0;
+}
+
+void
+calls_settle(void)
+{
+	if (load_relaxed(&wanted_version) == applied_version || coming)
+		return;
+	coming = true;
+	if (py_run_soon(settle) < 0)
+		coming = false; /* the queue is full: another time */
+}
+
+void
+calls_disturbed(void)
+{
+	if (installed == NULL || disturbed)
+		return;
+	disturbed = true;
+	if (py_run_later(settle) < 0)
+		disturbed = false;
+}
+
+void
+calls_fini(void)
+{
+	if (installed != NULL)
+		installed->forget();
+	installed = NULL;
+	coming = disturbed = false;
+	applied_version = 0;
+	call_plan.level = CALL_LEVEL_OFF;
+	session.calls_owner = NULL;
+	if (ready)
+		call_target_fini();
+}

@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Tracing of calls as a whole: what is wanted of it, what is in force, and the way from one to
+ * the other. Settings may come at any event, from the collector; a back end is installed where
+ * Python code may run.
+ */
+#ifndef HOOK_CALLS_H
+#define HOOK_CALLS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "call_rules.h"
+
+/* Can this interpreter do that? 0, or -EINVAL or -ENOTSUP with `why` a sentence. */
+int calls_check(const struct call_settings *settings, char *why, size_t why_bytes);
+
+/* Other settings are to be in force. May be called with the session's lock held. */
+void calls_want(const struct call_settings *settings);
+
+/* See to it that calls_apply() runs soon, if there is anything to be done. Without the lock. */
+void calls_settle(void);
+
+/* Put what is wanted into force. 0, or -errno with *why a sentence. With the GIL. */
+int calls_apply(const char **why);
+
+/* Take out what is installed; calls_apply() puts it in again. With the GIL. */
+void calls_stop(void);
+
+/* Somebody sets the profile function, or a callback of sys.monitoring. */
+void calls_disturbed(void);
+
+/* The interpreter ends. */
+void calls_fini(void);
+
+#endif

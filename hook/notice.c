@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: MIT */
+#include "notice.h"
+
+#include <string.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "args.h"
+#include "session.h"
+
+void
+notice(const char *what, const char *detail)
+{
+	struct lane *lane = &session.producers[0].lane;
+	struct lane_writer w;
+	if (load_relaxed(&session.state) != SESSION_RUNNING)
+		return;
+	lane_call_close(lane);
+	/* No counter has it: of the lane's numbers it counts with the calls. */
+	store_relaxed(&lane->shared->calls, ++lane->calls);
+	if (!lane_begin(lane, &w, RECORD_NOTICE)) {
+		lane_drop(lane, lane_full_reason(lane));
+		return;
+	}
+	args_encode_text(&w, what, strlen(what));
+	args_encode_text(&w, detail, strlen(detail));
+	lane_commit(&w, clock_ticks(session.clock_kind), (uint32_t)syscall(SYS_gettid), 0);
+}

@@ -1,0 +1,218 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The back end of PEP 523, from 3.9 on: the function that evaluates frames. It sees Python
+ * functions alone, and is asked for by name: with it, each Python call is a C call again (3.11
+ * and later do without otherwise), and what hangs on that is not optimised.
+ *
+ * That takes C stack, and a program that recurses deeply would crash where it does not without
+ * us. So near a bound the evaluator takes itself out, for all threads, as there is one for the
+ * interpreter; what runs inside is not seen, which counts as one loss; and it comes back when
+ * that has unwound.
+ */
+#include "pycompat.h"
+
+#if PY_HAS_EVAL_FRAME
+
+#include "call_source.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "call_emit.h"
+#include "call_target.h"
+#include "notice.h"
+
+#define MAX_NESTED 2500            /* evaluations of ours, one in another */
+#define MARGIN_BYTES (512u * 1024) /* of C stack that are left to the program */
+
+static _PyFrameEvalFunction before; /* what was there, and evaluates for us */
+static _PyFrameEvalFunction ours;   /* in force, or NULL */
+static unsigned n_aside;            /* threads that are near a bound */
+static bool evicted;
+
+static __thread struct {
+	uintptr_t low; /* no nearer to the end of the stack than that; 0: not known yet */
+	unsigned nested;
+} stack __attribute__((tls_model("initial-exec")));
+
+extern void *__libc_stack_end; /* of the main thread; by the dynamic loader */
+
+/* ---- bounds ---- */
+
+static uintptr_t
+low_of(uintptr_t end, size_t bytes)
+{
+	return end - bytes + (bytes / 2 < MARGIN_BYTES ? bytes / 2 : MARGIN_BYTES);
+}
+
+static __attribute__((noinline)) void
+find_low(void)
+{
+	struct rlimit limit;
+	pthread_attr_t attributes;
+	void *start;
+	size_t bytes;
+	stack.low = UINTPTR_MAX; /* not to be found out: never ours */
+	if (syscall(SYS_gettid) == getpid()) {
+		if (getrlimit(RLIMIT_STACK, &limit) == 0) {
+			bytes = limit.rlim_cur < 64u << 20 ? limit.rlim_cur : 64u << 20;
+			stack.low = low_of((uintptr_t)__libc_stack_end, bytes);
+		}
+	} else if (pthread_getattr_np(pthread_self(), &attributes) == 0) {
+		if (pthread_attr_getstack(&attributes, &start, &bytes) == 0)
+			stack.low = low_of((uintptr_t)start + bytes, bytes);
+		pthread_attr_destroy(&attributes);
+	}
+}
+
+static inline bool
+near_a_bound(PyThreadState *tstate)
+{
+	if (unlikely(stack.low == 0))
+		find_low();
+	return unlikely(stack.nested >= MAX_NESTED ||
+			(uintptr_t)__builtin_frame_address(0) < stack.low ||
+			py_c_recursion_is_low(tstate));
+}
+
+/* ---- evaluation ---- */
+
+static void
+set(_PyFrameEvalFunction function)
+{
+	_PyInterpreterState_SetEvalFrameFunc(py_main_interpreter(), function);
+}
+
+static __attribute__((noinline)) PyObject *
+step_aside(PyThreadState *tstate, py_frame frame, int throwflag)
+{
+	session_lost(LOST_TOO_DEEP);
+	if (n_aside++ == 0)
+		set(before);
+	PyObject *result = before(tstate, frame, throwflag);
+	if (--n_aside == 0 && ours != NULL)
+		set(ours);
+	return result;
+}
+
+CALL_INLINE uint64_t
+target(PyCodeObject *code, py_frame frame)
+{
+	unsigned i = call_target_line(code, 12);
+	if (likely(call_cache.codes[i].code == code))
+		return call_cache.codes[i].word;
+	return call_target_find_code(code, py_frame_globals(frame));
+}
+
+CALL_INLINE PyObject *
+evaluate(enum call_level level, PyThreadState *tstate, py_frame frame, int throwflag)
+{
+	PyCodeObject *code = py_frame_code(frame);
+	bool generator = unlikely(py_code_is_generator(code));
+	/* A generator that is made is no call of it. */
+	if (unlikely(ours == NULL) || (generator && !py_frame_is_generators(frame)))
+		return before(tstate, frame, throwflag);
+	if (near_a_bound(tstate))
+		return step_aside(tstate, frame, throwflag);
+	uint64_t word = target(code, frame);
+	if (unlikely(word & CALL_UNWANTED))
+		return before(tstate, frame, throwflag);
+	bool resumes = generator && py_frame_resumes(frame);
+	uint64_t version = call_plan.version;
+	call_begins(level, word, resumes ? CALL_PY_RESUME : CALL_PY_START);
+	stack.nested++;
+	PyObject *result = before(tstate, frame, throwflag);
+	stack.nested--;
+	/* Another plan: this call is not one of those that it sees. */
+	if (unlikely(version != call_plan.version))
+		return result;
+	bool yields = generator && result != NULL && py_frame_yields(frame);
+	call_ends_here(level, word, result == NULL ? CALL_PY_UNWIND
+			       : yields            ? CALL_PY_YIELD
+						   : CALL_PY_RETURN);
+	return result;
+}
+
+#define FUNCTION(level) \
+	static PyObject *level(PyThreadState *tstate, py_frame frame, int throwflag) \
+	{ \
+		return evaluate(CALL_LEVEL_##level, tstate, frame, throwflag); \
+	}
+FUNCTION(COUNT)
+FUNCTION(STATS)
+FUNCTION(RECORD)
+
+static const _PyFrameEvalFunction functions[] = {
+	[CALL_LEVEL_COUNT] = COUNT,
+	[CALL_LEVEL_STATS] = STATS,
+	[CALL_LEVEL_RECORD] = RECORD,
+};
+
+/* ---- the back end ---- */
+
+static _PyFrameEvalFunction
+present(void)
+{
+	return _PyInterpreterState_GetEvalFrameFunc(py_main_interpreter());
+}
+
+static bool
+is_ours(_PyFrameEvalFunction function)
+{
+	return function == COUNT || function == STATS || function == RECORD;
+}
+
+static int
+start(const char **why)
+{
+	(void)why;
+	ours = functions[call_plan.level];
+	evicted = false;
+	if (n_aside > 0)
+		return 0; /* and comes when that has unwound */
+	if (!is_ours(present()))
+		before = present();
+	set(ours);
+	return 0;
+}
+
+/* What was there before us is there again, unless somebody has put himself in our place. */
+static void
+stop(void)
+{
+	ours = NULL;
+	if (is_ours(present()))
+		set(before);
+}
+
+static void
+look(void)
+{
+	if (ours == NULL || n_aside > 0 || is_ours(present()) || evicted)
+		return;
+	evicted = true;
+	notice("evicted", "another tool took the place of our frame evaluator: what it does not "
+			  "hand on is not seen");
+}
+
+static void
+forget(void)
+{
+	ours = before = NULL;
+	n_aside = 0;
+}
+
+const struct call_source source_eval = {
+	.backend = CALL_BACKEND_EVAL,
+	.start = start,
+	.stop = stop,
+	.look = look,
+	.forget = forget,
+};
+
+#else
+typedef int source_eval_is_not_there;
+#endif

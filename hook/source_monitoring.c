@@ -1,0 +1,368 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The back end of 3.12 and later: sys.monitoring, for all threads of the interpreter at once.
+ *
+ * The callbacks are objects of a type of our own that has tp_vectorcall: a built-in function
+ * costs twice as much to call. What is not wanted is disabled where it happens, and costs
+ * nothing from then on; restart_events() brings it back when other things are wanted. DISABLE
+ * may be returned only
+ *
+ *	on the function's account from PY_START, PY_RESUME, PY_RETURN, PY_YIELD
+ *	on the caller's account from CALL, never on that of what is called there just now
+ *	from PY_UNWIND and PY_THROW since 3.15: they have no location of their own before
+ *	never from C_RETURN and C_RAISE: that is a ValueError in the program
+ */
+#include "pycompat.h"
+
+#if PY_HAS_MONITORING
+
+#include "call_source.h"
+
+#include <errno.h>
+
+#include "call_emit.h"
+#include "call_target.h"
+#include "notice.h"
+
+#define TOOL_NAME "pyauditd"
+/* Ids that no kind of tool has for its own. */
+static const int tool_ids[] = {3, 4};
+
+static PyObject *monitoring;      /* the module, for good */
+static PyObject *disable, *missing; /* of it */
+static int tool = -1;
+static long events;               /* that are on */
+
+struct callback {
+	PyObject_HEAD
+	vectorcallfunc call;
+};
+
+/* ---- callbacks ---- */
+
+/* None is immortal since 3.12: it is given away without being counted. */
+#define ARGUMENTS PyObject *self, PyObject *const *args, size_t n_args, PyObject *names
+
+/* Called by somebody who got hold of it otherwise: there is nothing to be seen. */
+static inline bool
+from_interpreter(PyObject *const *args, size_t n_args)
+{
+	return likely((n_args & ~PY_VECTORCALL_ARGUMENTS_OFFSET) >= 2 && PyCode_Check(args[0]));
+}
+
+CALL_INLINE PyObject *
+begins(enum call_level level, PyObject *const *args, size_t n_args, enum call_event what)
+{
+	if (!from_interpreter(args, n_args))
+		return Py_None;
+	uint64_t word = call_target_code((PyCodeObject *)args[0]);
+	if (unlikely(word & CALL_UNWANTED))
+		return Py_NewRef(disable);
+	call_begins(level, word, what);
+	return Py_None;
+}
+
+CALL_INLINE PyObject *
+ends(enum call_level level, PyObject *const *args, size_t n_args, enum call_event what)
+{
+	if (!from_interpreter(args, n_args))
+		return Py_None;
+	uint64_t word = call_target_code((PyCodeObject *)args[0]);
+	if (unlikely(word & CALL_UNWANTED))
+		return Py_NewRef(disable);
+	call_ends_here(level, word, what);
+	return Py_None;
+}
+
+/* Without a location: cannot be disabled, or only since 3.15. */
+CALL_INLINE PyObject *
+without_location(PyObject *result)
+{
+#if PY_UNWIND_DISABLES
+	return result;
+#else
+	if (unlikely(result == disable)) {
+		Py_DECREF(result);
+		return Py_None;
+	}
+	return result;
+#endif
+}
+
+/*
+ * A C function as cProfile counts them: built-in functions, and methods of built-in types that
+ * are called with an object of the type. 0: it is none.
+ */
+CALL_INLINE bool
+c_function(PyObject *const *args, size_t n_args, uint64_t *word)
+{
+	PyObject *function = args[2];
+	(void)n_args;
+	if (Py_IS_TYPE(function, &PyCFunction_Type) || Py_IS_TYPE(function, &PyCMethod_Type)) {
+		*word = call_target_cfunction((PyCFunctionObject *)function);
+	} else if (Py_IS_TYPE(function, &PyMethodDescr_Type)) {
+		PyMethodDescrObject *descriptor = (PyMethodDescrObject *)function;
+		PyTypeObject *type = descriptor->d_common.d_type;
+		if (args[3] == missing ||
+		    (!Py_IS_TYPE(args[3], type) && !PyType_IsSubtype(Py_TYPE(args[3]), type)))
+			return false;
+		*word = call_target_descriptor(descriptor);
+	} else {
+		return false;
+	}
+	return (*word & CALL_UNWANTED) == 0;
+}
+
+CALL_INLINE PyObject *
+c_begins(enum call_level level, PyObject *const *args, size_t n_args)
+{
+	uint64_t word;
+	if (!from_interpreter(args, n_args) || (n_args & ~PY_VECTORCALL_ARGUMENTS_OFFSET) < 4)
+		return Py_None;
+	if (unlikely(call_target_code((PyCodeObject *)args[0]) & CALL_UNWANTED))
+		return Py_NewRef(disable);
+	if (c_function(args, n_args, &word))
+		call_begins(level, word, CALL_C_CALL);
+	return Py_None;
+}
+
+CALL_INLINE PyObject *
+c_ends(enum call_level level, PyObject *const *args, size_t n_args, enum call_event what)
+{
+	uint64_t word;
+	if (!from_interpreter(args, n_args) || (n_args & ~PY_VECTORCALL_ARGUMENTS_OFFSET) < 4 ||
+	    (call_target_code((PyCodeObject *)args[0]) & CALL_UNWANTED) != 0)
+		return Py_None;
+	if (c_function(args, n_args, &word))
+		call_ends_here(level, word, what);
+	return Py_None;
+}
+
+/*      name       event       what it does */
+#define CALLBACKS(X, level) \
+	X(start, PY_START, level, begins(CALL_LEVEL_##level, args, n_args, CALL_PY_START)) \
+	X(resume, PY_RESUME, level, begins(CALL_LEVEL_##level, args, n_args, CALL_PY_RESUME)) \
+	X(throw, PY_THROW, level, \
+	  without_location(begins(CALL_LEVEL_##level, args, n_args, CALL_PY_RESUME))) \
+	X(return, PY_RETURN, level, ends(CALL_LEVEL_##level, args, n_args, CALL_PY_RETURN)) \
+	X(yield, PY_YIELD, level, ends(CALL_LEVEL_##level, args, n_args, CALL_PY_YIELD)) \
+	X(unwind, PY_UNWIND, level, \
+	  without_location(ends(CALL_LEVEL_##level, args, n_args, CALL_PY_UNWIND))) \
+	X(call, CALL, level, c_begins(CALL_LEVEL_##level, args, n_args)) \
+	X(c_return, C_RETURN, level, c_ends(CALL_LEVEL_##level, args, n_args, CALL_C_RETURN)) \
+	X(c_raise, C_RAISE, level, c_ends(CALL_LEVEL_##level, args, n_args, CALL_C_RAISE))
+
+#define X(name, event, level, does) \
+	static PyObject *on_##name##_##level(ARGUMENTS) \
+	{ \
+		(void)self, (void)names; \
+		return does; \
+	}
+CALLBACKS(X, COUNT)
+CALLBACKS(X, STATS)
+CALLBACKS(X, RECORD)
+#undef X
+
+struct binding {
+	int event;
+	vectorcallfunc call;
+};
+#define X(name, event, level, does) {PY_MONITORING_EVENT_##event, on_##name##_##level},
+static const struct binding bindings[][9] = {
+	[CALL_LEVEL_COUNT] = {CALLBACKS(X, COUNT)},
+	[CALL_LEVEL_STATS] = {CALLBACKS(X, STATS)},
+	[CALL_LEVEL_RECORD] = {CALLBACKS(X, RECORD)},
+};
+#undef X
+
+static PyTypeObject callback_type = {
+	PyVarObject_HEAD_INIT(NULL, 0)
+	.tp_name = "pyauditd._hook.callback",
+	.tp_basicsize = sizeof(struct callback),
+	.tp_flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_VECTORCALL | Py_TPFLAGS_DISALLOW_INSTANTIATION,
+	.tp_vectorcall_offset = offsetof(struct callback, call),
+	.tp_call = PyVectorcall_Call,
+};
+static struct callback *callbacks[CALL_LEVEL_RECORD + 1][9];
+
+/* ---- sys.monitoring ---- */
+
+/* monitoring.NAME(...), its result dropped. 0 or -1, and no exception is left. */
+static int
+ask(const char *name, const char *format, ...)
+{
+	va_list arguments;
+	va_start(arguments, format);
+	PyObject *function = PyObject_GetAttrString(monitoring, name);
+	PyObject *args = function != NULL ? Py_VaBuildValue(format, arguments) : NULL;
+	PyObject *result = args != NULL ? PyObject_CallObject(function, args) : NULL;
+	va_end(arguments);
+	Py_XDECREF(function);
+	Py_XDECREF(args);
+	if (result == NULL)
+		PyErr_Clear();
+	Py_XDECREF(result);
+	return result != NULL ? 0 : -1;
+}
+
+static int
+make_callbacks(void)
+{
+	if (PyType_Ready(&callback_type) < 0)
+		return -1;
+	for (unsigned level = CALL_LEVEL_COUNT; level <= CALL_LEVEL_RECORD; level++) {
+		for (unsigned i = 0; i < 9; i++) {
+			struct callback *callback = PyObject_New(struct callback, &callback_type);
+			if (callback == NULL)
+				return -1;
+			callback->call = bindings[level][i].call;
+			callbacks[level][i] = callback;
+		}
+	}
+	return 0;
+}
+
+/* Once in the life of an interpreter; references are kept for good. */
+static int
+prepare(void)
+{
+	if (monitoring != NULL)
+		return 0;
+	PyObject *module = Py_XNewRef(PySys_GetObject("monitoring"));
+	if (module != NULL) {
+		disable = PyObject_GetAttrString(module, "DISABLE");
+		missing = PyObject_GetAttrString(module, "MISSING");
+	}
+	if (module == NULL || disable == NULL || missing == NULL || make_callbacks() < 0) {
+		PyErr_Clear();
+		return -1;
+	}
+	monitoring = module;
+	return 0;
+}
+
+static bool
+is_wanted(int event)
+{
+	switch (event) {
+	case PY_MONITORING_EVENT_CALL:
+		return call_plan.c_calls;
+	case PY_MONITORING_EVENT_C_RETURN:
+	case PY_MONITORING_EVENT_C_RAISE:
+		return call_plan.c_calls && call_plan.ends;
+	case PY_MONITORING_EVENT_PY_RETURN:
+	case PY_MONITORING_EVENT_PY_YIELD:
+	case PY_MONITORING_EVENT_PY_UNWIND:
+		return call_plan.ends;
+	default:
+		return true;
+	}
+}
+
+static int
+take_tool(void)
+{
+	for (unsigned i = 0; i < sizeof tool_ids / sizeof tool_ids[0] && tool < 0; i++)
+		if (ask("use_tool_id", "(is)", tool_ids[i], TOOL_NAME) == 0)
+			tool = tool_ids[i];
+	return tool < 0 ? -1 : 0;
+}
+
+static int
+register_all(bool on)
+{
+	int err = 0;
+	events = 0;
+	for (unsigned i = 0; i < 9; i++) {
+		const struct binding *binding = &bindings[call_plan.level][i];
+		bool wanted = on && is_wanted(binding->event);
+		PyObject *callback = wanted ? (PyObject *)callbacks[call_plan.level][i] : Py_None;
+		err |= ask("register_callback", "(iiO)", tool, 1 << binding->event, callback);
+		if (wanted)
+			events |= 1L << binding->event;
+	}
+	return err;
+}
+
+/* ---- the back end ---- */
+
+static void
+stop(void)
+{
+	if (tool < 0)
+		return;
+	ask("set_events", "(ii)", tool, 0);
+	for (unsigned i = 0; i < 9; i++)
+		ask("register_callback", "(iiO)", tool, 1 << bindings[CALL_LEVEL_RECORD][i].event,
+		    Py_None);
+	ask("free_tool_id", "(i)", tool);
+	tool = -1;
+}
+
+static int
+start(const char **why)
+{
+	if (prepare() < 0) {
+		*why = "sys.monitoring cannot be used";
+		return -ENOTSUP;
+	}
+	if (tool < 0 && take_tool() < 0) {
+		*why = "other tools have the ids 3 and 4 of sys.monitoring";
+		return -EBUSY;
+	}
+	if (register_all(true) < 0 || ask("set_events", "(il)", tool, events) < 0 ||
+	    ask("restart_events", "()") < 0) {
+		stop();
+		*why = "sys.monitoring refused our callbacks";
+		return -EPERM;
+	}
+	return 0;
+}
+
+/* Is the tool id ours still, with our events? */
+static bool
+in_place(void)
+{
+	PyObject *name = PyObject_CallMethod(monitoring, "get_tool", "i", tool);
+	bool ours = name != NULL && PyUnicode_Check(name) &&
+		    PyUnicode_CompareWithASCIIString(name, TOOL_NAME) == 0;
+	PyObject *on = ours ? PyObject_CallMethod(monitoring, "get_events", "i", tool) : NULL;
+	ours = on != NULL && PyLong_Check(on) && PyLong_AsLong(on) == events;
+	Py_XDECREF(name);
+	Py_XDECREF(on);
+	PyErr_Clear();
+	return ours;
+}
+
+static void
+look(void)
+{
+	const char *why = "";
+	if (tool < 0 || in_place())
+		return;
+	notice("evicted", "another tool took our id of sys.monitoring, or our events off it");
+	tool = -1;
+	if (start(&why) < 0)
+		notice("calls", why);
+	else
+		notice("returned", "calls are seen again");
+}
+
+static void
+forget(void)
+{
+	tool = -1;
+	monitoring = disable = missing = NULL;
+}
+
+const struct call_source source_monitoring = {
+	.backend = CALL_BACKEND_MONITORING,
+	.start = start,
+	.stop = stop,
+	.look = look,
+	.forget = forget,
+};
+
+#else
+typedef int source_monitoring_is_not_there;
+#endif

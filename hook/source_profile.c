@@ -1,0 +1,216 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The back end that every CPython has: the profile function of each thread.
+ *
+ * A thread has one such function. Where somebody else has it (cProfile, sys.setprofile()), he
+ * keeps it: that thread is not traced, the stream says so, and it is traced from when he gives
+ * it back. New threads come without one, and up to 3.11 there is no call that gives them one: at
+ * each event the number of threads that were ever made is compared, and who is new gets ours.
+ */
+#include "call_source.h"
+
+#include <stdio.h>
+
+#include "call_emit.h"
+#include "call_target.h"
+#include "notice.h"
+#include "pycompat.h"
+
+/* Threads that somebody else's function is in; more than that are not remembered one by one. */
+#define TAKEN_MAX 64
+static struct {
+	uint64_t ids[TAKEN_MAX];
+	unsigned n;
+} taken;
+static uint64_t threads_seen;
+static bool installing;
+
+static void look_at_threads(void);
+
+static inline uint64_t
+code_of(PyFrameObject *object, PyCodeObject **code)
+{
+	py_frame frame = py_frame_of(object);
+	*code = py_frame_code(frame);
+	unsigned i = call_target_line(*code, 12);
+	if (likely(call_cache.codes[i].code == *code))
+		return call_cache.codes[i].word;
+	return call_target_find_code(*code, py_frame_globals(frame));
+}
+
+CALL_INLINE void
+py_event(enum call_level level, PyFrameObject *object, int what, PyObject *arg)
+{
+	PyCodeObject *code;
+	uint64_t word = code_of(object, &code);
+	if (word & CALL_UNWANTED)
+		return;
+	bool generator = unlikely(py_code_is_generator(code));
+	if (what == PyTrace_CALL) {
+		bool resumes = generator && py_frame_resumes(py_frame_of(object));
+		call_begins(level, word, resumes ? CALL_PY_RESUME : CALL_PY_START);
+	} else {
+		bool yields = generator && arg != NULL && py_frame_yields(py_frame_of(object));
+		call_ends_here(level, word, arg == NULL ? CALL_PY_UNWIND
+				       : yields       ? CALL_PY_YIELD
+						      : CALL_PY_RETURN);
+	}
+}
+
+CALL_INLINE void
+c_event(enum call_level level, PyFrameObject *object, int what, PyObject *function)
+{
+	PyCodeObject *code;
+	if (!call_plan.c_calls || !PyCFunction_Check(function) ||
+	    (code_of(object, &code) & CALL_UNWANTED) != 0)
+		return;
+	uint64_t word = call_target_cfunction((PyCFunctionObject *)function);
+	if (word & CALL_UNWANTED)
+		return;
+	if (what == PyTrace_C_CALL)
+		call_begins(level, word, CALL_C_CALL);
+	else
+		call_ends_here(level, word,
+			       what == PyTrace_C_RETURN ? CALL_C_RETURN : CALL_C_RAISE);
+}
+
+CALL_INLINE int
+event(enum call_level level, PyFrameObject *object, int what, PyObject *arg)
+{
+	if (unlikely(py_threads_made(py_main_interpreter()) != threads_seen))
+		look_at_threads();
+	if (what == PyTrace_CALL || what == PyTrace_RETURN)
+		py_event(level, object, what, arg);
+	else if (what == PyTrace_C_CALL || what == PyTrace_C_RETURN || what == PyTrace_C_EXCEPTION)
+		c_event(level, object, what, arg);
+	return 0;
+}
+
+#define FUNCTION(level) \
+	static int level(PyObject *self, PyFrameObject *object, int what, PyObject *arg) \
+	{ \
+		(void)self; \
+		return event(CALL_LEVEL_##level, object, what, arg); \
+	}
+FUNCTION(COUNT)
+FUNCTION(STATS)
+FUNCTION(RECORD)
+
+static const Py_tracefunc functions[] = {
+	[CALL_LEVEL_COUNT] = COUNT,
+	[CALL_LEVEL_STATS] = STATS,
+	[CALL_LEVEL_RECORD] = RECORD,
+};
+
+static bool
+is_ours(Py_tracefunc function)
+{
+	return function == COUNT || function == STATS || function == RECORD;
+}
+
+/* ---- threads ---- */
+
+/* Returns whether the thread was in the list; then it is there no more. */
+static bool
+forget_taken(uint64_t id)
+{
+	for (unsigned i = 0; i < taken.n; i++) {
+		if (taken.ids[i] == id) {
+			taken.ids[i] = taken.ids[--taken.n];
+			return true;
+		}
+	}
+	return false;
+}
+
+static void
+remember_taken(uint64_t id, const char *what, const char *how)
+{
+	char detail[160];
+	if (forget_taken(id) || taken.n == TAKEN_MAX) {
+		taken.ids[taken.n++ % TAKEN_MAX] = id;
+		return;
+	}
+	taken.ids[taken.n++] = id;
+	snprintf(detail, sizeof detail,
+		 "another tool %s the profile function of a thread: its calls are not seen until "
+		 "it is given back", how);
+	notice(what, detail);
+}
+
+static void
+look_at(PyThreadState *tstate, Py_tracefunc ours, bool starting)
+{
+	if (tstate->c_profilefunc == NULL) {
+		py_set_profile(tstate, ours);
+		if (forget_taken(tstate->id))
+			notice("returned", "the profile function of a thread was given back: its calls "
+					   "are seen again");
+	} else if (!is_ours(tstate->c_profilefunc)) {
+		remember_taken(tstate->id, starting ? "occupied" : "evicted",
+			       starting ? "has" : "took");
+	} else if (tstate->c_profilefunc != ours) {
+		py_set_profile(tstate, ours);
+	}
+}
+
+static void
+look_at_all(bool starting)
+{
+	PyInterpreterState *interp = py_main_interpreter();
+	installing = true;
+	threads_seen = py_threads_made(interp);
+	PyThreadState *tstate = PyInterpreterState_ThreadHead(interp);
+	for (; tstate != NULL; tstate = PyThreadState_Next(tstate))
+		look_at(tstate, functions[call_plan.level], starting);
+	installing = false;
+}
+
+static __attribute__((noinline)) void
+look_at_threads(void)
+{
+	if (!installing && call_plan.level != CALL_LEVEL_OFF)
+		look_at_all(false);
+}
+
+/* ---- the back end ---- */
+
+static int
+start(const char **why)
+{
+	(void)why;
+	look_at_all(true);
+	return 0;
+}
+
+static void
+stop(void)
+{
+	PyThreadState *tstate = PyInterpreterState_ThreadHead(py_main_interpreter());
+	installing = true;
+	for (; tstate != NULL; tstate = PyThreadState_Next(tstate))
+		if (is_ours(tstate->c_profilefunc))
+			py_set_profile(tstate, NULL);
+	installing = false;
+	taken.n = 0;
+}
+
+static void
+look(void)
+{
+	look_at_all(false);
+}
+
+static void
+forget(void)
+{
+	taken.n = 0;
+}
+
+const struct call_source source_profile = {
+	.backend = CALL_BACKEND_PROFILE,
+	.start = start,
+	.stop = stop,
+	.look = look,
+	.forget = forget,
+};
