@@ -41,6 +41,7 @@
 #if PY_VERSION_HEX >= 0x030e0000
 #include <internal/pycore_genobject.h>
 #include <internal/pycore_interpframe.h>
+#include <opcode_ids.h>
 #endif
 #if PY_VERSION_HEX >= 0x030c0000
 #include <internal/pycore_ceval.h>
@@ -366,7 +367,7 @@ py_frame_generator(py_frame frame)
 }
 #endif
 
-/* Of a generator's frame that ceases to run: it will be resumed. */
+/* Of a generator's frame that has ceased to run: it will be resumed. */
 static inline bool
 py_frame_yields(py_frame frame)
 {
@@ -380,6 +381,21 @@ py_frame_yields(py_frame frame)
 	return frame->f_state == FRAME_SUSPENDED;
 #else
 	return frame->f_stacktop != NULL;
+#endif
+}
+
+/*
+ * The same while its profile function is asked. On 3.15 that is before the frame's state says so,
+ * but it stands at the instruction that it will resume with.
+ */
+static inline bool
+py_frame_is_yielding(py_frame frame)
+{
+#if PY_VERSION_HEX >= 0x030f0000
+	return _Py_GetBaseCodeUnit(py_frame_code(frame), _PyInterpreterFrame_LASTI(frame)).op.code ==
+	       RESUME;
+#else
+	return py_frame_yields(frame);
 #endif
 }
 

@@ -50,7 +50,7 @@ py_event(enum call_level level, PyFrameObject *object, int what, PyObject *arg)
 		bool resumes = generator && py_frame_resumes(py_frame_of(object));
 		call_begins(level, word, resumes ? CALL_PY_RESUME : CALL_PY_START);
 	} else {
-		bool yields = generator && arg != NULL && py_frame_yields(py_frame_of(object));
+		bool yields = generator && arg != NULL && py_frame_is_yielding(py_frame_of(object));
 		call_ends_here(level, word, arg == NULL ? CALL_PY_UNWIND
 				       : yields       ? CALL_PY_YIELD
 						      : CALL_PY_RETURN);
