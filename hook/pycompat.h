@@ -385,15 +385,23 @@ py_frame_yields(py_frame frame)
 }
 
 /*
- * The same while its profile function is asked. On 3.15 that is before the frame's state says so,
- * but it stands at the instruction that it will resume with.
+ * The same while its profile function is asked: from 3.14 on that is before the frame's state
+ * says so. But after a yield, and only there, the next instruction is RESUME.
  */
 static inline bool
 py_frame_is_yielding(py_frame frame)
 {
-#if PY_VERSION_HEX >= 0x030f0000
-	return _Py_GetBaseCodeUnit(py_frame_code(frame), _PyInterpreterFrame_LASTI(frame)).op.code ==
-	       RESUME;
+#if PY_VERSION_HEX >= 0x030e0000
+	PyCodeObject *code = py_frame_code(frame);
+	int next = _PyInterpreterFrame_LASTI(frame) + 1;
+	if (next >= Py_SIZE(code))
+		return false;
+	uint8_t op = _PyCode_CODE(code)[next].op.code;
+	return op == RESUME || op == RESUME_CHECK || op == INSTRUMENTED_RESUME
+#ifdef RESUME_CHECK_JIT
+	       || op == RESUME_CHECK_JIT
+#endif
+		;
 #else
 	return py_frame_yields(frame);
 #endif
