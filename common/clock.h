@@ -7,6 +7,7 @@
 #ifndef COMMON_CLOCK_H
 #define COMMON_CLOCK_H
 
+#include <stdbool.h>
 #include <stdint.h>
 #include <time.h>
 #if defined(__x86_64__)
@@ -45,6 +46,26 @@ clock_ticks(enum clock_kind kind)
 #endif
 	(void)kind;
 	return clock_ns(CLOCK_MONOTONIC);
+}
+
+/* Where the clock is a counter of the processor: read it, and call nothing. Else false. */
+static inline bool
+clock_counter(enum clock_kind kind, uint64_t *ticks)
+{
+#if defined(__x86_64__)
+	if (__builtin_expect(kind != CLOCK_KIND_TSC, 0))
+		return false;
+	*ticks = __rdtsc();
+	return true;
+#elif defined(__aarch64__)
+	if (__builtin_expect(kind != CLOCK_KIND_CNTVCT, 0))
+		return false;
+	__asm__ volatile("mrs %0, cntvct_el0" : "=r"(*ticks));
+	return true;
+#else
+	(void)kind, (void)ticks;
+	return false;
+#endif
 }
 
 /* One moment on both clocks, read so close together that they mean the same. */

@@ -165,21 +165,7 @@ lane_call_open(struct lane *lane, uint64_t word, uint64_t ticks, uint32_t thread
 		lane_drop(lane, lane_full_reason(lane));
 		return false;
 	}
-	if (lane->mode == LANE_OVERWRITE)
-		lane_publish_intent(lane, lane->head);
-	lane_fetch_ahead(lane, lane->head);
-	struct slot *slot = lane_slot(lane, lane->head);
-	slot->w[0] = record_w0(1, 1, RECORD_CALLS, lane->seq);
-	slot->w[1] = ticks;
-	slot->w[2] = (uint64_t)thread << 32 | depth;
-	slot->w[3] = word;
-	for (unsigned i = 4; i < 8; i++)
-		store_relaxed(&slot->w[i], 0);
-	lane->call_at = &slot->w[4];
-	lane->call_end = &slot->w[8];
-	lane->call_base = ticks;
-	lane->head++;
-	store_release(&lane->shared->head, lane->head); /* (A) */
+	lane_call_begin(lane, word, ticks, thread, depth);
 	return true;
 }
 

@@ -238,6 +238,33 @@ lane_publish_intent(struct lane *lane, uint64_t position)
 	fence_release();                                    /* (F) */
 }
 
+/* There is an open slot and it is not full: behind a full one the next slot would begin. */
+static inline bool
+lane_call_has_room(const struct lane *lane)
+{
+	return (uintptr_t)lane->call_at % SLOT_BYTES != 0;
+}
+
+/* The slot at head, which may be written, becomes the open one, with its first event. */
+static inline void
+lane_call_begin(struct lane *lane, uint64_t word, uint64_t ticks, uint32_t thread, uint32_t depth)
+{
+	struct slot *slot = lane_slot(lane, lane->head);
+	if (lane->mode == LANE_OVERWRITE)
+		lane_publish_intent(lane, lane->head);
+	lane_fetch_ahead(lane, lane->head);
+	slot->w[0] = record_w0(1, 1, RECORD_CALLS, lane->seq);
+	slot->w[1] = ticks;
+	slot->w[2] = (uint64_t)thread << 32 | depth;
+	slot->w[3] = word;
+	memset(&slot->w[4], 0, (CALLS_PER_SLOT - 1) * sizeof slot->w[4]);
+	lane->call_at = &slot->w[4];
+	lane->call_end = &slot->w[8];
+	lane->call_base = ticks;
+	lane->head++;
+	store_release(&lane->shared->head, lane->head); /* (A) */
+}
+
 /*
  * Into the open slot, which is the calling thread's: `word` is call_word(). False: there is none,
  * or it has no room for this event.
@@ -246,10 +273,28 @@ static inline bool
 lane_call(struct lane *lane, uint64_t word, uint64_t ticks)
 {
 	uint64_t since = ticks - lane->call_base;
-	if (unlikely(lane->call_at == lane->call_end) || unlikely(since >> CALLS_TICK_BITS != 0))
+	if (unlikely(!lane_call_has_room(lane)) || unlikely(since >> CALLS_TICK_BITS != 0))
 		return false;
 	store_release(lane->call_at, word | since); /* (K) */
 	lane->call_at++;
+	return true;
+}
+
+/*
+ * One that finds the open slot full, as each fifth does: into the next slot. False: nothing was
+ * done, that slot cannot be written just like that, or none was open.
+ */
+static inline bool
+lane_call_next(struct lane *lane, uint64_t word, uint64_t ticks, uint32_t thread, uint32_t depth)
+{
+	if (unlikely(lane->call_at != lane->call_end) || unlikely(lane->call_end == NULL) ||
+	    unlikely(lane_at_limit(lane, lane->head)))
+		return false;
+	lane->seq += CALLS_PER_SLOT;
+	lane->calls += CALLS_PER_SLOT;
+	store_relaxed(&lane->shared->calls, lane->calls);
+	store_relaxed(&lane->shared->seq, lane->seq);
+	lane_call_begin(lane, word, ticks, thread, depth);
 	return true;
 }
 

@@ -32,12 +32,26 @@ call_emit_enter(void)
 	return true;
 }
 
+bool
+call_record_next(uint64_t word, enum call_event what)
+{
+	struct call_thread *me = &call_thread;
+	uint32_t depth = me->depth;
+	uint64_t ticks;
+	if (unlikely(session.calls_owner != me) || unlikely(settings_changed()) ||
+	    unlikely(depth + call_ends(what) * UINT32_MAX >= call_plan.max_depth) ||
+	    unlikely(!clock_counter(session.clock_kind, &ticks)) ||
+	    unlikely(!lane_call_next(&session.producers[0].lane, word | call_word(what, 0), ticks,
+				     me->tid, depth)))
+		return false;
+	me->depth = call_ends(what) ? depth - (depth > 0) : depth + 1;
+	return true;
+}
+
 void
 call_emit_open(uint64_t word, uint64_t ticks, uint32_t depth)
 {
 	struct lane *lane = &session.producers[0].lane;
-	if (load_relaxed(&session.state) != SESSION_RUNNING) /* stopped; the back end goes soon */
-		return;
 	if (unlikely(settings_changed()))
 		settings_refresh();
 	if (unlikely(!lane_call_open(lane, word, ticks, call_thread.tid, depth)))

@@ -31,7 +31,7 @@ struct call_plan {
 	uint32_t max_depth; /* UINT32_MAX: no limit */
 	uint64_t version;   /* of the plan: another one has other back ends, rules, depths */
 };
-extern struct call_plan call_plan;
+extern struct call_plan call_plan __attribute__((visibility("hidden")));
 
 /* A thread, as calls see it. */
 struct call_thread {
@@ -40,7 +40,8 @@ struct call_thread {
 	uint32_t depth;               /* calls that are open */
 	struct call_times times;
 };
-extern __thread struct call_thread call_thread __attribute__((tls_model("initial-exec")));
+extern __thread struct call_thread call_thread
+	__attribute__((tls_model("initial-exec"), visibility("hidden")));
 
 /* Another thread than at the last event, or a new plan. False: there is nothing to be done. */
 bool call_emit_enter(void);
@@ -65,6 +66,32 @@ call_emit_record(uint64_t word, uint32_t depth)
 	if (unlikely(!lane_call(&session.producers[0].lane, word, ticks)))
 		call_emit_open(word, ticks, depth);
 }
+
+/*
+ * Four of five events at level record: nothing has changed since the last one, and the open slot
+ * has room. False: nothing was done, take the long way. It calls no function, so that a callback
+ * saves no registers before it is known to be needed. Loses no word that lane_call() would take.
+ */
+CALL_INLINE bool
+call_record_fast(uint64_t word, enum call_event what)
+{
+	struct lane *lane = &session.producers[0].lane;
+	struct call_thread *me = &call_thread;
+	uint32_t depth = me->depth;
+	bool begins = !call_ends(what);
+	if (unlikely(session.calls_owner != me) || unlikely(!lane_call_has_room(lane)) ||
+	    unlikely(begins ? depth >= call_plan.max_depth : depth > call_plan.max_depth))
+		return false;
+	uint64_t ticks;
+	if (!clock_counter(session.clock_kind, &ticks) ||
+	    !lane_call(lane, word | call_word(what, 0), ticks))
+		return false;
+	me->depth = begins ? depth + 1 : depth - (depth > 0);
+	return true;
+}
+
+/* And the fifth, with the same meaning of false. */
+bool call_record_next(uint64_t word, enum call_event what);
 
 CALL_INLINE void
 call_emit_count(uint32_t id)

@@ -33,7 +33,7 @@ struct call_cache {
 		char name[CALL_CFUNC_NAME];
 	} cfuncs[1024];
 } __attribute__((aligned(WIPED_ALIGN)));
-extern struct call_cache call_cache;
+extern struct call_cache call_cache __attribute__((visibility("hidden")));
 
 /* Once: 0, or -errno: then calls cannot be traced. */
 int call_target_init(void);
@@ -49,6 +49,14 @@ static inline unsigned
 call_target_line(const void *address, unsigned bits)
 {
 	return (unsigned)((uintptr_t)address * 0x9e3779b97f4a7c15u >> (64 - bits));
+}
+
+/* What the cache has of it; CALL_UNWANTED also when that is nothing. */
+static inline uint64_t
+call_target_cached(const PyCodeObject *code)
+{
+	unsigned i = call_target_line(code, 12);
+	return likely(call_cache.codes[i].code == code) ? call_cache.codes[i].word : CALL_UNWANTED;
 }
 
 /* A Python function that runs: the innermost frame is of `code`. */

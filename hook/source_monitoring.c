@@ -50,28 +50,32 @@ from_interpreter(PyObject *const *args, size_t n_args)
 	return likely((n_args & ~PY_VECTORCALL_ARGUMENTS_OFFSET) >= 2 && PyCode_Check(args[0]));
 }
 
-CALL_INLINE PyObject *
-begins(enum call_level level, PyObject *const *args, size_t n_args, enum call_event what)
+static __attribute__((noinline)) PyObject *
+long_way(enum call_level level, PyObject *const *args, size_t n_args, enum call_event what)
 {
 	if (!from_interpreter(args, n_args))
 		return Py_None;
 	uint64_t word = call_target_code((PyCodeObject *)args[0]);
 	if (unlikely(word & CALL_UNWANTED))
 		return Py_NewRef(disable);
-	call_begins(level, word, what);
+	if (level == CALL_LEVEL_RECORD && likely(call_record_next(word, what)))
+		return Py_None;
+	if (call_ends(what))
+		call_ends_here(level, word, what);
+	else
+		call_begins(level, word, what);
 	return Py_None;
 }
 
 CALL_INLINE PyObject *
-ends(enum call_level level, PyObject *const *args, size_t n_args, enum call_event what)
+py_event(enum call_level level, PyObject *const *args, size_t n_args, enum call_event what)
 {
-	if (!from_interpreter(args, n_args))
-		return Py_None;
-	uint64_t word = call_target_code((PyCodeObject *)args[0]);
-	if (unlikely(word & CALL_UNWANTED))
-		return Py_NewRef(disable);
-	call_ends_here(level, word, what);
-	return Py_None;
+	if (level == CALL_LEVEL_RECORD && from_interpreter(args, n_args)) {
+		uint64_t word = call_target_cached((PyCodeObject *)args[0]);
+		if (likely(!(word & CALL_UNWANTED)) && likely(call_record_fast(word, what)))
+			return Py_None;
+	}
+	return long_way(level, args, n_args, what);
 }
 
 /* Without a location: cannot be disabled, or only since 3.15. */
@@ -140,14 +144,14 @@ c_ends(enum call_level level, PyObject *const *args, size_t n_args, enum call_ev
 
 /*      name       event       what it does */
 #define CALLBACKS(X, level) \
-	X(start, PY_START, level, begins(CALL_LEVEL_##level, args, n_args, CALL_PY_START)) \
-	X(resume, PY_RESUME, level, begins(CALL_LEVEL_##level, args, n_args, CALL_PY_RESUME)) \
+	X(start, PY_START, level, py_event(CALL_LEVEL_##level, args, n_args, CALL_PY_START)) \
+	X(resume, PY_RESUME, level, py_event(CALL_LEVEL_##level, args, n_args, CALL_PY_RESUME)) \
 	X(throw, PY_THROW, level, \
-	  without_location(begins(CALL_LEVEL_##level, args, n_args, CALL_PY_RESUME))) \
-	X(return, PY_RETURN, level, ends(CALL_LEVEL_##level, args, n_args, CALL_PY_RETURN)) \
-	X(yield, PY_YIELD, level, ends(CALL_LEVEL_##level, args, n_args, CALL_PY_YIELD)) \
+	  without_location(py_event(CALL_LEVEL_##level, args, n_args, CALL_PY_RESUME))) \
+	X(return, PY_RETURN, level, py_event(CALL_LEVEL_##level, args, n_args, CALL_PY_RETURN)) \
+	X(yield, PY_YIELD, level, py_event(CALL_LEVEL_##level, args, n_args, CALL_PY_YIELD)) \
 	X(unwind, PY_UNWIND, level, \
-	  without_location(ends(CALL_LEVEL_##level, args, n_args, CALL_PY_UNWIND))) \
+	  without_location(py_event(CALL_LEVEL_##level, args, n_args, CALL_PY_UNWIND))) \
 	X(call, CALL, level, c_begins(CALL_LEVEL_##level, args, n_args)) \
 	X(c_return, C_RETURN, level, c_ends(CALL_LEVEL_##level, args, n_args, CALL_C_RETURN)) \
 	X(c_raise, C_RAISE, level, c_ends(CALL_LEVEL_##level, args, n_args, CALL_C_RAISE))
