@@ -29,6 +29,7 @@ enum level {
 	LEVEL_APP = 4,    /* record, but only count what importlib itself does */
 	LEVEL_IMPORT = 5, /* record what importlib does, count the rest */
 	LEVEL_ASK = 6,    /* the collector wants another: the hook asks again when it comes by */
+	LEVEL_WATCH = 7,  /* of its own event, the hook: somebody sets a profile function */
 };
 
 #define LEVELS_TEXT_BYTES 1024 /* of a list, with its NUL */
@@ -56,7 +57,7 @@ struct level_rules {
 int level_rules_parse(struct level_rules *rules, const char *text, bool lenient, char *why,
 		      size_t why_bytes);
 
-/* The level of an event; never LEVEL_UNDEFINED or LEVEL_ASK. One of no table is recorded. */
+/* The level of an event, from off to LEVEL_IMPORT. One of no table is recorded. */
 enum level level_rules_apply(const struct level_rules *rules, const char *event);
 
 #endif

@@ -8,6 +8,7 @@
 #include "call_emit.h"
 #include "call_source.h"
 #include "call_target.h"
+#include "intern.h"
 #include "notice.h"
 #include "pycompat.h"
 #include "session.h"
@@ -28,7 +29,8 @@ static uint32_t wanted_version, applied_version;
 static const struct call_source *installed;
 static bool ready;        /* the caches are */
 static bool coming;       /* settle() has been asked for */
-static bool disturbed;
+static bool applying;     /* what is set just now is set by us */
+static bool disturbed;    /* somebody else did */
 
 static const struct call_source *
 find_source(uint32_t backend)
@@ -81,6 +83,19 @@ set_plan(const struct call_settings *settings, const struct call_source *source)
 	store_relaxed(&session.header->calls_level, (uint32_t)call_plan.level);
 }
 
+/* The events that are watched are so as long as a back end is there. */
+static void
+set_installed(const struct call_source *source)
+{
+	bool changes = (installed == NULL) != (source == NULL);
+	installed = source;
+	if (!changes || load_relaxed(&session.state) != SESSION_RUNNING)
+		return;
+	session_lock();
+	intern_apply_settings();
+	session_unlock();
+}
+
 static int
 start(const struct call_settings *settings, const struct call_source *source, const char **why)
 {
@@ -100,11 +115,12 @@ start(const struct call_settings *settings, const struct call_source *source, co
 	ready = true;
 	call_target_set_rules(&rules);
 	set_plan(settings, source);
+	applying = true;
 	int err = source->start(why);
-	if (err == 0)
-		installed = source;
-	else
+	applying = false;
+	if (err < 0)
 		set_plan(settings, NULL);
+	set_installed(err == 0 ? source : NULL);
 	return err;
 }
 
@@ -113,8 +129,10 @@ take_out(void)
 {
 	if (installed == NULL)
 		return;
+	applying = true;
 	installed->stop();
-	installed = NULL;
+	applying = false;
+	set_installed(NULL);
 	if (session.header != NULL)
 		set_plan(&wanted, NULL);
 }
@@ -160,9 +178,11 @@ settle(void *unused)
 	if (calls_apply(&why) < 0)
 		notice("calls", why);
 	if (disturbed && installed != NULL) {
-		disturbed = false;
+		applying = true;
 		installed->look();
+		applying = false;
 	}
+	disturbed = false;
 	return 0;
 }
 
@@ -176,14 +196,28 @@ calls_settle(void)
 		coming = false; /* the queue is full: another time */
 }
 
-void
-calls_disturbed(void)
+/* Names as CPython raises them. */
+static const char setprofile[] = "sys.setprofile";
+static const char setprofile_all[] = "sys._setprofileallthreads";
+static const char register_callback[] = "sys.monitoring.register_callback";
+
+bool
+calls_watch(const char *event)
 {
-	if (installed == NULL || disturbed)
+	return installed != NULL &&
+	       (strcmp(event, setprofile) == 0 || strcmp(event, setprofile_all) == 0 ||
+		strcmp(event, register_callback) == 0);
+}
+
+void
+calls_disturbed(const char *event)
+{
+	if (installed == NULL || applying)
 		return;
-	disturbed = true;
-	if (py_run_later(settle) < 0)
-		disturbed = false;
+	if (installed->profile_is_set != NULL && strcmp(event, setprofile) == 0)
+		installed->profile_is_set();
+	if (!disturbed && py_run_later(settle) == 0)
+		disturbed = true;
 }
 
 void

@@ -27,8 +27,9 @@ int calls_apply(const char **why);
 /* Take out what is installed; calls_apply() puts it in again. With the GIL. */
 void calls_stop(void);
 
-/* Somebody sets the profile function, or a callback of sys.monitoring. */
-void calls_disturbed(void);
+/* Events that may tell of it that somebody takes our place; and one of them happens. */
+bool calls_watch(const char *event);
+void calls_disturbed(const char *event);
 
 /* The interpreter ends. */
 void calls_fini(void);

@@ -83,7 +83,7 @@ intern_slow(const char *text, bool cache)
 		if (name != NULL && !define_done(name->id)) {
 			struct def_part part = {name->text, name->len};
 			if (!define_locked(name->id, DEF_EVENT, &part, 1,
-					   settings_level(name->text)))
+					   settings_stored_level(name->text)))
 				name = NULL;
 		}
 		session_unlock();
@@ -116,6 +116,6 @@ intern_apply_settings(void)
 		name->secrets = settings_secrets(name->text, name->info);
 		if (define_done(name->id))
 			store_release(&session.levels[name->id],
-				      (uint8_t)settings_level(name->text));
+				      (uint8_t)settings_stored_level(name->text));
 	}
 }

@@ -15,6 +15,12 @@ settings_level(const char *event)
 	return level_rules_apply(&rules, event);
 }
 
+enum level
+settings_stored_level(const char *event)
+{
+	return calls_watch(event) ? LEVEL_WATCH : settings_level(event);
+}
+
 /* Is EVENT.ARG in the comma-separated list? */
 static bool
 revealed(const char *event, const char *arg)

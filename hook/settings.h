@@ -34,7 +34,9 @@ void settings_check_lease(void);
 /* The program's own settings, into force unless a collector's are. */
 void settings_use_own(void);
 
+/* What the settings say of an event, and what is to stand in the segment for it. */
 enum level settings_level(const char *event);
+enum level settings_stored_level(const char *event);
 uint32_t settings_secrets(const char *event, const struct event_info *info);
 
 #endif

@@ -171,6 +171,10 @@ audit_event(const char *text, const struct event_name *name, uint8_t level, PyOb
 	}
 	if (unlikely(level == LEVEL_ASK))
 		level = (uint8_t)settings_ask(name);
+	if (unlikely(level == LEVEL_WATCH)) {
+		calls_disturbed(name->text);
+		level = (uint8_t)settings_level(name->text);
+	}
 	if (likely(level != LEVEL_OFF))
 		deliver(producer, tstate, main_interpreter, name, text, level, args);
 	producer->busy = false;
