@@ -5,6 +5,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "call_target.h"
 #include "settings.h"
 
 struct call_plan call_plan;
@@ -56,4 +57,16 @@ call_emit_open(uint64_t word, uint64_t ticks, uint32_t depth)
 		settings_refresh();
 	if (unlikely(!lane_call_open(lane, word, ticks, call_thread.tid, depth)))
 		settings_check_lease();
+}
+
+void
+call_emit_c_returned(PyCFunctionObject *function)
+{
+	uint64_t word = call_target_cfunction(function);
+	if ((word & CALL_UNWANTED) != 0 || !call_plan.ends || !call_plan.c_calls)
+		return;
+	if (call_plan.level == CALL_LEVEL_RECORD)
+		call_ends_here(CALL_LEVEL_RECORD, word, CALL_C_RETURN);
+	else if (call_plan.level == CALL_LEVEL_STATS)
+		call_ends_here(CALL_LEVEL_STATS, word, CALL_C_RETURN);
 }

@@ -18,6 +18,7 @@
 #include "call_rules.h"
 #include "call_times.h"
 #include "lane.h"
+#include "pycompat.h"
 #include "session.h"
 #include "settings.h"
 
@@ -140,5 +141,8 @@ call_ends_here(enum call_level level, uint64_t word, enum call_event what)
 	else if (level == CALL_LEVEL_STATS)
 		call_times_end(&call_thread.times, call_id(word));
 }
+
+/* One that the back end was not told of, for hush.h. */
+void call_emit_c_returned(PyCFunctionObject *function);
 
 #endif

@@ -18,8 +18,6 @@ struct call_source {
 	void (*stop)(void);
 	/* Somebody may have taken our place, or left his. */
 	void (*look)(void);
-	/* sys.setprofile() is being called, and nothing has changed yet; or NULL. */
-	void (*profile_is_set)(void);
 	/* The interpreter is gone, and what was installed in it. */
 	void (*forget)(void);
 };

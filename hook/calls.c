@@ -8,6 +8,7 @@
 #include "call_emit.h"
 #include "call_source.h"
 #include "call_target.h"
+#include "hush.h"
 #include "intern.h"
 #include "notice.h"
 #include "pycompat.h"
@@ -214,8 +215,8 @@ calls_disturbed(const char *event)
 {
 	if (installed == NULL || applying)
 		return;
-	if (installed->profile_is_set != NULL && strcmp(event, setprofile) == 0)
-		installed->profile_is_set();
+	if (strcmp(event, setprofile) == 0)
+		hush_begin();
 	if (!disturbed && py_run_later(settle) == 0)
 		disturbed = true;
 }

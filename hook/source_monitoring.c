@@ -22,6 +22,7 @@
 
 #include "call_emit.h"
 #include "call_target.h"
+#include "hush.h"
 #include "notice.h"
 
 #define TOOL_NAME "pyauditd"
@@ -30,7 +31,6 @@ static const int tool_ids[] = {3, 4};
 
 static PyObject *monitoring;      /* the module, for good */
 static PyObject *disable, *missing; /* of it */
-static PyObject *setprofile;      /* sys.setprofile, to be known again */
 static int tool = -1;
 static long events;               /* that are on */
 
@@ -118,51 +118,6 @@ c_function(PyObject *const *args, size_t n_args, uint64_t *word)
 	return (*word & CALL_UNWANTED) == 0;
 }
 
-/*
- * sys.setprofile() in Python has a peculiarity: where calls are instrumented, by us that is, the
- * new profile function is told of the return from sys.setprofile() itself, of which it saw no
- * call; the module `profile` fails over that. So from its audit event, before anything has
- * changed, to the end of the instruction, where pending calls are run, this thread is said to be
- * in a callback: then nobody is called, and we see to our own C_RETURN.
- */
-static struct {
-	PyThreadState *calling; /* sys.setprofile(), from Python code */
-	PyThreadState *hushed;
-	enum call_level level;
-} profile;
-
-static __attribute__((noinline)) void
-setprofile_called(enum call_level level)
-{
-	profile.calling = py_thread_state();
-	profile.level = level;
-}
-
-static int
-unhush(void *unused)
-{
-	(void)unused;
-	if (profile.hushed == NULL)
-		return 0;
-	profile.hushed->tracing--;
-	profile.hushed = NULL;
-	uint64_t word = call_target_cfunction((PyCFunctionObject *)setprofile);
-	if ((word & CALL_UNWANTED) == 0 && call_plan.ends && profile.level == call_plan.level)
-		call_ends_here(call_plan.level, word, CALL_C_RETURN);
-	return 0;
-}
-
-static void
-profile_is_set(void)
-{
-	PyThreadState *tstate = py_thread_state();
-	if (profile.calling != tstate || profile.hushed != NULL || py_run_soon(unhush) < 0)
-		return;
-	profile.calling = NULL;
-	profile.hushed = tstate;
-	tstate->tracing++;
-}
-
 CALL_INLINE PyObject *
 c_begins(enum call_level level, PyObject *const *args, size_t n_args)
 {
@@ -173,8 +128,8 @@ c_begins(enum call_level level, PyObject *const *args, size_t n_args)
 		return Py_NewRef(disable);
 	if (c_function(args, n_args, &word))
 		call_begins(level, word, CALL_C_CALL);
-	if (unlikely(args[2] == setprofile))
-		setprofile_called(level);
+	if (unlikely(args[2] == hush_setprofile))
+		hush_called();
 	return Py_None;
 }
 
@@ -285,11 +240,11 @@ prepare(void)
 		disable = PyObject_GetAttrString(module, "DISABLE");
 		missing = PyObject_GetAttrString(module, "MISSING");
 	}
-	setprofile = Py_XNewRef(PySys_GetObject("setprofile"));
 	if (module == NULL || disable == NULL || missing == NULL || make_callbacks() < 0) {
 		PyErr_Clear();
 		return -1;
 	}
+	hush_init(call_emit_c_returned);
 	monitoring = module;
 	return 0;
 }
@@ -405,7 +360,7 @@ static void
 forget(void)
 {
 	tool = -1;
-	monitoring = disable = missing = setprofile = NULL;
+	monitoring = disable = missing = NULL;
 }
 
 const struct call_source source_monitoring = {
@@ -413,7 +368,6 @@ const struct call_source source_monitoring = {
 	.start = start,
 	.stop = stop,
 	.look = look,
-	.profile_is_set = profile_is_set,
 	.forget = forget,
 };
 

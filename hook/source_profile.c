@@ -13,6 +13,7 @@
 
 #include "call_emit.h"
 #include "call_target.h"
+#include "hush.h"
 #include "notice.h"
 #include "pycompat.h"
 
@@ -67,6 +68,8 @@ c_event(enum call_level level, PyFrameObject *object, int what, PyObject *functi
 	uint64_t word = call_target_cfunction((PyCFunctionObject *)function);
 	if (word & CALL_UNWANTED)
 		return;
+	if (unlikely(function == hush_setprofile))
+		hush_called();
 	if (what == PyTrace_C_CALL)
 		call_begins(level, word, CALL_C_CALL);
 	else
@@ -179,6 +182,7 @@ static int
 start(const char **why)
 {
 	(void)why;
+	hush_init(call_emit_c_returned);
 	look_at_all(true);
 	return 0;
 }

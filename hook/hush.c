@@ -1,0 +1,85 @@
+/* SPDX-License-Identifier: MIT */
+#include "hush.h"
+
+PyObject *hush_setprofile;
+
+#if PY_PROFILE_IS_MONITORING
+
+static hush_returned_fn returned;
+static struct {
+	PyThreadState *tstate;
+	py_frame frame;  /* that calls it */
+	bool begun;
+} call;
+
+void
+hush_init(hush_returned_fn fn)
+{
+	if (hush_setprofile == NULL)
+		hush_setprofile = Py_XNewRef(PySys_GetObject("setprofile"));
+	returned = fn;
+}
+
+void
+hush_called(void)
+{
+	if (call.begun)
+		return;
+	call.tstate = py_thread_state();
+	call.frame = py_frame_current(call.tstate);
+}
+
+/* An audit hook in Python is at work, within the call. */
+static bool
+still_inside(void)
+{
+	py_frame frame = py_frame_current(call.tstate);
+	if (frame == call.frame)
+		return false;
+	while (frame != NULL && frame != call.frame)
+		frame = py_frame_back(frame);
+	return frame != NULL;
+}
+
+static int
+end(void *unused)
+{
+	(void)unused;
+	if (!call.begun || (still_inside() && py_run_soon(end) == 0))
+		return 0;
+	call.begun = false;
+	call.tstate->tracing--;
+	call.tstate = NULL;
+	returned((PyCFunctionObject *)hush_setprofile);
+	return 0;
+}
+
+void
+hush_begin(void)
+{
+	if (call.begun || call.tstate == NULL || call.tstate != py_thread_state() ||
+	    py_run_soon(end) < 0)
+		return;
+	call.begun = true;
+	call.tstate->tracing++;
+}
+
+#else
+
+void
+hush_init(hush_returned_fn fn)
+{
+	(void)fn;
+}
+
+void
+hush_called(void)
+{
+}
+
+void
+hush_begin(void)
+{
+}
+
+#endif

@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * sys.setprofile() has a peculiarity since 3.12: where calls are instrumented, by us that is, the
+ * new profile function is told of the return from sys.setprofile() itself, of which it saw no
+ * call; the module `profile` fails over that. So from its audit event, before anything has
+ * changed, to the end of the instruction, where pending calls are run, its thread is said to be
+ * in a callback: then nobody is called, and the back end sees to its own event.
+ */
+#ifndef HOOK_HUSH_H
+#define HOOK_HUSH_H
+
+#include "pycompat.h"
+
+/* sys.setprofile, to be known when it is called; NULL before hush_init(). */
+extern PyObject *hush_setprofile;
+
+/* Called where it has returned, with what it was told at hush_called(). */
+typedef void (*hush_returned_fn)(PyCFunctionObject *function);
+
+void hush_init(hush_returned_fn returned);
+
+/* Python code is about to call it. */
+void hush_called(void);
+
+/* Its audit event. */
+void hush_begin(void);
+
+#endif
