@@ -40,8 +40,8 @@ LIBS_TEST  = $(shell pkg-config --libs check jansson 2>/dev/null) -lm -lrt -lpth
 PY_SUFFIX = $(shell tools/interpreters --suffix $(PYTHON))
 PY_CFLAGS = $(subst -I,-isystem ,$(shell tools/interpreters --cflags $(PYTHON)))
 
-.PHONY: all bootstrap build hook hooks package units torture benches check check-all bench demo \
-        install help clean
+.PHONY: all bootstrap build hook hooks package units torture benches check check-all bench \
+        bench-programs demo install help clean
 .DEFAULT_GOAL := all
 .DELETE_ON_ERROR:
 .SECONDARY:
@@ -136,6 +136,9 @@ check-all: bootstrap
 bench: all benches
 	$(Q)tools/bench $(PYTHONS)
 
+bench-programs: all
+	$(Q)tools/bench-programs $(PYTHONS)
+
 demo: all
 	$(Q)PYTHON=$(PYTHON) tools/demo
 
@@ -155,7 +158,8 @@ help:
 	@echo 'make hooks      a hook for every CPython 3.8-3.15 found, or those in PYTHONS='
 	@echo 'make check      run the tests, under ten minutes'
 	@echo 'make check-all  and what takes longer: interpreters’ own tests, long torture runs'
-	@echo 'make bench      what it costs, beside no hook, a no-op C hook and a Python hook'
+	@echo 'make bench      what it costs, beside no hook, no-op hooks and other tracers'
+	@echo 'make bench-programs  how much slower whole programs get, beside other tracers'
 	@echo 'make demo       trace a real job and show the lines'
 	@echo 'make install    to DESTDIR= PREFIX=/usr/local, with every hook that was built'
 	@echo 'make clean      remove build/'
