@@ -48,23 +48,20 @@ clock_ticks(enum clock_kind kind)
 	return clock_ns(CLOCK_MONOTONIC);
 }
 
-/* Where the clock is a counter of the processor: read it, and call nothing. Else false. */
+/* The clock is a counter of the processor: then it can be read without a call. */
 static inline bool
-clock_counter(enum clock_kind kind, uint64_t *ticks)
+clock_is_counter(enum clock_kind kind)
+{
+	return kind != CLOCK_KIND_MONOTONIC;
+}
+
+static inline uint64_t
+clock_counter(void)
 {
 #if defined(__x86_64__)
-	if (__builtin_expect(kind != CLOCK_KIND_TSC, 0))
-		return false;
-	*ticks = __rdtsc();
-	return true;
-#elif defined(__aarch64__)
-	if (__builtin_expect(kind != CLOCK_KIND_CNTVCT, 0))
-		return false;
-	__asm__ volatile("mrs %0, cntvct_el0" : "=r"(*ticks));
-	return true;
+	return clock_ticks(CLOCK_KIND_TSC);
 #else
-	(void)kind, (void)ticks;
-	return false;
+	return clock_ticks(CLOCK_KIND_CNTVCT);
 #endif
 }
 

@@ -29,6 +29,9 @@ call_emit_enter(void)
 		call_times_reset(&me->times);
 	}
 	session.calls_owner = me;
+	bool fast = call_plan.level == CALL_LEVEL_RECORD && call_plan.max_depth == UINT32_MAX &&
+		    clock_is_counter(session.clock_kind);
+	session.calls_fast = fast ? me : NULL;
 	errno = saved;
 	return true;
 }
@@ -38,12 +41,9 @@ call_record_next(uint64_t word, enum call_event what)
 {
 	struct call_thread *me = &call_thread;
 	uint32_t depth = me->depth;
-	uint64_t ticks;
-	if (unlikely(session.calls_owner != me) || unlikely(settings_changed()) ||
-	    unlikely(depth + call_ends(what) * UINT32_MAX >= call_plan.max_depth) ||
-	    unlikely(!clock_counter(session.clock_kind, &ticks)) ||
-	    unlikely(!lane_call_next(&session.producers[0].lane, word | call_word(what, 0), ticks,
-				     me->tid, depth)))
+	if (unlikely(session.calls_fast != me) || unlikely(settings_changed()) ||
+	    unlikely(!lane_call_next(&session.producers[0].lane, word | call_word(what, 0),
+				     clock_counter(), me->tid, depth)))
 		return false;
 	me->depth = call_ends(what) ? depth - (depth > 0) : depth + 1;
 	return true;

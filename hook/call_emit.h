@@ -28,6 +28,7 @@
 struct call_plan {
 	enum call_level level;
 	bool c_calls;
+	bool filtered;      /* by rules: else every Python function is wanted */
 	bool ends;          /* returns are wanted, too */
 	uint32_t max_depth; /* UINT32_MAX: no limit */
 	uint64_t version;   /* of the plan: another one has other back ends, rules, depths */
@@ -71,7 +72,7 @@ call_emit_record(uint64_t word, uint32_t depth)
 /*
  * Four of five events at level record: nothing has changed since the last one, and the open slot
  * has room. False: nothing was done, take the long way. It calls no function, so that a callback
- * saves no registers before it is known to be needed. Loses no word that lane_call() would take.
+ * saves no registers before it is known to be needed.
  */
 CALL_INLINE bool
 call_record_fast(uint64_t word, enum call_event what)
@@ -79,15 +80,10 @@ call_record_fast(uint64_t word, enum call_event what)
 	struct lane *lane = &session.producers[0].lane;
 	struct call_thread *me = &call_thread;
 	uint32_t depth = me->depth;
-	bool begins = !call_ends(what);
-	if (unlikely(session.calls_owner != me) || unlikely(!lane_call_has_room(lane)) ||
-	    unlikely(begins ? depth >= call_plan.max_depth : depth > call_plan.max_depth))
+	if (unlikely(session.calls_fast != me) || unlikely(!lane_call_has_room(lane)) ||
+	    !lane_call(lane, word | call_word(what, 0), clock_counter()))
 		return false;
-	uint64_t ticks;
-	if (!clock_counter(session.clock_kind, &ticks) ||
-	    !lane_call(lane, word | call_word(what, 0), ticks))
-		return false;
-	me->depth = begins ? depth + 1 : depth - (depth > 0);
+	me->depth = call_ends(what) ? depth - (depth > 0) : depth + 1;
 	return true;
 }
 

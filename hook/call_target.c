@@ -10,7 +10,6 @@
 #include "content_id.h"
 #include "define.h"
 #include "dict_scan.h"
-#include "same_text.h"
 
 #define CODE_PARTS 64
 #define CODES_PER_PART (sizeof call_cache.codes / sizeof call_cache.codes[0] / CODE_PARTS)
@@ -154,30 +153,20 @@ define(const char *module, const char *function)
 	return id;
 }
 
-/* The line where it belongs; its id is 0 when it is not there. */
-static struct call_cfunc_line *
-find_line(const PyMethodDef *method, const PyTypeObject *type)
+/* Where it is found next time, if its name is short enough. */
+static void
+remember(const PyMethodDef *method, const PyTypeObject *type, uint32_t id)
 {
 	struct call_cfunc_line *line = &call_cache.cfuncs[call_target_line(method, 10)];
-	if (line->method == method && line->type == type && line->id != 0 &&
-	    same_text(line->name, line->len, method->ml_name))
-		return line;
-	line->id = 0;
-	return line;
-}
-
-static void
-fill_line(struct call_cfunc_line *line, const PyMethodDef *method, const PyTypeObject *type,
-	  uint32_t id)
-{
 	size_t len = strlen(method->ml_name);
-	if (len + 8 >= sizeof line->name)
-		return; /* looked up each time */
-	line->method = method;
+	line->method = NULL;
+	if (len + 8 >= sizeof line->name || id == 0)
+		return;
 	line->type = type;
 	line->len = (uint32_t)len;
 	memcpy(line->name, method->ml_name, len + 1);
 	line->id = id;
+	line->method = method;
 }
 
 static bool
@@ -187,30 +176,24 @@ running(void)
 }
 
 uint64_t
-call_target_descriptor(PyMethodDescrObject *descriptor)
+call_target_find_descriptor(PyMethodDescrObject *descriptor)
 {
-	struct call_cfunc_line *line = find_line(descriptor->d_method, NULL);
 	char module[CODE_TEXT_BYTES], function[CODE_TEXT_BYTES];
-	if (likely(line->id != 0))
-		return call_word(0, line->id);
 	if (!running())
 		return CALL_UNWANTED;
 	type_texts(descriptor->d_common.d_type, descriptor->d_method->ml_name, module, function);
 	uint32_t id = define(module, function);
-	fill_line(line, descriptor->d_method, NULL, id);
+	remember(descriptor->d_method, NULL, id);
 	return call_word(0, id);
 }
 
 uint64_t
-call_target_cfunction(PyCFunctionObject *object)
+call_target_find_cfunction(PyCFunctionObject *object)
 {
 	PyMethodDef *method = object->m_ml;
 	PyObject *self = object->m_self;
-	PyTypeObject *type = self != NULL && PyType_Check(self) ? (PyTypeObject *)self : NULL;
-	struct call_cfunc_line *line = find_line(method, type);
+	PyTypeObject *type = call_target_own_type(object);
 	char module[CODE_TEXT_BYTES], function[CODE_TEXT_BYTES];
-	if (likely(line->id != 0))
-		return call_word(0, line->id);
 	if (!running())
 		return CALL_UNWANTED;
 	if (self == NULL || PyModule_Check(self)) {
@@ -221,6 +204,6 @@ call_target_cfunction(PyCFunctionObject *object)
 		type_texts(defining_type(owner, method), method->ml_name, module, function);
 	}
 	uint32_t id = define(module, function);
-	fill_line(line, method, type, id);
+	remember(method, type, id);
 	return call_word(0, id);
 }

@@ -12,6 +12,7 @@
 
 #include "call_rules.h"
 #include "pycompat.h"
+#include "same_text.h"
 #include "session.h"
 
 /* A definition's id where it stands in a packed event, or: */
@@ -71,8 +72,41 @@ call_target_code(PyCodeObject *code)
 	return call_target_find_code(code, known ? py_frame_globals(frame) : NULL);
 }
 
-/* A method of a type, found without an object; a built-in function, or a method of an object. */
-uint64_t call_target_descriptor(PyMethodDescrObject *descriptor);
-uint64_t call_target_cfunction(PyCFunctionObject *function);
+uint64_t call_target_find_descriptor(PyMethodDescrObject *descriptor);
+uint64_t call_target_find_cfunction(PyCFunctionObject *function);
+
+/* 0: it is not there. */
+static inline uint64_t
+call_target_cached_cfunc(const PyMethodDef *method, const PyTypeObject *type)
+{
+	const struct call_cfunc_line *line = &call_cache.cfuncs[call_target_line(method, 10)];
+	bool there = line->method == method && line->type == type &&
+		     same_text(line->name, line->len, method->ml_name);
+	return likely(there) ? call_word(0, line->id) : 0;
+}
+
+/* The type whose own method this is, as __new__; or NULL. */
+static inline PyTypeObject *
+call_target_own_type(const PyCFunctionObject *function)
+{
+	PyObject *self = function->m_self;
+	return self != NULL && PyType_Check(self) ? (PyTypeObject *)self : NULL;
+}
+
+/* A method of a type, found without an object. */
+static inline uint64_t
+call_target_descriptor(PyMethodDescrObject *descriptor)
+{
+	uint64_t word = call_target_cached_cfunc(descriptor->d_method, NULL);
+	return likely(word != 0) ? word : call_target_find_descriptor(descriptor);
+}
+
+/* A built-in function, or a method of an object. */
+static inline uint64_t
+call_target_cfunction(PyCFunctionObject *function)
+{
+	uint64_t word = call_target_cached_cfunc(function->m_ml, call_target_own_type(function));
+	return likely(word != 0) ? word : call_target_find_cfunction(function);
+}
 
 #endif

@@ -3,7 +3,6 @@
 
 #include <errno.h>
 #include <pthread.h>
-#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -28,7 +27,7 @@ free_times(void *value)
 void
 call_times_reset(struct call_times *times)
 {
-	times->n = times->n_beyond = 0;
+	times->n = times->n_beyond = times->n_ids = 0;
 	if (times->levels != NULL)
 		memset(times->levels, 0, times->n_levels * sizeof *times->levels);
 }
@@ -71,23 +70,33 @@ grow_levels(struct call_times *times, uint32_t id)
 	return true;
 }
 
-static __attribute__((noinline)) bool
-make_room(struct call_times *times, uint32_t id)
+static bool
+beyond(struct call_times *times)
 {
-	int saved = errno;
-	bool ok = id < session.n_call_stats || session_reserve_call_stats(id);
-	ok = ok && (times->n < times->room || grow_stack(times));
-	ok = ok && (id < times->n_levels || grow_levels(times, id));
-	errno = saved;
-	if (ok)
-		return true;
 	session_lost(LOST_NO_MEMORY);
 	times->n_beyond++;
 	return false;
 }
 
-static __attribute__((noinline)) void
-look(struct call_times *times, uint64_t ticks)
+bool
+call_times_make_room(struct call_times *times, uint32_t id)
+{
+	if (times->n_beyond > 0)
+		return beyond(times);
+	int saved = errno;
+	bool ok = id < session.n_call_stats || session_reserve_call_stats(id);
+	ok = ok && (times->n < times->room || grow_stack(times));
+	ok = ok && (id < times->n_levels || grow_levels(times, id));
+	errno = saved;
+	if (!ok)
+		return beyond(times);
+	times->n_ids = times->n_levels < session.n_call_stats ? times->n_levels
+							      : session.n_call_stats;
+	return true;
+}
+
+void
+call_times_look(struct call_times *times, uint64_t ticks)
 {
 	times->next_look = ticks + LOOK_TICKS;
 	if (settings_changed())
@@ -96,67 +105,20 @@ look(struct call_times *times, uint64_t ticks)
 		settings_check_lease();
 }
 
-void
-call_times_begin(struct call_times *times, uint32_t id)
+bool
+call_times_find(struct call_times *times, uint32_t id)
 {
-	bool room = id < session.n_call_stats && times->n < times->room && id < times->n_levels &&
-		    times->n_beyond == 0;
-	if (unlikely(!room)) {
-		if (times->n_beyond > 0) {
-			times->n_beyond++;
-			session_lost(LOST_NO_MEMORY);
-			return;
-		}
-		if (!make_room(times, id))
-			return;
+	if (times->n_beyond > 0) {
+		times->n_beyond--;
+		return false;
 	}
-	struct call_stats *stats = &session.call_stats[id];
-	bump(&stats->calls);
-	if (times->levels[id]++ == 0)
-		bump(&stats->primitive);
-	struct call_time *top = &times->stack[times->n++];
-	top->id = id;
-	top->inner = 0;
-	uint64_t ticks = clock_ticks(session.clock_kind);
-	top->began = ticks;
-	if (unlikely((int64_t)(ticks - times->next_look) >= 0))
-		look(times, ticks);
-}
-
-/* The one that ends is not the innermost: those above it have left no trace of their end. */
-static bool
-find(struct call_times *times, uint32_t id)
-{
 	uint32_t lowest = times->n > SEARCH_DEPTH ? times->n - SEARCH_DEPTH : 0;
 	uint32_t at = times->n;
 	while (at > lowest && times->stack[at - 1].id != id)
 		at--;
 	if (at == lowest)
-		return false; /* it began before we came */
+		return false;
 	while (times->n > at)
 		times->levels[times->stack[--times->n].id]--;
 	return true;
-}
-
-void
-call_times_end(struct call_times *times, uint32_t id)
-{
-	uint64_t ticks = clock_ticks(session.clock_kind);
-	if (unlikely(times->n_beyond > 0)) {
-		times->n_beyond--;
-		return;
-	}
-	if (unlikely(times->n == 0 || times->stack[times->n - 1].id != id) && !find(times, id))
-		return;
-	struct call_time *top = &times->stack[--times->n];
-	struct call_stats *stats = &session.call_stats[id];
-	uint64_t whole = ticks - top->began;
-	if (unlikely((int64_t)whole < 0)) /* clocks of two processors */
-		whole = 0;
-	uint64_t own = whole > top->inner ? whole - top->inner : 0;
-	store_relaxed(&stats->own_ticks, load_relaxed(&stats->own_ticks) + own);
-	if (--times->levels[id] == 0)
-		store_relaxed(&stats->cum_ticks, load_relaxed(&stats->cum_ticks) + whole);
-	if (times->n > 0)
-		times->stack[times->n - 1].inner += whole;
 }

@@ -8,8 +8,10 @@
 #ifndef HOOK_CALL_TIMES_H
 #define HOOK_CALL_TIMES_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
+#include "barrier.h"
 #include "clock.h"
 #include "session.h"
 
@@ -22,6 +24,7 @@ struct call_time {
 struct call_times {
 	struct call_time *stack;
 	uint32_t n, room;
+	uint32_t n_ids;     /* ids that both `levels` and the sums have memory for */
 	uint32_t n_beyond;  /* calls deeper than there is memory for */
 	uint32_t *levels;   /* by definition id: how often it is on the stack */
 	uint32_t n_levels;
@@ -31,7 +34,59 @@ struct call_times {
 /* Nothing is open. */
 void call_times_reset(struct call_times *times);
 
-void call_times_begin(struct call_times *times, uint32_t id);
-void call_times_end(struct call_times *times, uint32_t id);
+/* Make room for one more of this function. False: it is counted as beyond, and as lost. */
+bool call_times_make_room(struct call_times *times, uint32_t id);
+
+/* Settings and lease, now and then. */
+void call_times_look(struct call_times *times, uint64_t ticks);
+
+/*
+ * Not the innermost ends: those above it have left no trace of their end. False: it began before
+ * we came, or beyond.
+ */
+bool call_times_find(struct call_times *times, uint32_t id);
+
+static inline __attribute__((always_inline)) void
+call_times_begin(struct call_times *times, uint32_t id)
+{
+	if ((unlikely(id >= times->n_ids) || unlikely(times->n >= times->room) ||
+	     unlikely(times->n_beyond > 0)) &&
+	    !call_times_make_room(times, id))
+		return;
+	struct call_stats *stats = &session.call_stats[id];
+	struct call_time *top = &times->stack[times->n++];
+	bump(&stats->calls);
+	if (times->levels[id]++ == 0)
+		bump(&stats->primitive);
+	top->id = id;
+	top->inner = 0;
+	uint64_t ticks = clock_ticks(session.clock_kind);
+	top->began = ticks;
+	if (unlikely((int64_t)(ticks - times->next_look) >= 0))
+		call_times_look(times, ticks);
+}
+
+static inline __attribute__((always_inline)) void
+call_times_end(struct call_times *times, uint32_t id)
+{
+	uint64_t ticks = clock_ticks(session.clock_kind);
+	uint32_t n = times->n - 1;
+	if ((unlikely(n >= times->room) || unlikely(times->n_beyond > 0) ||
+	     unlikely(times->stack[n].id != id)) &&
+	    !call_times_find(times, id))
+		return;
+	n = --times->n;
+	struct call_time *top = &times->stack[n];
+	struct call_stats *stats = &session.call_stats[id];
+	uint64_t whole = ticks - top->began;
+	if (unlikely((int64_t)whole < 0)) /* clocks of two processors */
+		whole = 0;
+	uint64_t own = whole > top->inner ? whole - top->inner : 0;
+	store_relaxed(&stats->own_ticks, load_relaxed(&stats->own_ticks) + own);
+	if (--times->levels[id] == 0)
+		store_relaxed(&stats->cum_ticks, load_relaxed(&stats->cum_ticks) + whole);
+	if (likely(n > 0))
+		top[-1].inner += whole;
+}
 
 #endif

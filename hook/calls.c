@@ -71,9 +71,10 @@ static void
 set_plan(const struct call_settings *settings, const struct call_source *source)
 {
 	lane_call_close(&session.producers[0].lane);
-	session.calls_owner = NULL;
+	session.calls_owner = session.calls_fast = NULL;
 	call_plan.level = source != NULL ? settings->level : CALL_LEVEL_OFF;
 	call_plan.c_calls = !settings->no_c;
+	call_plan.filtered = settings->match[0] != '\0' || settings->files[0] != '\0';
 	call_plan.max_depth = settings->max_depth > 0 ? settings->max_depth : UINT32_MAX;
 	call_plan.ends = settings->level > CALL_LEVEL_COUNT || settings->max_depth > 0;
 	call_plan.version++;
@@ -230,7 +231,7 @@ calls_fini(void)
 	coming = disturbed = false;
 	applied_version = 0;
 	call_plan.level = CALL_LEVEL_OFF;
-	session.calls_owner = NULL;
+	session.calls_owner = session.calls_fast = NULL;
 	if (ready)
 		call_target_fini();
 }

@@ -425,7 +425,7 @@ session_stop(uint64_t stopped)
 		return;
 	int saved = errno;
 	store_release(&session.state, SESSION_STOPPED);
-	session.calls_owner = NULL; /* whoever is next finds out */
+	session.calls_owner = session.calls_fast = NULL; /* whoever is next finds out */
 	session_options.enabled = false; /* a fork child does not begin again either */
 	store_relaxed(&session.header->stop_ticks, clock_ticks(session.clock_kind));
 	store_release(&session.header->stopped, stopped);

@@ -76,6 +76,7 @@ struct session {
 	ino_t ino;
 	uint32_t n_lanes;        /* taken at least once; the header's lanes_used is for readers */
 	const void *calls_owner; /* the thread that has the open slot of calls in lane 0 */
+	const void *calls_fast;  /* the same, where its events may take the short way */
 	struct call_stats *call_stats; /* by definition id; NULL: not mapped yet */
 	uint32_t n_call_stats;   /* ids that have memory there */
 	struct producer producers[SEGMENT_LANES]; /* 0: the main interpreter */

@@ -68,15 +68,24 @@ long_way(enum call_level level, PyObject *const *args, size_t n_args, enum call_
 	return Py_None;
 }
 
+/* What is in the cache is a code object. */
 CALL_INLINE PyObject *
 py_event(enum call_level level, PyObject *const *args, size_t n_args, enum call_event what)
 {
-	if (level == CALL_LEVEL_RECORD && from_interpreter(args, n_args)) {
-		uint64_t word = call_target_cached((PyCodeObject *)args[0]);
-		if (likely(!(word & CALL_UNWANTED)) && likely(call_record_fast(word, what)))
-			return Py_None;
+	if (unlikely((n_args & ~PY_VECTORCALL_ARGUMENTS_OFFSET) == 0))
+		return Py_None;
+	uint64_t word = call_target_cached((PyCodeObject *)args[0]);
+	if (unlikely(word & CALL_UNWANTED))
+		return long_way(level, args, n_args, what);
+	if (level == CALL_LEVEL_RECORD) {
+		if (unlikely(!call_record_fast(word, what)))
+			return long_way(level, args, n_args, what);
+	} else if (call_ends(what)) {
+		call_ends_here(level, word, what);
+	} else {
+		call_begins(level, word, what);
 	}
-	return long_way(level, args, n_args, what);
+	return Py_None;
 }
 
 /* Without a location: cannot be disabled, or only since 3.15. */
@@ -96,52 +105,49 @@ without_location(PyObject *result)
 
 /*
  * A C function as cProfile counts them: built-in functions, and methods of built-in types that
- * are called with an object of the type. 0: it is none.
+ * are called with an object of the type. Else CALL_UNWANTED.
  */
+CALL_INLINE uint64_t
+c_function(PyObject *function, PyObject *first)
+{
+	if (Py_IS_TYPE(function, &PyCFunction_Type) || Py_IS_TYPE(function, &PyCMethod_Type))
+		return call_target_cfunction((PyCFunctionObject *)function);
+	if (!Py_IS_TYPE(function, &PyMethodDescr_Type))
+		return CALL_UNWANTED;
+	PyMethodDescrObject *descriptor = (PyMethodDescrObject *)function;
+	PyTypeObject *type = descriptor->d_common.d_type;
+	if (first == missing || (!Py_IS_TYPE(first, type) && !PyType_IsSubtype(Py_TYPE(first), type)))
+		return CALL_UNWANTED;
+	return call_target_descriptor(descriptor);
+}
+
+/* C calls are on the account of who makes them. */
 CALL_INLINE bool
-c_function(PyObject *const *args, size_t n_args, uint64_t *word)
+caller_is_unwanted(PyObject *code)
 {
-	PyObject *function = args[2];
-	(void)n_args;
-	if (Py_IS_TYPE(function, &PyCFunction_Type) || Py_IS_TYPE(function, &PyCMethod_Type)) {
-		*word = call_target_cfunction((PyCFunctionObject *)function);
-	} else if (Py_IS_TYPE(function, &PyMethodDescr_Type)) {
-		PyMethodDescrObject *descriptor = (PyMethodDescrObject *)function;
-		PyTypeObject *type = descriptor->d_common.d_type;
-		if (args[3] == missing ||
-		    (!Py_IS_TYPE(args[3], type) && !PyType_IsSubtype(Py_TYPE(args[3]), type)))
-			return false;
-		*word = call_target_descriptor(descriptor);
-	} else {
-		return false;
-	}
-	return (*word & CALL_UNWANTED) == 0;
+	return call_plan.filtered && (call_target_code((PyCodeObject *)code) & CALL_UNWANTED) != 0;
 }
 
 CALL_INLINE PyObject *
-c_begins(enum call_level level, PyObject *const *args, size_t n_args)
+c_event(enum call_level level, PyObject *const *args, size_t n_args, enum call_event what)
 {
-	uint64_t word;
-	if (!from_interpreter(args, n_args) || (n_args & ~PY_VECTORCALL_ARGUMENTS_OFFSET) < 4)
+	if (unlikely((n_args & ~PY_VECTORCALL_ARGUMENTS_OFFSET) < 4) || !from_interpreter(args, n_args))
 		return Py_None;
-	if (unlikely(call_target_code((PyCodeObject *)args[0]) & CALL_UNWANTED))
-		return Py_NewRef(disable);
-	if (c_function(args, n_args, &word))
-		call_begins(level, word, CALL_C_CALL);
-	if (unlikely(args[2] == hush_setprofile))
+	if (unlikely(caller_is_unwanted(args[0])))
+		return what == CALL_C_CALL ? Py_NewRef(disable) : Py_None;
+	uint64_t word = c_function(args[2], args[3]);
+	if (word & CALL_UNWANTED)
+		return Py_None;
+	if (what == CALL_C_CALL && unlikely(args[2] == hush_setprofile))
 		hush_called();
-	return Py_None;
-}
-
-CALL_INLINE PyObject *
-c_ends(enum call_level level, PyObject *const *args, size_t n_args, enum call_event what)
-{
-	uint64_t word;
-	if (!from_interpreter(args, n_args) || (n_args & ~PY_VECTORCALL_ARGUMENTS_OFFSET) < 4 ||
-	    (call_target_code((PyCodeObject *)args[0]) & CALL_UNWANTED) != 0)
+	if (level == CALL_LEVEL_RECORD && likely(call_record_fast(word, what)))
 		return Py_None;
-	if (c_function(args, n_args, &word))
+	if (level == CALL_LEVEL_RECORD && likely(call_record_next(word, what)))
+		return Py_None;
+	if (call_ends(what))
 		call_ends_here(level, word, what);
+	else
+		call_begins(level, word, what);
 	return Py_None;
 }
 
@@ -155,9 +161,9 @@ c_ends(enum call_level level, PyObject *const *args, size_t n_args, enum call_ev
 	X(yield, PY_YIELD, level, py_event(CALL_LEVEL_##level, args, n_args, CALL_PY_YIELD)) \
 	X(unwind, PY_UNWIND, level, \
 	  without_location(py_event(CALL_LEVEL_##level, args, n_args, CALL_PY_UNWIND))) \
-	X(call, CALL, level, c_begins(CALL_LEVEL_##level, args, n_args)) \
-	X(c_return, C_RETURN, level, c_ends(CALL_LEVEL_##level, args, n_args, CALL_C_RETURN)) \
-	X(c_raise, C_RAISE, level, c_ends(CALL_LEVEL_##level, args, n_args, CALL_C_RAISE))
+	X(call, CALL, level, c_event(CALL_LEVEL_##level, args, n_args, CALL_C_CALL)) \
+	X(c_return, C_RETURN, level, c_event(CALL_LEVEL_##level, args, n_args, CALL_C_RETURN)) \
+	X(c_raise, C_RAISE, level, c_event(CALL_LEVEL_##level, args, n_args, CALL_C_RAISE))
 
 #define X(name, event, level, does) \
 	static PyObject *on_##name##_##level(ARGUMENTS) \

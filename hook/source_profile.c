@@ -63,7 +63,7 @@ c_event(enum call_level level, PyFrameObject *object, int what, PyObject *functi
 {
 	PyCodeObject *code;
 	if (!call_plan.c_calls || !PyCFunction_Check(function) ||
-	    (code_of(object, &code) & CALL_UNWANTED) != 0)
+	    (call_plan.filtered && (code_of(object, &code) & CALL_UNWANTED) != 0))
 		return;
 	uint64_t word = call_target_cfunction((PyCFunctionObject *)function);
 	if (word & CALL_UNWANTED)
