@@ -138,6 +138,7 @@ void
 lane_drop(struct lane *lane, enum lost_reason reason)
 {
 	uint64_t *dropped = &lane->shared->dropped[reason];
+	lane_call_close(lane); /* else its next word would have this event's number */
 	lane->seq++;
 	store_relaxed(&lane->shared->seq, lane->seq);
 	store_release(dropped, load_relaxed(dropped) + 1); /* (J) */

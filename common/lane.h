@@ -170,8 +170,9 @@ struct lane_ops {
 };
 
 /*
- * `shared` is zeroed or was left by an earlier owner, whose head and seq go on: then a record
- * may begin anywhere in the ring, and all slots before it must get memory first.
+ * `shared` is zeroed or was left by an earlier owner, who closed the open slot, and whose head
+ * and seq go on: then a record may begin anywhere in the ring, and all slots before it must get
+ * memory first.
  */
 void lane_init(struct lane *lane, struct lane_shared *shared, struct slot *slots, uint64_t n_slots,
 	       enum lane_mode mode, uint64_t reserved, const struct lane_ops *ops, void *context);
@@ -179,7 +180,7 @@ void lane_init(struct lane *lane, struct lane_shared *shared, struct slot *slots
 /* Move `limit` so that the slot at `position` may be written; false: no room. */
 bool lane_refill(struct lane *lane, uint64_t position);
 
-/* One event that could not be recorded: it takes a sequence number. */
+/* One event that could not be recorded: it takes a sequence number, and closes the open slot. */
 void lane_drop(struct lane *lane, enum lost_reason reason);
 
 /*

@@ -89,13 +89,20 @@ byte_of(uint64_t seq, size_t i)
 	return (uint8_t)((seq * 131 + i) * 2654435761u >> 13);
 }
 
+/* Events in the open slot, which seq does not count yet. */
+static unsigned
+n_open(void)
+{
+	return lane.call_end == NULL ? 0 : CALLS_PER_SLOT - (unsigned)(lane.call_end - lane.call_at);
+}
+
 /* Like emit in the hook: what a record has no room for is left out. True: committed. */
 static bool
 write_record(size_t n, size_t at_a_time)
 {
 	struct lane_writer w;
 	uint8_t bytes[64];
-	uint64_t seq = lane.seq, head = lane.head;
+	uint64_t seq = lane.seq + n_open(), head = lane.head;
 	if (!lane_begin(&lane, &w, RECORD_AUDIT)) {
 		lane_drop(&lane, lane_full_reason(&lane));
 		return false;
@@ -744,6 +751,339 @@ START_TEST(the_first_word_holds_its_fields)
 }
 END_TEST
 
+/* ---- packed calls ---- */
+
+static uint64_t
+call_of(uint64_t seq)
+{
+	return call_word(seq % 2 == 0 ? CALL_PY_START : CALL_C_RAISE, (uint32_t)seq * 5 + 1);
+}
+
+/* Like the hook: into the open slot, else into a new one. True: committed. */
+static bool
+write_call(uint64_t ticks)
+{
+	uint64_t seq = lane.seq + n_open(), word = call_of(seq);
+	return lane_call(&lane, word, ticks) ||
+	       lane_call_open(&lane, word, ticks, (uint32_t)seq + 7, (uint32_t)seq + 9);
+}
+
+static void
+write_calls(unsigned n)
+{
+	for (unsigned i = 0; i < n; i++)
+		ck_assert(write_call(1000 + i));
+}
+
+/* A slot with these events, one tick apart, and none behind them. */
+static void
+assert_calls(const struct slot *slot, uint64_t seq, unsigned n, uint64_t ticks)
+{
+	ck_assert_int_eq(record_check(slot, 1), 1);
+	ck_assert_uint_eq(slot->w[0], record_w0(1, 1, RECORD_CALLS, seq));
+	ck_assert_uint_eq(slot->w[1], ticks);
+	ck_assert_uint_eq(slot->w[2], (seq + 7) << 32 | (seq + 9));
+	for (unsigned i = 0; i < CALLS_PER_SLOT; i++)
+		ck_assert_uint_eq(slot->w[3 + i], i < n ? call_of(seq + i) + i : 0);
+}
+
+START_TEST(calls_are_packed_five_to_a_slot)
+{
+	fresh(N_SLOTS, LANE_DROP, 0);
+	for (unsigned n = 1; n <= 23; n++) {
+		ck_assert(write_call(100 + n));
+		ck_assert_uint_eq(shared.head, (n + 4) / 5);
+		/* Of the slots before the open one: its words say the rest. */
+		ck_assert_uint_eq(shared.seq, (n - 1) / 5 * 5);
+		ck_assert_uint_eq(shared.calls, (n - 1) / 5 * 5);
+		ck_assert_int_eq(lane_reader_copy(&reader, copy, MOST_SLOTS), (n + 4) / 5);
+		lane_reader_unread(&reader, (n + 4) / 5);
+		for (unsigned i = 0; i * 5 < n; i++)
+			assert_calls(copy + i, i * 5, n - i * 5 < 5 ? n - i * 5 : 5, 101 + i * 5);
+	}
+	ck_assert_uint_eq(n_dropped(), 0);
+}
+END_TEST
+
+START_TEST(a_word_holds_its_fields)
+{
+	uint32_t id = (1u << CALLS_ID_BITS) - 1;
+	uint64_t ticks = (1ULL << CALLS_TICK_BITS) - 1, word = call_word(CALL_C_RAISE, id) | ticks;
+	ck_assert_uint_eq(call_what(word), CALL_C_RAISE);
+	ck_assert_uint_eq(call_id(word), id);
+	ck_assert_uint_eq(call_ticks(word), ticks);
+	word = call_word(CALL_PY_START, 0); /* the least there is */
+	ck_assert_uint_ne(word, 0);
+	ck_assert_uint_eq(call_id(word), 0);
+	ck_assert_uint_eq(call_ticks(word), 0);
+	ck_assert(call_ends(call_what(call_word(CALL_PY_RETURN, 1))));
+	ck_assert(!call_ends(call_what(call_word(CALL_C_CALL, id))));
+}
+END_TEST
+
+enum closing {
+	BY_CLOSE,
+	BY_RECORD,
+	BY_DROP,
+	BY_TICKS,
+	BY_TIME_GOING_BACK,
+	N_CLOSINGS,
+};
+
+/* By what it takes; how many events that takes. */
+static unsigned
+close_slot(enum closing how)
+{
+	struct lane_writer w;
+	switch (how) {
+	case BY_CLOSE:
+		lane_call_close(&lane);
+		return 0;
+	case BY_RECORD: /* before its first word is written */
+		ck_assert(lane_begin(&lane, &w, RECORD_AUDIT));
+		return 0;
+	case BY_DROP:
+		lane_drop(&lane, LOST_NO_MEMORY);
+		return 1;
+	case BY_TICKS:
+		ck_assert(write_call(1000 + (1ULL << CALLS_TICK_BITS)));
+		return 0;
+	default:
+		ck_assert(write_call(999));
+		return 0;
+	}
+}
+
+START_TEST(a_slot_that_closes_publishes_how_many_it_held)
+{
+	for (enum closing how = 0; how < N_CLOSINGS; how++) {
+		for (unsigned n = 1; n <= CALLS_PER_SLOT; n++) {
+			fresh(N_SLOTS, LANE_DROP, 0);
+			write_calls(n);
+			ck_assert_uint_eq(shared.seq, 0);
+			ck_assert_uint_eq(shared.calls, 0);
+			unsigned more = close_slot(how);
+			ck_assert_uint_eq(shared.seq, n + more);
+			ck_assert_uint_eq(shared.calls, n);
+			ck_assert_uint_eq(n_dropped(), more);
+
+			/* Nothing is added to it: what comes is in a slot of its own. */
+			unsigned opened = how == BY_TICKS || how == BY_TIME_GOING_BACK;
+			ck_assert_uint_eq(shared.head, 1 + opened);
+			uint64_t ticks = lane.call_base;
+			if (!opened)
+				ck_assert(write_call(ticks = 1234));
+			ck_assert_int_eq(lane_reader_copy(&reader, copy, MOST_SLOTS), 2);
+			assert_calls(copy, 0, n, 1000);
+			assert_calls(copy + 1, n + more, 1, ticks);
+			ck_assert_uint_eq(shared.seq, n + more);
+			lane_call_close(&lane);
+			lane_call_close(&lane); /* once is enough */
+			ck_assert_uint_eq(shared.seq, n + more + 1);
+			ck_assert_uint_eq(shared.calls, n + 1);
+		}
+	}
+}
+END_TEST
+
+START_TEST(the_last_tick_of_a_slot_is_its_own)
+{
+	uint64_t most = (1ULL << CALLS_TICK_BITS) - 1;
+	fresh(N_SLOTS, LANE_DROP, 0);
+	ck_assert(write_call(-1000ULL)); /* and the clock may go past the largest number */
+	ck_assert(write_call(-1000ULL + most));
+	ck_assert_uint_eq(shared.head, 1);
+	ck_assert_uint_eq(slots[0].w[4], call_of(1) + most);
+	ck_assert(write_call(-1000ULL + most + 1));
+	ck_assert_uint_eq(shared.head, 2);
+	ck_assert_uint_eq(slots[1].w[3], call_of(2));
+}
+END_TEST
+
+START_TEST(the_reader_takes_the_words_of_an_open_slot)
+{
+	static const enum lane_mode modes[] = {LANE_DROP, LANE_OVERWRITE};
+	uint64_t words[CALLS_PER_SLOT];
+	for (int m = 0; m < 2; m++) {
+		fresh(N_SLOTS, modes[m], 0);
+		write_slots(2);
+		for (unsigned n = 1; n <= CALLS_PER_SLOT; n++) {
+			write_calls(1);
+			ck_assert_int_eq(lane_reader_copy(&reader, copy, MOST_SLOTS), 3);
+			ck_assert_uint_eq(reader.head, 3);
+			ck_assert_uint_eq(lane_reader_open_slot(&reader, 2, words), n);
+			for (unsigned i = 0; i < n; i++)
+				ck_assert_uint_eq(words[i], call_of(1 + i));
+			lane_reader_unread(&reader, 3);
+		}
+		/* What lies behind a zero word is not there yet. */
+		slots[2].w[4] = 0;
+		ck_assert_uint_eq(lane_reader_open_slot(&reader, 2, words), 1);
+		lane_call_close(&lane);
+	}
+}
+END_TEST
+
+START_TEST(a_slot_left_early_is_final_whatever_stood_there_before)
+{
+	static const enum lane_mode modes[] = {LANE_DROP, LANE_OVERWRITE};
+	for (int m = 0; m < 2; m++) {
+		for (unsigned n = 1; n <= CALLS_PER_SLOT; n++) {
+			fresh(N_SLOTS, modes[m], 0);
+			for (unsigned i = 0; i < N_SLOTS; i++)
+				write_calls(5);
+			lane_reader_copy(&reader, copy, MOST_SLOTS);
+			lane_reader_release(&reader);
+			uint64_t seq = 5 * N_SLOTS;
+			for (unsigned i = 0; i < N_SLOTS; i++) {
+				lane_call_close(&lane);
+				write_calls(n);
+			}
+			ck_assert_int_eq(lane_reader_copy(&reader, copy, MOST_SLOTS), N_SLOTS);
+			for (unsigned i = 0; i < N_SLOTS; i++)
+				assert_calls(copy + i, seq + i * n, n, 1000);
+			ck_assert_uint_eq(n_dropped(), 0);
+		}
+	}
+}
+END_TEST
+
+START_TEST(full_lane_counts_the_call_that_it_drops)
+{
+	for (unsigned n = 1; n <= CALLS_PER_SLOT; n++) {
+		fresh(N_SLOTS, LANE_DROP, 0);
+		while (shared.head < N_SLOTS - 1)
+			ck_assert(write_slots(1));
+		write_calls(5); /* five fit, whether the lane is full or not */
+		ck_assert(!write_call(2000));
+		ck_assert(!write_slots(1));
+		ck_assert(!write_call(2001));
+		ck_assert_uint_eq(shared.head, N_SLOTS);
+		ck_assert_uint_eq(shared.dropped[LOST_LANE_FULL], 3);
+		ck_assert_uint_eq(shared.seq, N_SLOTS - 1 + 5 + 3);
+		ck_assert_uint_eq(shared.calls, 5 + 2);
+		ck_assert_int_eq(lane_reader_copy(&reader, copy, MOST_SLOTS), N_SLOTS);
+		assert_calls(copy + N_SLOTS - 1, N_SLOTS - 1, 5, 1000);
+		lane_reader_release(&reader);
+		write_calls(n);
+		ck_assert_int_eq(lane_reader_copy(&reader, copy, MOST_SLOTS), 1);
+		assert_calls(copy, N_SLOTS - 1 + 5 + 3, n, 1000);
+	}
+}
+END_TEST
+
+START_TEST(a_record_that_is_dropped_closes_the_slot_before_it)
+{
+	fresh(N_SLOTS, LANE_DROP, 0);
+	while (shared.head < N_SLOTS - 3)
+		ck_assert(write_slots(1));
+	write_calls(2);
+	ck_assert(!write_slots(5)); /* it fills the lane under way */
+	ck_assert_uint_eq(shared.seq, N_SLOTS - 3 + 2 + 1);
+	ck_assert_uint_eq(shared.calls, 2);
+	write_calls(1);
+	ck_assert_int_eq(lane_reader_copy(&reader, copy, MOST_SLOTS), N_SLOTS - 1);
+	assert_calls(copy + N_SLOTS - 3, N_SLOTS - 3, 2, 1000);
+	assert_calls(copy + N_SLOTS - 2, N_SLOTS, 1, 1000);
+}
+END_TEST
+
+START_TEST(block_mode_waits_for_a_call_and_closes_the_slot_first)
+{
+	fresh(N_SLOTS, LANE_BLOCK, 0);
+	waits_allowed = 3;
+	while (shared.head < N_SLOTS - 1)
+		ck_assert(write_slots(1));
+	write_calls(2);
+	ck_assert(!write_call(0));
+	ck_assert_uint_eq(n_waited, 3);
+	ck_assert_uint_eq(shared.seq, N_SLOTS - 1 + 2 + 1);
+	shared.tail++; /* which ends the time out */
+	ck_assert(write_call(0));
+	release_per_wait = 1;
+	ck_assert(write_call(1ULL << CALLS_TICK_BITS));
+	ck_assert_uint_eq(n_waited, 4);
+	ck_assert_uint_eq(n_dropped(), 1);
+}
+END_TEST
+
+START_TEST(a_reader_that_comes_again_reads_the_open_slot_again_and_nothing_else)
+{
+	uint64_t words[CALLS_PER_SLOT];
+	fresh(N_SLOTS, LANE_DROP, 0);
+	write_calls(8);
+	ck_assert_int_eq(lane_reader_copy(&reader, copy, MOST_SLOTS), 2);
+	ck_assert_uint_eq(lane_reader_open_slot(&reader, 1, words), 3);
+	lane_reader_unread(&reader, 1);
+	lane_reader_release(&reader);
+
+	lane_reader_init(&reader, &shared, slots, N_SLOTS, false);
+	ck_assert(write_call(1010));
+	ck_assert_int_eq(lane_reader_copy(&reader, copy, MOST_SLOTS), 1);
+	ck_assert_uint_eq(record_seq(copy[0].w[0]), 5);
+	ck_assert_uint_eq(lane_reader_open_slot(&reader, 1, words), 4);
+}
+END_TEST
+
+START_TEST(an_open_slot_that_was_overwritten_is_no_slot)
+{
+	uint64_t words[CALLS_PER_SLOT];
+	fresh(N_SLOTS, LANE_OVERWRITE, 0);
+	write_calls(3);
+	ck_assert_int_eq(lane_reader_copy(&reader, copy, MOST_SLOTS), 1);
+	ck_assert_uint_eq(lane_reader_open_slot(&reader, 0, words), 3);
+	lane_reader_unread(&reader, 1);
+	while (shared.head < N_SLOTS)
+		ck_assert(write_slots(1));
+	ck_assert_uint_eq(lane_reader_open_slot(&reader, 0, words), 3);
+	write_calls(4); /* in its very place */
+	ck_assert_uint_eq(lane_reader_open_slot(&reader, 0, words), 0);
+	ck_assert_int_eq(lane_reader_copy(&reader, copy, MOST_SLOTS), N_SLOTS);
+	ck_assert_uint_eq(reader.skipped, 1);
+	assert_record(copy, 1, 3, 1);
+	ck_assert_uint_eq(lane_reader_open_slot(&reader, N_SLOTS, words), 4);
+	ck_assert_uint_eq(n_dropped(), 0);
+}
+END_TEST
+
+START_TEST(calls_reserve_memory_before_they_touch_it_and_go_past_the_largest_number)
+{
+	static const enum lane_mode modes[] = {LANE_DROP, LANE_OVERWRITE};
+	for (int m = 0; m < 2; m++) {
+		uint64_t from = -2ULL * MOST_SLOTS - 777, seq = 0;
+		fresh_at(from, MOST_SLOTS, modes[m], 0);
+		for (unsigned i = 0; i < 3 * MOST_SLOTS; i++) {
+			/* an unreserved slot would end the test */
+			write_calls(1 + i % 5);
+			lane_call_close(&lane);
+			ck_assert_int_eq(lane_reader_copy(&reader, copy, 2), 1);
+			assert_calls(copy, seq, 1 + i % 5, 1000);
+			lane_reader_release(&reader);
+			seq += 1 + i % 5;
+		}
+		ck_assert_uint_eq(shared.head, from + 3 * MOST_SLOTS);
+		ck_assert_uint_eq(n_reserved, MOST_SLOTS * SLOT_BYTES / (256 << 10));
+	}
+}
+END_TEST
+
+START_TEST(a_lane_taken_again_goes_on_with_its_calls)
+{
+	fresh(N_SLOTS, LANE_DROP, 0);
+	write_slots(1);
+	write_calls(7);
+	lane_call_close(&lane);
+	memset(&lane, 0xff, sizeof lane);
+	lane_init(&lane, &shared, slots, N_SLOTS, LANE_DROP, N_SLOTS, &ops, &lane);
+	write_calls(3); /* in a slot of their own */
+	lane_call_close(&lane);
+	ck_assert_uint_eq(shared.seq, 11);
+	ck_assert_uint_eq(shared.calls, 10);
+	ck_assert_int_eq(lane_reader_copy(&reader, copy, MOST_SLOTS), 4);
+	assert_calls(copy + 3, 8, 3, 1000);
+}
+END_TEST
+
 int
 main(void)
 {
@@ -773,6 +1113,19 @@ main(void)
 	tcase_add_test(tc, head_and_tail_that_contradict_each_other_are_refused);
 	tcase_add_test(tc, what_is_no_record_is_refused);
 	tcase_add_test(tc, the_first_word_holds_its_fields);
+	tcase_add_test(tc, calls_are_packed_five_to_a_slot);
+	tcase_add_test(tc, a_word_holds_its_fields);
+	tcase_add_test(tc, a_slot_that_closes_publishes_how_many_it_held);
+	tcase_add_test(tc, the_last_tick_of_a_slot_is_its_own);
+	tcase_add_test(tc, the_reader_takes_the_words_of_an_open_slot);
+	tcase_add_test(tc, a_slot_left_early_is_final_whatever_stood_there_before);
+	tcase_add_test(tc, full_lane_counts_the_call_that_it_drops);
+	tcase_add_test(tc, a_record_that_is_dropped_closes_the_slot_before_it);
+	tcase_add_test(tc, block_mode_waits_for_a_call_and_closes_the_slot_first);
+	tcase_add_test(tc, a_reader_that_comes_again_reads_the_open_slot_again_and_nothing_else);
+	tcase_add_test(tc, an_open_slot_that_was_overwritten_is_no_slot);
+	tcase_add_test(tc, calls_reserve_memory_before_they_touch_it_and_go_past_the_largest_number);
+	tcase_add_test(tc, a_lane_taken_again_goes_on_with_its_calls);
 	Suite *suite = suite_create("lane");
 	suite_add_tcase(suite, tc);
 	SRunner *runner = srunner_create(suite);
