@@ -153,8 +153,8 @@ lane_call_close(struct lane *lane)
 	lane->call_at = lane->call_end = NULL;
 	lane->seq += n;
 	lane->calls += n;
-	store_relaxed(&lane->shared->calls, lane->calls);
-	store_relaxed(&lane->shared->seq, lane->seq);
+	store_release(&lane->shared->seq, lane->seq); /* (M) */
+	store_release(&lane->shared->calls, lane->calls);
 }
 
 bool
@@ -162,8 +162,8 @@ lane_call_open(struct lane *lane, uint64_t word, uint64_t ticks, uint32_t thread
 {
 	lane_call_close(lane);
 	if (lane_at_limit(lane, lane->head) && !lane_refill(lane, lane->head)) {
-		store_relaxed(&lane->shared->calls, ++lane->calls);
 		lane_drop(lane, lane_full_reason(lane));
+		store_release(&lane->shared->calls, ++lane->calls);
 		return false;
 	}
 	lane_call_begin(lane, word, ticks, thread, depth);

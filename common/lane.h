@@ -29,13 +29,20 @@
  *  (K) store a word of slot head-1,    (L) load the words of slot head-1, acquire
  *      release
  *
+ *  (M) store seq, release              (N) load seq, acquire, then the words (L)
+ *
  * K pairs with L: a word that is not zero is an event, and its definition is there. Only the
  * slot at head-1 may be open; zero words of earlier ones are final. A slot closes when it is
  * full, when anything else is written to the lane, when the thread changes, when its 38 bits of
  * ticks run out, or when an event takes a sequence number without writing a word. The reader
  * takes what it finds in the open slot, and releases it once it is closed: a reader that comes
  * after it reads at most five events again. While a slot is open `seq` and `calls` are those
- * of before it: its words say the rest.
+ * of before it: its words say the rest. `calls` comes after seq, so it never counts an event
+ * that seq does not; a kill between the two leaves it short of one slot's.
+ *
+ * M pairs with N: a seq that is not the slot's own was stored when it closed, or later, and all
+ * its words are there. Without it the reader could not tell, before head moves, a slot that
+ * closed early from one that is open, and the lane of a thread that ended would never be drained.
  *
  * Overwrite mode (the flight recorder) has no B: the hook never looks at tail.
  *
@@ -113,7 +120,7 @@ struct lane_shared {
 	uint32_t state;   /* enum lane_state */
 	uint32_t thread;  /* tid of the owner; 0: the main interpreter, any thread */
 	uint64_t high_water; /* most slots that were ever unread, as the hook saw it */
-	uint64_t calls;   /* how many of the events below seq were calls or returns */
+	uint64_t calls;   /* how many of the events below seq were calls or returns; after seq */
 	uint64_t pad0[2];
 	/* line 1, collector */
 	uint64_t tail;    /* first slot not read */
@@ -393,6 +400,16 @@ void lane_reader_unread(struct lane_reader *reader, uint64_t n);
  */
 unsigned lane_reader_open_slot(const struct lane_reader *reader, uint64_t position,
 			       uint64_t words[CALLS_PER_SLOT]);
+
+/*
+ * The slot of calls at reader->head - 1, whose first word is w0, was closed: what its words are
+ * from now on is final.
+ */
+static inline bool
+lane_reader_slot_closed(const struct lane_reader *reader, uint64_t w0)
+{
+	return record_seq(load_acquire(&reader->shared->seq)) != record_seq(w0); /* (N) */
+}
 
 /* Let the hook reuse everything copied so far. */
 void lane_reader_release(struct lane_reader *reader);

@@ -900,7 +900,7 @@ START_TEST(the_last_tick_of_a_slot_is_its_own)
 }
 END_TEST
 
-START_TEST(the_reader_takes_the_words_of_an_open_slot)
+START_TEST(the_reader_takes_the_words_of_an_open_slot_and_knows_when_it_closed)
 {
 	static const enum lane_mode modes[] = {LANE_DROP, LANE_OVERWRITE};
 	uint64_t words[CALLS_PER_SLOT];
@@ -911,6 +911,7 @@ START_TEST(the_reader_takes_the_words_of_an_open_slot)
 			write_calls(1);
 			ck_assert_int_eq(lane_reader_copy(&reader, copy, MOST_SLOTS), 3);
 			ck_assert_uint_eq(reader.head, 3);
+			ck_assert(!lane_reader_slot_closed(&reader, copy[2].w[0]));
 			ck_assert_uint_eq(lane_reader_open_slot(&reader, 2, words), n);
 			for (unsigned i = 0; i < n; i++)
 				ck_assert_uint_eq(words[i], call_of(1 + i));
@@ -920,6 +921,7 @@ START_TEST(the_reader_takes_the_words_of_an_open_slot)
 		slots[2].w[4] = 0;
 		ck_assert_uint_eq(lane_reader_open_slot(&reader, 2, words), 1);
 		lane_call_close(&lane);
+		ck_assert(lane_reader_slot_closed(&reader, copy[2].w[0]));
 	}
 }
 END_TEST
@@ -1117,7 +1119,7 @@ main(void)
 	tcase_add_test(tc, a_word_holds_its_fields);
 	tcase_add_test(tc, a_slot_that_closes_publishes_how_many_it_held);
 	tcase_add_test(tc, the_last_tick_of_a_slot_is_its_own);
-	tcase_add_test(tc, the_reader_takes_the_words_of_an_open_slot);
+	tcase_add_test(tc, the_reader_takes_the_words_of_an_open_slot_and_knows_when_it_closed);
 	tcase_add_test(tc, a_slot_left_early_is_final_whatever_stood_there_before);
 	tcase_add_test(tc, full_lane_counts_the_call_that_it_drops);
 	tcase_add_test(tc, a_record_that_is_dropped_closes_the_slot_before_it);
