@@ -95,6 +95,13 @@ calibrate_time(enum clock_kind kind, uint64_t ticks)
 	return along(piece, ticks);
 }
 
+uint64_t
+calibrate_duration(enum clock_kind kind, uint64_t ticks)
+{
+	return (uint64_t)((unsigned __int128)ticks * calibrate_latest(kind)->slope >>
+			  CALIBRATE_SHIFT);
+}
+
 void
 calibrate_past_init(struct calibrate_past *past, enum clock_kind kind, struct clock_pair start)
 {

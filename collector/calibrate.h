@@ -34,6 +34,9 @@ const struct calibrate_piece *calibrate_latest(enum clock_kind kind);
 /* The time of a tick at or after the first pair; before it, the first piece extended. */
 uint64_t calibrate_time(enum clock_kind kind, uint64_t ticks);
 
+/* How long so many ticks last: no matter that somebody set the clock meanwhile. */
+uint64_t calibrate_duration(enum clock_kind kind, uint64_t ticks);
+
 /* A tracee's own part: what happened before the first pair. */
 struct calibrate_past {
 	bool valid;

@@ -10,6 +10,7 @@
 /* The payload of a record of several slots, end to end; one thread decodes. */
 static uint8_t joined[SLOT0_PAYLOAD + (RECORD_MAX_SLOTS - 1) * SLOTN_PAYLOAD];
 static char inline_name[NAME_BYTES];
+static char what[64], detail[1024]; /* of a notice */
 static const struct site *stack[UINT8_MAX];
 
 static const uint8_t *
@@ -50,8 +51,9 @@ find_site(struct symbols *symbols, uint32_t id, const struct site **site)
 	return *site != NULL;
 }
 
+/* As much as there is room for; a NUL ends it. */
 static const uint8_t *
-take_inline_name(struct event *event, const uint8_t *at, const uint8_t *end)
+take_text(char *to, size_t room, const uint8_t *at, const uint8_t *end)
 {
 	struct value value;
 	const uint8_t *next = values_check(at, end, 1);
@@ -60,13 +62,20 @@ take_inline_name(struct event *event, const uint8_t *at, const uint8_t *end)
 	value_read(at, &value);
 	if (!value_is_str(&value))
 		return NULL;
-	size_t n = value.len < NAME_BYTES ? value.len : NAME_BYTES - 1;
-	memcpy(inline_name, value.bytes, n);
-	inline_name[n] = '\0';
-	event->name = inline_name;
-	event->info = event_info_find(inline_name);
-	event->prepared = NULL;
+	size_t n = value.len < room ? value.len : room - 1;
+	memcpy(to, value.bytes, n);
+	to[n] = '\0';
 	return next;
+}
+
+static const uint8_t *
+take_inline_name(struct event *event, const uint8_t *at, const uint8_t *end)
+{
+	at = take_text(inline_name, NAME_BYTES, at, end);
+	event->name = inline_name;
+	event->info = at != NULL ? event_info_find(inline_name) : NULL;
+	event->prepared = NULL;
+	return at;
 }
 
 static const uint8_t *
@@ -123,6 +132,52 @@ decode_audit(const struct slot *slots, struct symbols *symbols, struct event *ev
 	       find_site(symbols, head.caller, &event->caller);
 }
 
+static bool
+decode_notice(const struct slot *slots, struct event *event)
+{
+	const uint8_t *end, *at = join(slots, record_k(slots[0].w[0]), &end);
+	event->type = EVENT_NOTICE;
+	event->what = what;
+	event->detail = detail;
+	at = take_text(what, sizeof what, at, end);
+	return at != NULL && take_text(detail, sizeof detail, at, end) != NULL;
+}
+
+static struct function *
+find_function(struct symbols *symbols, uint32_t id)
+{
+	struct function *found = symbols_function(symbols, id);
+	if (__builtin_expect(found == NULL, 0) && symbols_refresh(symbols))
+		found = symbols_function(symbols, id);
+	return found;
+}
+
+static bool
+is_call_event(unsigned call)
+{
+	switch (call) {
+#define X(name, value, type, kind, how) case value:
+	CALL_EVENTS(X)
+#undef X
+		return true;
+	}
+	return false;
+}
+
+bool
+decode_call(uint64_t word, struct symbols *symbols, struct event *event)
+{
+	unsigned call = call_what(word);
+	if (!is_call_event(call))
+		return false;
+	event->type = call_ends(call) ? EVENT_RETURN : EVENT_CALL;
+	event->call = (enum call_event)call;
+	event->function = find_function(symbols, call_id(word));
+	bool is_c = call == CALL_C_CALL || call == CALL_C_RETURN || call == CALL_C_RAISE;
+	return event->function != NULL &&
+	       (event->function->is_c == is_c || call_id(word) == 0);
+}
+
 bool
 decode_record(const struct slot *slots, struct symbols *symbols, struct event *event)
 {
@@ -130,6 +185,8 @@ decode_record(const struct slot *slots, struct symbols *symbols, struct event *e
 	switch (record_type(slots[0].w[0])) {
 	case RECORD_AUDIT:
 		return decode_audit(slots, symbols, event);
+	case RECORD_NOTICE:
+		return decode_notice(slots, event);
 	default:
 		return false;
 	}

@@ -9,9 +9,15 @@
 
 /*
  * `slots` is a record that record_check() found whole; its type, arguments and ids are looked
- * at here. Fills what the record says: all but time_ns, seq and lane. The event points into
+ * at here. Of one with calls, see below, it is false. Fills what the record says: all but time_ns, seq and lane. The event points into
  * the slots, the symbols, and memory that the next call uses again. False: this is no event.
  */
 bool decode_record(const struct slot *slots, struct symbols *symbols, struct event *event);
+
+/*
+ * One word of a RECORD_CALLS slot that is not zero: fills type, call and function. False: this
+ * is no event.
+ */
+bool decode_call(uint64_t word, struct symbols *symbols, struct event *event);
 
 #endif

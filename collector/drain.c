@@ -41,17 +41,38 @@ resume_at(struct drain *drain, uint64_t seq)
 	}
 }
 
+/* How many words of a slot may be read: all, of one that does not hold calls. */
+static unsigned
+words_of(const struct drain *drain, uint64_t position)
+{
+	uint64_t words[CALLS_PER_SLOT];
+	uint64_t w0 = load_relaxed(&drain->reader.slots[position & (drain->reader.n_slots - 1)].w[0]);
+	if (record_type(w0) != RECORD_CALLS || !record_start(w0))
+		return CALLS_PER_SLOT;
+	return lane_reader_open_slot(&drain->reader, position, words);
+}
+
 void
 drain_init(struct drain *drain, struct lane_shared *shared, const struct slot *slots,
-	   uint64_t n_slots, uint32_t index, enum lane_mode mode, bool skip)
+	   uint64_t n_slots, uint32_t index, enum lane_mode mode, bool skip,
+	   struct call_room *room)
 {
 	memset(drain, 0, sizeof *drain);
 	drain->shared = shared;
 	drain->index = index;
 	lane_reader_init(&drain->reader, shared, slots, n_slots, mode == LANE_OVERWRITE);
-	drain->limit = drain->reader.position;
+	drain->limit = drain->part_at = drain->reader.position;
 	drain->skip_to = skip ? load_acquire(&shared->head) : drain->limit;
+	if (drain->skip_to != drain->limit)
+		drain->skip_words = words_of(drain, drain->skip_to - 1);
+	call_stacks_init(&drain->calls, room);
 	resume(drain);
+}
+
+void
+drain_fini(struct drain *drain)
+{
+	call_stacks_fini(&drain->calls);
 }
 
 void
@@ -59,6 +80,8 @@ drain_note(struct drain *drain)
 {
 	drain->limit = load_acquire(&drain->shared->head); /* (C) of common/lane.h */
 	uint64_t unread = drain->limit - drain->reader.position;
+	if (unread > 0)
+		drain->limit_words = words_of(drain, drain->limit - 1);
 	if (unread > drain->most_unread && unread <= drain->reader.n_slots)
 		drain->most_unread = unread;
 }
@@ -101,6 +124,7 @@ tell_lost(struct drain *drain, const struct drain_to *to, unsigned reason, uint6
 	else
 		drain->lost[reason] += n;
 	drain->next_seq += n;
+	call_stacks_forget(&drain->calls);
 	to->fn(to->context, &event, true);
 }
 
@@ -134,10 +158,21 @@ drain_look_for_losses(struct drain *drain)
 	for (unsigned i = 0; i < LANE_DROP_REASONS; i++)
 		drain->noted[i] = load_acquire(&drain->shared->dropped[i]);
 	drain->noted_head = load_acquire(&drain->shared->head);
+	/* A drop closes the slot: what is lost comes behind the words that are there now. */
+	if (drain->noted_head != drain->reader.position)
+		drain->noted_words = words_of(drain, drain->noted_head - 1);
 	drain->looking = true;
 }
 
 /* Everything that was there when the counts were noted has been read. */
+static bool
+has_read_noted(const struct drain *drain)
+{
+	int64_t ahead = (int64_t)(drain->noted_head - drain->reader.position);
+	return ahead <= 0 || (ahead == 1 && drain->part_at == drain->reader.position &&
+			      drain->part >= drain->noted_words);
+}
+
 static void
 tell_noted_losses(struct drain *drain, const struct drain_to *to)
 {
@@ -184,6 +219,7 @@ give_up(struct drain *drain, const struct drain_to *to)
 	};
 	drain->damaged = true;
 	drain->looking = false;
+	call_stacks_forget(&drain->calls);
 	to->fn(to->context, &event, true);
 }
 
@@ -219,12 +255,137 @@ take(struct drain *drain, const struct drain_to *to, const struct slot *slots, u
 	return true;
 }
 
-/* As many records as the copy holds; how many slots of it were used, -1: damaged. */
+/* ---- calls ---- */
+
+static void
+pair(struct drain *drain, const struct drain_to *to, struct call_stack *stack, uint32_t id,
+     uint64_t ticks, struct event *event)
+{
+	uint64_t lasted;
+	if (event->type == EVENT_CALL) {
+		event->depth = call_stack_push(&drain->calls, stack, id, ticks);
+		return;
+	}
+	event->depth = call_stack_pop(stack, id, ticks, &lasted, &event->has_duration);
+	if (event->has_duration)
+		event->duration_ns = to->duration(to->context, lasted);
+}
+
+static bool
+is_wanted(const struct drain *drain, uint64_t position, unsigned word)
+{
+	int64_t ahead = (int64_t)(position - drain->skip_to);
+	return ahead >= 0 || (ahead == -1 && word >= drain->skip_words);
+}
+
+/* How many calls were open after the first n words, as the hook counts. */
+static uint32_t
+depth_after(const struct slot *slot, unsigned n)
+{
+	uint32_t depth = (uint32_t)slot->w[2];
+	for (unsigned i = 0; i < n; i++) {
+		if (!call_ends(call_what(slot->w[3 + i])))
+			depth++;
+		else if (depth > 0)
+			depth--;
+	}
+	return depth;
+}
+
+/* Words [from, end) of a slot. */
+static void
+take_words(struct drain *drain, const struct drain_to *to, const struct slot *slot,
+	   uint64_t position, unsigned from, unsigned end)
+{
+	uint32_t tid = (uint32_t)(slot->w[2] >> 32);
+	struct call_stack *stack = call_stack_begin(&drain->calls, tid, depth_after(slot, from));
+	for (unsigned i = from; i < end; i++) {
+		uint64_t word = slot->w[3 + i], ticks = slot->w[1] + call_ticks(word);
+		struct event event = {.lane = drain->index, .tid = tid, .seq = drain->next_seq};
+		event.time_ns = to->time(to->context, ticks);
+		if (!decode_call(word, to->symbols, &event)) {
+			tell_lost(drain, to, LOST_DAMAGED, 1, event.time_ns);
+			stack = call_stack_begin(&drain->calls, tid, depth_after(slot, i + 1));
+			continue;
+		}
+		drain->next_seq++;
+		pair(drain, to, stack, call_id(word), ticks, &event);
+		to->fn(to->context, &event, is_wanted(drain, position, i));
+	}
+}
+
+/*
+ * The leading words that are not zero. What stands behind a zero is nothing: if it was an
+ * event, the next record's number tells that it is missing.
+ */
+static unsigned
+count_words(const struct slot *slot, unsigned max)
+{
+	unsigned n = 0;
+	while (n < max && slot->w[3 + n] != 0)
+		n++;
+	return n;
+}
+
+/* Of the first `max` words those that were not read before; how many, -1: damaged. */
+static int
+take_calls(struct drain *drain, const struct drain_to *to, const struct slot *slot,
+	   uint64_t position, unsigned max)
+{
+	uint64_t seq = record_seq(slot->w[0]), read = (drain->next_seq - seq) & RECORD_SEQ_MASK;
+	unsigned n = count_words(slot, max);
+	bool again = drain->resumed && position == drain->part_at && read <= RECORD_SEQ_MASK / 2;
+	if (!again) {
+		if (!account_for(drain, to, seq, to->time(to->context, slot->w[1])))
+			return -1;
+		read = 0;
+	}
+	if (read >= n)
+		return 0;
+	take_words(drain, to, slot, position, (unsigned)read, n);
+	return (int)(n - read);
+}
+
+/* ---- what was copied ---- */
+
+/* How many words of a slot of calls may be read; CALLS_PER_SLOT: it is final. */
+static unsigned
+readable_words(const struct drain *drain, uint64_t position)
+{
+	if (position == drain->limit - 1)
+		return drain->limit_words;
+	/* In overwrite mode the copy may go further than what was noted. */
+	return position == drain->reader.head - 1 ? 0 : CALLS_PER_SLOT;
+}
+
+/* One record of k slots: how many events, -1: damaged. *stay: it may get more of them. */
+static int
+take_record(struct drain *drain, const struct drain_to *to, const struct slot *slots, int k,
+	    uint64_t position, bool *stay)
+{
+	if (record_type(slots[0].w[0]) != RECORD_CALLS)
+		return take(drain, to, slots, position) ? 1 : -1;
+	unsigned words = readable_words(drain, position);
+	int n = k == 1 ? take_calls(drain, to, slots, position, words) : -1;
+	*stay = words < CALLS_PER_SLOT;
+	if (*stay) {
+		drain->part_at = position;
+		drain->part = words;
+	}
+	return n;
+}
+
+/*
+ * As many records as the copy holds, while *left is above 0; how many slots of it were used,
+ * -1: damaged.
+ */
 static int64_t
-take_copied(struct drain *drain, const struct drain_to *to, uint64_t n_slots, uint64_t *left)
+take_copied(struct drain *drain, const struct drain_to *to, uint64_t n_slots, int64_t *left)
 {
 	uint64_t at = 0, position = drain->reader.position - n_slots;
-	while (at < n_slots && *left > 0) {
+	bool stay = false;
+	drain->part = 0;
+	while (at < n_slots && *left > 0 && !stay) {
 		int k = record_check(copy + at, n_slots - at);
 		/* The rest of it comes with the next copy, if there is more, and if it was not
 		 * a whole copy that did not suffice. */
@@ -235,26 +396,34 @@ take_copied(struct drain *drain, const struct drain_to *to, uint64_t n_slots, ui
 			at++; /* of a record whose beginning was overwritten */
 			continue;
 		}
-		if (k <= 0 || !take(drain, to, copy + at, position + at))
+		int n = k > 0 ? take_record(drain, to, copy + at, k, position + at, &stay) : -1;
+		if (n < 0)
 			return -1;
-		at += (uint64_t)k;
-		--*left;
+		at += stay ? 0 : (uint64_t)k;
+		*left -= n > 0 ? n : 1;
 	}
 	return (int64_t)at;
+}
+
+/* Slots that were noted; an open one, all of whose words were read, is none. */
+static uint64_t
+noted_slots(const struct drain *drain)
+{
+	int64_t n = (int64_t)(drain->limit - drain->reader.position);
+	return n <= 0 || (n == 1 && drain->part >= drain->limit_words) ? 0 : (uint64_t)n;
 }
 
 uint64_t
 drain_run(struct drain *drain, const struct drain_to *to, uint64_t max)
 {
-	uint64_t left = max;
+	int64_t most = max < INT64_MAX ? (int64_t)max : INT64_MAX, left = most;
+	uint64_t there;
 	unsigned vain = 0;
-	int64_t there;
 	/* A copy in vain: what was overwritten left the beginning of a record only, or a lying
 	 * head ends inside one. */
-	while (left > 0 && !drain->damaged && vain < 2 &&
-	       (there = (int64_t)(drain->limit - drain->reader.position)) > 0) {
+	while (left > 0 && !drain->damaged && vain < 2 && (there = noted_slots(drain)) > 0) {
 		int64_t n = lane_reader_copy(&drain->reader, copy,
-					     there < COPY_SLOTS ? (uint64_t)there : COPY_SLOTS);
+					     there < COPY_SLOTS ? there : COPY_SLOTS);
 		int64_t used = n > 0 ? take_copied(drain, to, (uint64_t)n, &left) : n;
 		if (used < 0)
 			give_up(drain, to);
@@ -264,9 +433,9 @@ drain_run(struct drain *drain, const struct drain_to *to, uint64_t max)
 			lane_reader_unread(&drain->reader, (uint64_t)(n - used));
 		vain = used == 0 ? vain + 1 : 0;
 	}
-	if (drain->looking && (int64_t)(drain->reader.position - drain->noted_head) >= 0)
+	if (drain->looking && has_read_noted(drain))
 		tell_noted_losses(drain, to);
-	return max - left;
+	return (uint64_t)(most - left);
 }
 
 void

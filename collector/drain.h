@@ -9,6 +9,10 @@
  * drain_look_for_losses() takes a note of the hook's counts, and once the records that were
  * there at that moment are read, what no gap explains was lost behind them.
  *
+ * The slot at head-1 may still be filled, when it holds calls: of that one the words are read
+ * that drain_note() saw, and it is gone past, and given back, when it is full or no longer
+ * the last. Which of its words were read, next_seq tells, also to the next collector.
+ *
  * What was told so far is kept in the lane itself (struct lane_told), so that the next
  * collector goes on from there. One that is killed before drain_release() leaves its last
  * records and losses to be told again, and none untold.
@@ -19,18 +23,19 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "call_stack.h"
 #include "event.h"
 #include "lane.h"
 #include "symbols.h"
 
 /* Called with each event; one that is not `wanted` was held before we came. */
 typedef void (*drain_fn)(void *context, const struct event *event, bool wanted);
-/* Unix time of a record, and of now. */
+/* Unix time of a record; how many nanoseconds so many ticks last. */
 typedef uint64_t (*drain_time_fn)(void *context, uint64_t ticks);
 
 struct drain_to {
 	drain_fn fn;
-	drain_time_fn time;
+	drain_time_fn time, duration;
 	void *context;
 	struct symbols *symbols;
 	uint64_t now_ns;
@@ -43,8 +48,12 @@ struct drain {
 	uint64_t next_seq;
 	uint64_t before_events; /* recorded ones that an earlier collector accounted for */
 	uint64_t limit;         /* position: of head, as drain_note() saw it */
+	unsigned limit_words;   /* of the slot before it that may be read; CALLS_PER_SLOT: whole */
+	uint64_t part_at;       /* position of a slot that was not gone past, and ... */
+	unsigned part;          /* ... how many of its words were read */
 	uint64_t most_unread;   /* slots, as drain_note() saw them */
 	uint64_t skip_to;       /* position: what was committed before is not wanted */
+	unsigned skip_words;    /* of the slot before it */
 	uint64_t dropped[LANE_DROP_REASONS];  /* told, in all */
 	uint64_t lost[N_LOST_REASONS];        /* told, here, of what had been recorded */
 	bool resumed; /* next_seq is known; else the first record tells it */
@@ -52,11 +61,18 @@ struct drain {
 	unsigned told; /* which entry is written next */
 	bool looking;           /* for losses behind the record at `noted_head` */
 	uint64_t noted_head, noted[LANE_DROP_REASONS];
+	unsigned noted_words;   /* of the slot before it */
+	struct call_stacks calls;
 };
 
-/* `slots` has n_slots, checked; skip: what is held now is not wanted. Nothing is noted yet. */
+/*
+ * `slots` has n_slots, checked; skip: what is held now is not wanted. Nothing is noted yet.
+ * `room` is that of the calls that are open, and stays the caller's.
+ */
 void drain_init(struct drain *drain, struct lane_shared *shared, const struct slot *slots,
-		uint64_t n_slots, uint32_t index, enum lane_mode mode, bool skip);
+		uint64_t n_slots, uint32_t index, enum lane_mode mode, bool skip,
+		struct call_room *room);
+void drain_fini(struct drain *drain);
 
 /* What is committed now may be read by drain_run(). */
 void drain_note(struct drain *drain);
@@ -65,10 +81,14 @@ void drain_note(struct drain *drain);
 static inline bool
 drain_has_more(const struct drain *drain)
 {
-	return drain->looking || drain->limit != drain->reader.position;
+	uint64_t n_slots = drain->limit - drain->reader.position;
+	return drain->looking || n_slots > 1 || (n_slots == 1 && drain->part < drain->limit_words);
 }
 
-/* At most `max` records; how many. 0: there are no more, or the lane is damaged. */
+/*
+ * At most `max` events, and the rest of a slot; how many, where a slot of calls without a new
+ * one counts as one. 0: there are no more, or the lane is damaged.
+ */
 uint64_t drain_run(struct drain *drain, const struct drain_to *to, uint64_t max);
 
 void drain_look_for_losses(struct drain *drain);

@@ -12,9 +12,12 @@
 #include <stdint.h>
 
 #include "event_table.h"
+#include "record.h"
 
 enum event_type {
 	EVENT_AUDIT,
+	EVENT_CALL,
+	EVENT_RETURN,
 	EVENT_LOST,
 	EVENT_NOTICE,
 };
@@ -46,6 +49,15 @@ struct site {
 	struct prepared *prepared; /* NULL: nothing is kept */
 };
 
+/* What is called: strings as above. Of a C function there is no file, "", and no line, 0. */
+struct function {
+	const char *func, *file, *module;
+	uint32_t line;
+	bool is_c;
+	struct prepared *prepared; /* NULL: nothing is kept */
+	uint64_t n_calls;          /* EVENT_CALLs that were wanted, so far */
+};
+
 #define EVENT_NO_LANE UINT32_MAX
 
 struct event {
@@ -63,6 +75,12 @@ struct event {
 	const struct site *at, *caller;     /* NULL when there is none */
 	const struct site *const *stack;    /* further frames */
 	unsigned n_stack;
+	/* EVENT_CALL and EVENT_RETURN */
+	enum call_event call;
+	struct function *function;
+	uint32_t depth;       /* calls of the thread that are open, this one included */
+	bool has_duration;    /* a return whose call was seen, and nothing between is missing */
+	uint64_t duration_ns;
 	/* EVENT_LOST; no seq, tid 0. From and to are 0 when lane is EVENT_NO_LANE. */
 	uint64_t lost_count, lost_seq_from, lost_seq_to;
 	unsigned lost_reason; /* enum lost_reason */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Lines about what the program did: audit, lost, notice. The others are in json_process.c. */
+/* Lines about what happened: audit, lost, notice. The others are in json_call.c, json_process.c. */
 #include "json.h"
 
 #include <errno.h>
@@ -306,6 +306,9 @@ json_event(struct json *json, const struct json_source *source, const struct eve
 	switch (event->type) {
 	case EVENT_AUDIT:
 		return audit_line(json, source, event);
+	case EVENT_CALL:
+	case EVENT_RETURN:
+		return json_call_event(json, source, event);
 	case EVENT_LOST:
 		return lost_line(json, source, event);
 	case EVENT_NOTICE:

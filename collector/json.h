@@ -41,7 +41,7 @@ int json_source_init(struct json_source *source, const char *key, uint32_t pid,
 		     uint32_t python_hex);
 void json_source_fini(struct json_source *source);
 
-/* audit, lost, notice. 0 or -ENOMEM; so do all below. */
+/* audit, call, return, lost, notice. 0 or -ENOMEM; so do all below. */
 int json_event(struct json *json, const struct json_source *source, const struct event *event);
 
 /* process: start; `parent` may be NULL. */
@@ -53,6 +53,10 @@ int json_start_untraced(struct json *json, uint64_t time_ns, const struct identi
 /* process: exit; `how`: "clean", "killed", ...; `status` as of waitpid, -1: not known. */
 int json_exit(struct json *json, const struct json_source *source, uint64_t time_ns,
 	      const char *how, int status, const struct account *account);
+
+/* func */
+int json_function(struct json *json, const struct json_source *source, uint64_t time_ns,
+		  const struct function *function, const struct function_sums *sums);
 
 int json_stats(struct json *json, const struct json_source *source, uint64_t time_ns,
 	       const struct account *account);

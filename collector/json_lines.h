@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* What json.c, json_process.c and listing.c build their lines of. */
+/* What json.c, json_call.c, json_process.c and listing.c build their lines of. */
 #ifndef COLLECTOR_JSON_LINES_H
 #define COLLECTOR_JSON_LINES_H
 
@@ -18,5 +18,9 @@ void json_put_string(struct json *json, const char *name, const char *text); /* 
 
 /* ,"ppid":...,"uid":...,"exe":...,"argv":[...],"cwd":... as far as they are known */
 void json_put_identity(struct json *json, const struct identity *identity);
+
+/* call and return */
+int json_call_event(struct json *json, const struct json_source *source,
+		    const struct event *event);
 
 #endif

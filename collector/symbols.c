@@ -10,8 +10,9 @@
 /* Thousands of call sites find room; a program that makes them up must not fill our memory. */
 #define PREPARED_BYTES (8u << 20)
 
-struct code {
-	const char *module, *file, *func;
+struct symbol_function {
+	struct function function;
+	struct prepared prepared;
 	char text[];
 };
 
@@ -24,7 +25,7 @@ struct symbol {
 	enum def_kind kind; /* 0: not defined */
 	union {
 		struct symbol_event *event;
-		struct code *code;
+		struct symbol_function *function;
 		struct symbol_site *site;
 		void *any;
 	};
@@ -40,6 +41,7 @@ struct symbols {
 	size_t process_bytes;
 	bool damaged;
 	size_t budget; /* of what the encoder keeps */
+	struct function unknown; /* of id 0 */
 };
 
 struct symbols *
@@ -51,6 +53,7 @@ symbols_new(const uint8_t *region, uint64_t region_bytes, uint32_t n_ids)
 		symbols->room = region_bytes - DEFS_HEAD_BYTES;
 		symbols->n_ids = n_ids;
 		symbols->budget = PREPARED_BYTES;
+		symbols->unknown = (struct function){.func = "?", .file = "", .module = ""};
 	}
 	return symbols;
 }
@@ -62,6 +65,8 @@ free_symbol(struct symbol *symbol)
 		free(symbol->event->prepared.block);
 	else if (symbol->kind == DEF_SITE)
 		free(symbol->site->prepared.block);
+	else if (symbol->kind == DEF_CODE || symbol->kind == DEF_CFUNC)
+		free(symbol->function->prepared.block);
 	free(symbol->any);
 }
 
@@ -92,15 +97,20 @@ new_event(struct symbols *symbols, const uint8_t *bytes, size_t n)
 }
 
 /* Three texts; one that was cut short ends where the definition does. */
-static struct code *
-new_code(const uint8_t *bytes, size_t n)
+static struct symbol_function *
+new_function(struct symbols *symbols, const uint8_t *bytes, size_t n, bool is_c)
 {
-	struct code *code = n >= 4 ? calloc(1, sizeof *code + n) : NULL;
-	if (code == NULL)
+	struct symbol_function *symbol = n >= 4 ? calloc(1, sizeof *symbol + n) : NULL;
+	if (symbol == NULL)
 		return NULL;
+	struct function *function = &symbol->function;
+	memcpy(&function->line, bytes, sizeof function->line);
+	function->is_c = is_c;
+	function->prepared = &symbol->prepared;
+	symbol->prepared.budget = &symbols->budget;
 	size_t left = n - 4;
-	const char **texts[] = {&code->module, &code->file, &code->func};
-	char *at = memcpy(code->text, bytes + 4, left);
+	const char **texts[] = {&function->module, &function->file, &function->func};
+	char *at = memcpy(symbol->text, bytes + 4, left);
 	char *end = at + left; /* a NUL stands there */
 	for (size_t i = 0; i < 3; i++) {
 		*texts[i] = at;
@@ -108,21 +118,21 @@ new_code(const uint8_t *bytes, size_t n)
 		if (at < end)
 			at++;
 	}
-	return code;
+	return symbol;
 }
 
 static struct symbol_site *
 new_site(struct symbols *symbols, const uint8_t *bytes, size_t n)
 {
-	static const struct code unknown = {"?", "?", "?"};
+	static const struct function unknown = {.func = "?", .file = "?", .module = "?"};
 	uint32_t numbers[2];
 	struct symbol_site *site = n == sizeof numbers ? calloc(1, sizeof *site) : NULL;
 	if (site == NULL)
 		return NULL;
 	memcpy(numbers, bytes, sizeof numbers);
-	const struct code *code = &unknown;
+	const struct function *code = &unknown;
 	if (numbers[0] < symbols->n && symbols->items[numbers[0]].kind == DEF_CODE)
-		code = symbols->items[numbers[0]].code;
+		code = &symbols->items[numbers[0]].function->function;
 	site->site = (struct site){
 		.func = code->func,
 		.file = code->file,
@@ -167,17 +177,20 @@ take(struct symbols *symbols, const struct def *def, const uint8_t *bytes)
 {
 	if (def->id >= symbols->n_ids)
 		return false;
-	if (def->kind == DEF_PROCESS)
+	if (def->kind == DEF_PROCESS) {
 		take_process(symbols, bytes, def->len);
-	if (def->kind < DEF_EVENT || def->kind > DEF_SITE || !make_room(symbols, def->id))
+		return true;
+	}
+	if (def->kind < DEF_EVENT || def->kind > DEF_CFUNC || !make_room(symbols, def->id))
 		return true;
 	struct symbol *symbol = &symbols->items[def->id];
 	if (symbol->kind != 0)
 		return true;
 	if (def->kind == DEF_EVENT)
 		symbol->event = new_event(symbols, bytes, def->len);
-	else if (def->kind == DEF_CODE)
-		symbol->code = new_code(bytes, def->len);
+	else if (def->kind == DEF_CODE || def->kind == DEF_CFUNC)
+		symbol->function =
+			new_function(symbols, bytes, def->len, def->kind == DEF_CFUNC);
 	else
 		symbol->site = new_site(symbols, bytes, def->len);
 	if (symbol->any != NULL)
@@ -232,6 +245,16 @@ symbols_site(const struct symbols *symbols, uint32_t id)
 {
 	bool is = id < symbols->n && symbols->items[id].kind == DEF_SITE;
 	return is ? &symbols->items[id].site->site : NULL;
+}
+
+struct function *
+symbols_function(struct symbols *symbols, uint32_t id)
+{
+	if (id == 0)
+		return &symbols->unknown;
+	bool is = id < symbols->n && (symbols->items[id].kind == DEF_CODE ||
+				      symbols->items[id].kind == DEF_CFUNC);
+	return is ? &symbols->items[id].function->function : NULL;
 }
 
 uint32_t

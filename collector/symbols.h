@@ -31,6 +31,8 @@ struct symbol_event {
 /* NULL when the id is not defined, or as something else. */
 struct symbol_event *symbols_event(const struct symbols *symbols, uint32_t id);
 const struct site *symbols_site(const struct symbols *symbols, uint32_t id);
+/* Id 0 stands for the functions that found no room in the definitions: "?". */
+struct function *symbols_function(struct symbols *symbols, uint32_t id);
 
 /* Ids are below this, so far. */
 uint32_t symbols_end(const struct symbols *symbols);

@@ -105,3 +105,33 @@ site_template_new(const struct site *site)
 	line_fini(&text);
 	return template;
 }
+
+struct function_template *
+function_template_new(const struct function *function)
+{
+	struct line text = {0};
+	struct function_template head = {0}, *template = NULL;
+	line_literal(&text, ",\"func\":");
+	head.func_percent = escape_json(&text, (const uint8_t *)function->func,
+					strlen(function->func));
+	head.func_len = (uint32_t)text.len;
+	line_literal(&text, ",\"module\":");
+	head.module_percent = escape_json(&text, (const uint8_t *)function->module,
+					  strlen(function->module));
+	head.module_len = (uint32_t)text.len;
+	line_literal(&text, ",\"file\":");
+	head.file_percent = escape_json(&text, (const uint8_t *)function->file,
+					strlen(function->file));
+	line_literal(&text, ",\"line\":");
+	line_u64(&text, function->line);
+	head.len = (uint32_t)text.len;
+	if (!text.failed)
+		template = malloc(sizeof *template + text.len);
+	if (template != NULL) {
+		*template = head;
+		template->bytes = (uint32_t)(sizeof *template + text.len);
+		memcpy(template->text, text.text, text.len);
+	}
+	line_fini(&text);
+	return template;
+}

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The parts of audit lines that are the same each time, worked out once per definition and
- * kept in its struct prepared (event.h): an event's name, category and argument names, and
- * a call site's whole object.
+ * The parts of lines that are the same each time, worked out once per definition and kept in
+ * its struct prepared (event.h): an event's name, category and argument names, a call site's
+ * whole object, and what a function is called and where it stands.
  */
 #ifndef COLLECTOR_TEMPLATE_H
 #define COLLECTOR_TEMPLATE_H
@@ -37,9 +37,19 @@ struct site_template {
 	char text[];
 };
 
+struct function_template {
+	uint32_t bytes;      /* of the block */
+	uint32_t func_len;   /* ,"func":"JSONDecoder.decode" */
+	uint32_t module_len; /* and ,"module":"json.decoder" */
+	uint32_t len;        /* and ,"file":"/usr/lib/...","line":332 */
+	bool func_percent, module_percent, file_percent;
+	char text[];
+};
+
 /* One malloc block each; NULL: no memory. */
 struct event_template *event_template_new(const struct event *event, unsigned python_minor);
 struct site_template *site_template_new(const struct site *site);
+struct function_template *function_template_new(const struct function *function);
 
 /* "Secrets may stand in the plain strings of this event": category proc or net. */
 bool event_carries_secrets(const struct event *event);

@@ -242,12 +242,112 @@ put_lost(struct text *text, uint32_t pid, const struct event *event)
 	return end(text, begin);
 }
 
+/* ---- functions ---- */
+
+#define MOST_INDENTED 40
+
+/* decode decoder.py:332, or the module of a C function. */
+static void
+put_function(struct text *text, const struct function *function)
+{
+	const char *slash = strrchr(function->file, '/');
+	put_string(text, function->func);
+	line_char(&text->out, ' ');
+	if (function->is_c) {
+		put_string(text, function->module);
+		return;
+	}
+	put_string(text, slash != NULL ? slash + 1 : function->file);
+	line_char(&text->out, ':');
+	line_u64(&text->out, function->line);
+}
+
+/* 18.2 us: three digits or four, and one behind the point. */
+static void
+put_duration(struct text *text, uint64_t ns)
+{
+	static const char *const units[] = {" us", " ms", " s"};
+	uint64_t unit_ns = 1000;
+	unsigned i = 0;
+	for (; i < 2 && ns >= 1000 * unit_ns; i++)
+		unit_ns *= 1000;
+	line_u64(&text->out, ns / unit_ns);
+	line_char(&text->out, '.');
+	line_digits(&text->out, ns % unit_ns / (unit_ns / 10), 1);
+	line_string(&text->out, units[i]);
+}
+
+static const char *
+call_word_of(enum call_event call)
+{
+	switch (call) {
+	case CALL_PY_START:
+		return "call";
+	case CALL_PY_RESUME:
+		return "resume";
+	case CALL_C_CALL:
+		return "c call";
+	case CALL_PY_RETURN:
+		return "return";
+	case CALL_PY_YIELD:
+		return "yield";
+	case CALL_PY_UNWIND:
+		return "unwind";
+	case CALL_C_RETURN:
+		return "c return";
+	case CALL_C_RAISE:
+		return "c exception";
+	}
+	return "?";
+}
+
+static int
+put_call(struct text *text, uint32_t pid, const struct event *event)
+{
+	size_t begin = put_begin(text, pid, event->tid, event->time_ns,
+				 call_word_of(event->call));
+	for (uint32_t i = 1; i < event->depth && i < MOST_INDENTED; i++)
+		line_literal(&text->out, "  ");
+	if (event->type == EVENT_CALL) {
+		put_function(text, event->function);
+		return end(text, begin);
+	}
+	put_string(text, event->function->func);
+	if (event->has_duration) {
+		line_char(&text->out, ' ');
+		put_duration(text, event->duration_ns);
+	}
+	return end(text, begin);
+}
+
+int
+text_function(struct text *text, uint32_t pid, uint64_t time_ns, const struct function *function,
+	      const struct function_sums *sums)
+{
+	size_t begin = put_begin(text, pid, 0, time_ns, "-- func --");
+	put_function(text, function);
+	line_literal(&text->out, "  calls ");
+	line_u64(&text->out, sums->calls);
+	if (sums->has_times) {
+		line_literal(&text->out, " (primitive ");
+		line_u64(&text->out, sums->primitive);
+		line_literal(&text->out, "), own ");
+		put_duration(text, sums->own_ns);
+		line_literal(&text->out, ", cumulative ");
+		put_duration(text, sums->cum_ns);
+	}
+	return end(text, begin);
+}
+
 int
 text_event(struct text *text, uint32_t pid, const struct event *event)
 {
 	switch (event->type) {
 	case EVENT_AUDIT:
 		return put_audit(text, pid, event);
+	case EVENT_CALL:
+	case EVENT_RETURN:
+		return put_call(text, pid, event);
 	case EVENT_LOST:
 		return put_lost(text, pid, event);
 	case EVENT_NOTICE:

@@ -4,6 +4,10 @@
  *
  *	TIME            PID/TID          EVENT             DETAILS  AT
  *	15:00:01.123456 1234/1236        open              /etc/passwd mode="r"  load app.py:32
+ *	15:00:01.123460 1234/1236        call                fetch app.py:7
+ *	15:00:01.123999 1234/1236        return              fetch 539.2 us
+ *
+ * Calls that are open stand to the left of those that they made.
  *
  * Nothing here can move the cursor of a terminal: control characters (also of C1, and those
  * that turn the direction of text) are shown escaped. Ownership of `out` as in json.h.
@@ -32,6 +36,8 @@ int text_header(struct text *text);
 
 /* 0 or -ENOMEM; so do all below. */
 int text_event(struct text *text, uint32_t pid, const struct event *event);
+int text_function(struct text *text, uint32_t pid, uint64_t time_ns,
+		  const struct function *function, const struct function_sums *sums);
 int text_start(struct text *text, uint64_t time_ns, const struct identity *identity,
 	       unsigned coverage);
 /* `status` as of waitpid, -1: not known. */

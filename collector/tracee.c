@@ -48,6 +48,7 @@ begin(struct tracee *tracee, const struct settings *settings)
 		tracee->lost[i] = load_relaxed(&control->told_lost[i]);
 	tracee->first = load_relaxed(&control->heartbeat) == 0 &&
 			load_relaxed(&control->was_read) == 0;
+	tracee->call_room.n_entries = CALL_STACK_ENTRIES;
 	symbols_refresh(tracee->symbols);
 	if (lease_begin(control, header, settings))
 		mark_levels(tracee);
@@ -98,9 +99,12 @@ tracee_close(struct tracee *tracee)
 	tracee_set_waiting(tracee, false);
 	if (lease_end(tracee->segment.control))
 		mark_levels(tracee);
-	for (uint32_t i = 0; i < tracee->n_lanes; i++)
+	for (uint32_t i = 0; i < tracee->n_lanes; i++) {
+		drain_fini(tracee->lanes[i]);
 		free(tracee->lanes[i]);
+	}
 	free(tracee->lanes);
+	free(tracee->told_stats);
 	symbols_free(tracee->symbols);
 	attachment_fini(&tracee->segment);
 	close(tracee->segment.fd);
@@ -126,7 +130,8 @@ add_lane(struct tracee *tracee)
 	struct lane_shared *shared = (struct lane_shared *)base;
 	drain_init(drain, shared, (const struct slot *)(base + tracee->segment.at.slots),
 		   i == 0 ? header->lane0_slots : header->other_slots, i,
-		   (enum lane_mode)header->mode, !tracee->backlog && !tracee->begun);
+		   (enum lane_mode)header->mode, !tracee->backlog && !tracee->begun,
+		   &tracee->call_room);
 	store_relaxed(&shared->waiting, tracee->waiting);
 	lanes[i] = drain;
 	tracee->n_lanes++;
@@ -178,6 +183,9 @@ hand_over(void *context, const struct event *event, bool wanted)
 	struct tracee *tracee = context;
 	if (tracee->segment.hit && event->lane == EVENT_NO_LANE)
 		return; /* of the zeroes behind a truncation, which is_condemned() tells */
+	tracee->n_notices += event->type == EVENT_NOTICE && event->lane != EVENT_NO_LANE;
+	if (event->type == EVENT_CALL && wanted)
+		event->function->n_calls++;
 	if (wanted)
 		tracee->fn(tracee->context, tracee, event);
 	else
@@ -192,6 +200,13 @@ time_of(void *context, uint64_t ticks)
 				 tracee->now_ticks);
 }
 
+static uint64_t
+duration_of(void *context, uint64_t ticks)
+{
+	struct tracee *tracee = context;
+	return calibrate_duration((enum clock_kind)tracee->segment.header.clock_kind, ticks);
+}
+
 static struct drain_to
 begin_reading(struct tracee *tracee, tracee_event_fn fn, void *context)
 {
@@ -201,6 +216,7 @@ begin_reading(struct tracee *tracee, tracee_event_fn fn, void *context)
 	return (struct drain_to){
 		.fn = hand_over,
 		.time = time_of,
+		.duration = duration_of,
 		.context = tracee,
 		.symbols = tracee->symbols,
 		.now_ns = clock_ns(CLOCK_REALTIME),
@@ -298,13 +314,13 @@ tracee_tick(struct tracee *tracee)
 void
 tracee_finish(struct tracee *tracee, tracee_event_fn fn, void *context)
 {
-	uint64_t n_slots = 0;
+	uint64_t n_events = 0; /* at the most */
 	tracee->looking = true;
 	tracee_note(tracee);
 	/* A dead program adds nothing; a hostile one that is not dead must not hold us. */
 	for (uint32_t i = 0; i < tracee->n_lanes; i++)
-		n_slots += tracee->lanes[i]->reader.n_slots;
-	for (uint64_t i = 0; i <= n_slots && tracee_drain(tracee, fn, context, 4096) > 0; i += 4096) {
+		n_events += CALLS_PER_SLOT * tracee->lanes[i]->reader.n_slots;
+	for (uint64_t i = 0; i <= n_events && tracee_drain(tracee, fn, context, 4096) > 0; i += 4096) {
 	}
 	struct drain_to to = begin_reading(tracee, fn, context);
 	tell_lost(tracee, to.now_ns);

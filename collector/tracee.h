@@ -30,6 +30,7 @@ struct settings {
 	const char *events;   /* -e, checked already */
 	const char *reveal;   /* "EVENT.ARG,EVENT.ARG" */
 	int stack;            /* frames; -1: as the program has it */
+	const struct call_settings *calls; /* NULL: as the program has it */
 };
 
 struct event; /* event.h */
@@ -110,8 +111,8 @@ struct account {
 	uint64_t high_water_slots, ring_slots;
 };
 void tracee_account(struct tracee *tracee, struct account *account);
-/* The caller says what became of an event that it was handed: audit events and notices that have
- * a lane. EVENT_LOST and notices of EVENT_NO_LANE are no events of the program: not counted. */
+/* The caller says what became of an event that it was handed: audit events, calls, returns, and
+ * notices that have a lane. EVENT_LOST and notices of EVENT_NO_LANE are no events of the program: not counted. */
 void tracee_emitted(struct tracee *tracee, uint64_t n);
 void tracee_filtered(struct tracee *tracee, uint64_t n);
 
@@ -119,5 +120,26 @@ void tracee_filtered(struct tracee *tracee, uint64_t n);
  * what was raised when the definitions were full. */
 typedef void (*tracee_count_fn)(void *context, const char *event, enum level level, uint64_t n);
 void tracee_counts(struct tracee *tracee, tracee_count_fn fn, void *context);
+
+/* What is summed up for one function. Without `has_times` only `calls` is known. */
+struct function_sums {
+	bool has_times;
+	uint64_t calls, primitive, own_ns, cum_ns;
+};
+struct function; /* event.h */
+typedef void (*tracee_function_fn)(void *context, const struct function *function,
+				   const struct function_sums *sums);
+
+/*
+ * Calls fn for every function that was called at level count or stats; with `changed` for those
+ * whose sums are not what they were at the last such call.
+ */
+void tracee_functions(struct tracee *tracee, bool changed, tracee_function_fn fn, void *context);
+
+/* Functions whose calls were handed over as events, wanted ones: only `calls` is known. */
+void tracee_functions_seen(struct tracee *tracee, tracee_function_fn fn, void *context);
+
+/* Calls and returns of which anything is known, whatever became of them. */
+uint64_t tracee_calls(struct tracee *tracee);
 
 #endif

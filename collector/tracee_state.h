@@ -15,6 +15,7 @@ struct tracee {
 	struct attachment segment;
 	char key[KEY_BYTES], parent[KEY_BYTES], why[160];
 	struct symbols *symbols;
+	struct call_room call_room; /* of all lanes */
 	struct drain **lanes;
 	uint32_t n_lanes;
 	struct calibrate_past past;
@@ -23,6 +24,9 @@ struct tracee {
 	uint64_t lost[N_LOST_REASONS]; /* told, of what reached no lane */
 	uint64_t now_ticks, ticked_ns;
 	uint64_t emitted, filtered;
+	uint64_t n_notices;           /* read from lanes: they are counted with the calls */
+	struct call_stats *told_stats; /* of ids below n_told_stats, at the last report */
+	uint32_t n_told_stats;
 	tracee_event_fn fn;
 	void *context;
 };

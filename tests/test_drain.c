@@ -16,6 +16,7 @@ static struct lane_shared shared;
 static struct slot slots[N_SLOTS];
 static struct lane lane;
 static struct drain drain;
+static struct call_room room;
 static bool reader_is_alive;
 
 static int reserve(void *c, struct slot *s, uint64_t n) { (void)c, (void)s, (void)n; return 0; }
@@ -74,7 +75,8 @@ begin(enum lane_mode mode)
 static void
 attach(enum lane_mode mode, bool skip)
 {
-	drain_init(&drain, &shared, slots, N_SLOTS, 0, mode, skip);
+	room.n_entries = CALL_STACK_ENTRIES;
+	drain_init(&drain, &shared, slots, N_SLOTS, 0, mode, skip, &room);
 }
 
 static void

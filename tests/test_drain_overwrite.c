@@ -9,6 +9,7 @@
 
 static struct lane_shared shared;
 static struct slot slots[N_SLOTS];
+static struct call_room room = {CALL_STACK_ENTRIES};
 static uint64_t n_events, n_damaged, next_seq;
 
 static int reserve(void *c, struct slot *s, uint64_t n) { (void)c, (void)s, (void)n; return 0; }
@@ -64,7 +65,8 @@ START_TEST(what_a_kill_half_overwrote_is_skipped_and_the_rest_is_read)
 				lane_commit(&w, i, 7, 0);
 			}
 			begin(&lane, &w, k); /* and is killed */
-			drain_init(&drain, &shared, slots, N_SLOTS, 0, LANE_OVERWRITE, false);
+			drain_init(&drain, &shared, slots, N_SLOTS, 0, LANE_OVERWRITE, false,
+				   &room);
 			drain_note(&drain);
 			while (drain_run(&drain, &to, 1u << 20) > 0)
 				;
@@ -90,7 +92,7 @@ START_TEST(a_record_longer_than_what_was_committed_is_damage)
 		begin(&lane, &w, 5);
 		lane_commit(&w, 1, 7, 0);
 		shared.head = 3;
-		drain_init(&drain, &shared, slots, N_SLOTS, 0, modes[m], false);
+		drain_init(&drain, &shared, slots, N_SLOTS, 0, modes[m], false, &room);
 		drain_note(&drain);
 		ck_assert_uint_eq(drain_run(&drain, &to, 1u << 20), 0);
 		ck_assert_uint_eq(n_damaged, 1);

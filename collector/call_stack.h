@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Which calls are open in each thread of one lane, so that a return finds its call. Nothing is
+ * invented: what was open before we came, or is missing because of a loss, is known by its
+ * number alone, `base`, which the hook tells with each slot.
+ *
+ *	base        calls that are open and were not seen to begin
+ *	entries     above them those that were, the innermost last
+ *
+ * A hostile segment may claim any number of threads and calls: there are CALL_STACK_THREADS of
+ * the one in a lane, and CALL_STACK_ENTRIES of the other in all lanes that share a room. What
+ * does not fit is forgotten, and its returns have no duration.
+ */
+#ifndef COLLECTOR_CALL_STACK_H
+#define COLLECTOR_CALL_STACK_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define CALL_STACK_THREADS 4096
+#define CALL_STACK_ENTRIES (1u << 20) /* 16 MiB of them */
+#define CALL_STACK_LOOK_DOWN 1024     /* entries that a return looks at to find its call */
+
+/* How many entries may still be allocated. */
+struct call_room {
+	size_t n_entries;
+};
+
+struct call_stack;
+
+struct call_stacks {
+	struct call_stack **threads; /* a hash table, by tid */
+	size_t n, n_places;
+	struct call_stack *last;
+	struct call_room *room;
+};
+
+/* `room` may be shared, and stays the caller's. */
+void call_stacks_init(struct call_stacks *stacks, struct call_room *room);
+void call_stacks_fini(struct call_stacks *stacks);
+
+/* A loss: no pair may bridge it. */
+void call_stacks_forget(struct call_stacks *stacks);
+
+/*
+ * Before events of a thread that has `depth` open calls, as the hook counts: its stack, valid
+ * until the next begin, forget or fini. NULL: no memory, or no room.
+ */
+struct call_stack *call_stack_begin(struct call_stacks *stacks, uint32_t tid, uint32_t depth);
+
+/* A call begins: how many are open now, it included. `stack` may be NULL, here and below. */
+uint32_t call_stack_push(struct call_stacks *stacks, struct call_stack *stack, uint32_t id,
+			 uint64_t ticks);
+
+/*
+ * A call returns: how many were open, it included. *ticks is how long it took; false: its
+ * beginning is not known.
+ */
+uint32_t call_stack_pop(struct call_stack *stack, uint32_t id, uint64_t now, uint64_t *ticks,
+			bool *known);
+
+#endif
