@@ -66,6 +66,8 @@ read_header(struct attachment *attachment, const char *name, char *why, size_t w
 	}
 	header->events[sizeof header->events - 1] = '\0';
 	header->reveal[sizeof header->reveal - 1] = '\0';
+	header->calls.match[sizeof header->calls.match - 1] = '\0';
+	header->calls.files[sizeof header->calls.files - 1] = '\0';
 	attachment->at = segment_layout(header);
 	return 0;
 }

@@ -46,6 +46,24 @@ counters_sum(int fd, const struct segment_layout *at, uint32_t n_lanes, uint64_t
 		add_lane(fd, segment_lane_offset(at, lane) + at->counters, sums, n_ids);
 }
 
+/* Sparse, too: 8 MiB, of which a page for each 128 definitions exists. */
+void
+counters_calls(int fd, const struct segment_layout *at, struct call_stats *stats, uint32_t n_ids)
+{
+	uint64_t start = at->call_stats, end = start + (uint64_t)n_ids * sizeof *stats;
+	memset(stats, 0, n_ids * sizeof *stats);
+	for (off_t from = (off_t)start; (uint64_t)from < end;) {
+		from = lseek(fd, from, SEEK_DATA);
+		if (from < 0 || (uint64_t)from >= end)
+			break;
+		off_t hole = lseek(fd, from, SEEK_HOLE);
+		uint64_t until = hole > from && (uint64_t)hole < end ? (uint64_t)hole : end;
+		read_at(fd, (uint64_t)from, (uint8_t *)stats + ((uint64_t)from - start),
+			until - (uint64_t)from);
+		from = (off_t)until;
+	}
+}
+
 void
 counters_levels(int fd, const struct segment_layout *at, uint8_t *levels, uint32_t n_ids)
 {

@@ -10,11 +10,14 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "call_support.h"
 #include "clock.h"
 #include "end.h"
 #include "log.h"
 #include "proc.h"
 #include "values.h"
+
+#define MOST_NOTICES 16 /* of one process, on stderr */
 
 bool
 reading_is_full(const struct reading *reading)
@@ -49,28 +52,44 @@ note_chdir(struct followed *followed, const struct event *event)
 }
 
 static void
-take_event(void *context, struct tracee *tracee, const struct event *event)
+say_notice(struct followed *followed, const struct event *event)
 {
-	struct followed *followed = context;
-	struct reading *reading = followed->reading;
-	if (event->type == EVENT_NOTICE && event->lane == EVENT_NO_LANE && !followed->complained) {
+	if (event->lane != EVENT_NO_LANE) {
+		if (followed->n_notices++ < MOST_NOTICES)
+			log_note("pid %" PRIu32 ": %s: %s", followed->source.pid, event->what,
+				 event->detail);
+	} else if (!followed->complained) {
 		log_error("pid %" PRIu32 ": %s: %s", followed->source.pid, event->what,
 			  event->detail);
 		followed->complained = true;
 	}
+}
+
+static void
+take_event(void *context, struct tracee *tracee, const struct event *event)
+{
+	struct followed *followed = context;
+	struct reading *reading = followed->reading;
+	bool is_call = event->type == EVENT_CALL || event->type == EVENT_RETURN;
+	bool of_program = event->type == EVENT_AUDIT || is_call;
+	if (event->type == EVENT_NOTICE)
+		say_notice(followed, event);
 	bool counts = event->type != EVENT_LOST && event->lane != EVENT_NO_LANE;
 	if (event->lane != 0 && event->lane != EVENT_NO_LANE)
 		followed->many_lanes = reading->printer->hold = true;
-	bool printed = (event->type != EVENT_AUDIT || !reading_is_full(reading)) &&
+	bool printed = (!of_program || !reading_is_full(reading)) &&
 		       printer_event(reading->printer, &followed->source, event);
 	if (counts && printed)
 		tracee_emitted(tracee, 1);
 	else if (counts)
 		tracee_filtered(tracee, 1);
-	if (event->type != EVENT_AUDIT)
+	if (!of_program)
 		return;
 	reading->n_events += printed;
-	if (reading->printer->filter != NULL && strcmp(event->name, "os.chdir") == 0)
+	if (is_call) {
+		summary_call(reading->summary, event->type == EVENT_CALL);
+		reading->called = true;
+	} else if (reading->printer->filter != NULL && strcmp(event->name, "os.chdir") == 0)
 		note_chdir(followed, event);
 }
 
@@ -143,6 +162,31 @@ tell_removed(struct followed *followed, const struct segment_header *header)
 	summary_removed(followed->reading->summary, header->removed_events);
 }
 
+/* Audit events are read all the same. */
+static void
+look_at_calls(struct followed *followed)
+{
+	char why[200];
+	struct reading *reading = followed->reading;
+	const struct segment_header *header = tracee_header(followed->tracee);
+	if (reading->settings.calls == NULL)
+		return;
+	followed->calls_before = tracee_calls(followed->tracee);
+	if (call_support_check(header, reading->settings.calls, why, sizeof why) == 0)
+		reading->n_call_tracers++;
+	else
+		log_note("pid %" PRIu32 ": no calls: %s", followed->source.pid, why);
+}
+
+/* What is told when it ends for us. */
+static void
+add_up(struct followed *followed)
+{
+	struct reading *reading = followed->reading;
+	reading->called |= tracee_calls(followed->tracee) > followed->calls_before;
+	summary_add(reading->summary, followed->tracee, followed->from_start);
+}
+
 static void
 close_and_free(struct followed *followed)
 {
@@ -193,6 +237,7 @@ followed_open(struct followed **result, struct reading *reading, struct segment_
 	followed->cwd = identity->cwd != NULL ? strdup(identity->cwd) : NULL;
 	followed->source.cwd = followed->cwd;
 	followed->from_start = from_start;
+	look_at_calls(followed);
 	from_start |= reading->backlog || !identity->alive;
 	tracee_backlog(followed->tracee, from_start);
 	tracee_set_waiting(followed->tracee, true);
@@ -215,8 +260,18 @@ followed_alive(const struct followed *followed)
 void
 followed_report(struct followed *followed)
 {
-	printer_stats(followed->reading->printer, &followed->source, clock_ns(CLOCK_REALTIME),
-		      followed->tracee);
+	struct printer *printer = followed->reading->printer;
+	uint64_t now = clock_ns(CLOCK_REALTIME);
+	printer_functions(printer, &followed->source, now, followed->tracee, true);
+	printer_stats(printer, &followed->source, now, followed->tracee);
+}
+
+static void
+report_all(struct followed *followed, uint64_t time_ns)
+{
+	struct printer *printer = followed->reading->printer;
+	printer_functions(printer, &followed->source, time_ns, followed->tracee, false);
+	printer_stats(printer, &followed->source, time_ns, followed->tracee);
 }
 
 void
@@ -233,8 +288,8 @@ followed_end(struct followed *followed, int status)
 	if (tracee_ended_cleanly(followed->tracee) && (status == -1 || !WIFSIGNALED(status)))
 		how = END_CLEAN;
 	tracee_account(followed->tracee, &account);
-	summary_add(followed->reading->summary, followed->tracee, followed->from_start);
-	printer_stats(printer, &followed->source, now, followed->tracee);
+	add_up(followed);
+	report_all(followed, now);
 	printer_exit(printer, &followed->source, now, end_name(how), status, &account);
 	discover_unlink(followed->place, &followed->found);
 	close_and_free(followed);
@@ -250,9 +305,10 @@ followed_leave(struct followed *followed)
 	tracee_tick(followed->tracee); /* losses behind the last record come up, too */
 	/* What comes in while we read is the next one's. */
 	followed_note(followed);
-	followed_drain(followed, tracee_header(followed->tracee)->lane0_slots);
-	summary_add(followed->reading->summary, followed->tracee, followed->from_start);
-	followed_report(followed);
+	followed_drain(followed, (uint64_t)CALLS_PER_SLOT *
+					 tracee_header(followed->tracee)->lane0_slots);
+	add_up(followed);
+	report_all(followed, clock_ns(CLOCK_REALTIME));
 	printer_flush(followed->reading->printer, true);
 	followed_release(followed);
 	log_verbose("pid %" PRIu32 " goes on without us", followed->source.pid);
@@ -266,7 +322,7 @@ followed_drop(struct followed *followed)
 	log_error("pid %" PRIu32 ": %s; reading it no further", followed->source.pid, why);
 	printer_notice(followed->reading->printer, &followed->source, "damaged", why);
 	tracee_give_up(followed->tracee, take_event, followed);
-	summary_add(followed->reading->summary, followed->tracee, followed->from_start);
-	followed_report(followed);
+	add_up(followed);
+	report_all(followed, clock_ns(CLOCK_REALTIME));
 	close_and_free(followed);
 }

@@ -21,6 +21,8 @@ struct reading {
 	uint64_t n_events;   /* printed so far */
 	uint64_t max_events; /* 0: no limit */
 	bool closed;         /* no more events are wanted: they count as filtered */
+	unsigned n_call_tracers; /* processes that can trace calls as they were asked to */
+	bool called;             /* a function that is traced was called in one of them */
 };
 
 /* Closed, or as many events as were asked for are printed. */
@@ -38,6 +40,8 @@ struct followed {
 	bool many_lanes;
 	bool from_start;            /* nothing of it happened before we came */
 	bool complained;            /* of a damaged lane */
+	unsigned n_notices;         /* of its hook, that were said on stderr */
+	uint64_t calls_before;      /* what tracee_calls() said when we came */
 };
 
 /*
@@ -74,7 +78,7 @@ void followed_end(struct followed *followed, int status);
 void followed_leave(struct followed *followed);
 void followed_drop(struct followed *followed);
 
-/* Counts and stats lines as they are now. */
+/* Lines as they are now: of functions that changed, counts, stats. */
 void followed_report(struct followed *followed);
 
 #endif

@@ -14,13 +14,30 @@ new_version(void)
 	return (clock_ns(CLOCK_REALTIME) | 1) + 1;
 }
 
+/* What an older hook does not read is not written. */
+static void
+publish_calls(struct segment_control *control, const struct segment_header *header,
+	      const struct call_settings *calls)
+{
+	if (!segment_knows_calls(header))
+		return;
+	if (calls == NULL)
+		calls = &header->calls;
+	store_relaxed(&control->calls.level, calls->level);
+	store_relaxed(&control->calls.backend, calls->backend);
+	store_relaxed(&control->calls.no_c, calls->no_c);
+	store_relaxed(&control->calls.max_depth, calls->max_depth);
+	snprintf(control->calls.match, sizeof control->calls.match, "%s", calls->match);
+	snprintf(control->calls.files, sizeof control->calls.files, "%s", calls->files);
+}
+
 static bool
 publish(struct segment_control *control, const struct segment_header *header,
 	const struct settings *settings)
 {
 	bool given = (settings->events != NULL && settings->events[0] != '\0') ||
 		     (settings->reveal != NULL && settings->reveal[0] != '\0') ||
-		     settings->stack >= 0;
+		     settings->stack >= 0 || settings->calls != NULL;
 	if (!given) {
 		bool was_given = load_relaxed(&control->version) != 0;
 		store_release(&control->version, 0);
@@ -39,6 +56,7 @@ publish(struct segment_control *control, const struct segment_header *header,
 	snprintf(control->reveal, sizeof control->reveal, "%s", reveal);
 	store_relaxed(&control->stack,
 		      settings->stack >= 0 ? (uint32_t)settings->stack : header->stack);
+	publish_calls(control, header, settings->calls);
 	store_release(&control->version, version);
 	return true;
 }

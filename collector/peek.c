@@ -49,6 +49,27 @@ sum_counters(int fd, uint64_t begin, uint64_t end)
 	return sum;
 }
 
+/* Calls that were counted, and not recorded. */
+static uint64_t
+sum_stats(int fd, const struct segment_layout *layout, uint32_t n_ids)
+{
+	struct call_stats part[512];
+	uint64_t sum = 0, end = layout->call_stats + (uint64_t)n_ids * sizeof part[0];
+	for (off_t at = (off_t)layout->call_stats; (uint64_t)at < end;) {
+		at = lseek(fd, at, SEEK_DATA);
+		if (at < 0 || (uint64_t)at >= end)
+			break;
+		uint64_t left = end - (uint64_t)at;
+		ssize_t n = pread(fd, part, left < sizeof part ? left : sizeof part, at);
+		if (n < (ssize_t)sizeof part[0])
+			break;
+		for (size_t i = 0; i < (size_t)n / sizeof part[0]; i++)
+			sum = plus(sum, part[i].calls);
+		at += n;
+	}
+	return sum;
+}
+
 static uint64_t
 sum_reasons(const uint64_t lost[N_LOST_REASONS])
 {
@@ -72,11 +93,13 @@ add_lane(int fd, const struct segment_layout *layout, uint64_t lane_at, uint32_t
 	    pread(fd, &early, sizeof early, (off_t)lane_at) < 0)
 		return;
 	uint64_t dropped = sum_reasons(late.dropped);
-	uint64_t recorded = less(early.seq < MOST ? early.seq : MOST, dropped);
+	uint64_t taken = early.seq < MOST ? early.seq : MOST;
+	uint64_t recorded = less(taken, dropped);
 	uint64_t seen = sum_counters(fd, counters, counters + (uint64_t)n_ids * 8);
 	peek->recorded = plus(peek->recorded, recorded);
 	peek->lost_hook = plus(peek->lost_hook, dropped);
-	peek->counted = plus(peek->counted, less(seen, plus(recorded, dropped)));
+	/* Calls and returns have no counter. */
+	peek->counted = plus(peek->counted, less(seen, less(taken, early.calls)));
 }
 
 static void
@@ -88,6 +111,8 @@ add_up(int fd, const struct segment_layout *layout, struct peek *peek)
 	peek->lost_hook = sum_reasons(header->lost); /* that reached no lane */
 	for (uint32_t i = 0; i < peek->lanes; i++)
 		add_lane(fd, layout, segment_lane_offset(layout, i), header->n_ids, peek);
+	if (layout->call_stats != 0)
+		peek->counted = plus(peek->counted, sum_stats(fd, layout, header->n_ids));
 	peek->attempted = plus(plus(peek->counted, peek->recorded), peek->lost_hook);
 }
 

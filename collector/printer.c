@@ -184,6 +184,33 @@ after_all(const struct printer_source *source, uint64_t time_ns)
 	return time_ns;
 }
 
+/* What put_function() needs. */
+struct functions {
+	struct printer *printer;
+	struct printer_source *source;
+	uint64_t time_ns;
+};
+
+static void
+put_function(void *context, const struct function *function, const struct function_sums *sums)
+{
+	struct functions *to = context;
+	struct printer *printer = to->printer;
+	struct merge_source *lane = lane_of(to->source, EVENT_NO_LANE);
+	ENCODE(printer, CHANNEL_JSON, lane, to->time_ns,
+	       json_function(&printer->json, &to->source->json, to->time_ns, function, sums));
+	ENCODE(printer, CHANNEL_TEXT, lane, to->time_ns,
+	       text_function(&printer->text, to->source->pid, to->time_ns, function, sums));
+}
+
+void
+printer_functions(struct printer *printer, struct printer_source *source, uint64_t time_ns,
+		  struct tracee *tracee, bool changed)
+{
+	struct functions to = {printer, source, after_all(source, time_ns)};
+	tracee_functions(tracee, changed, put_function, &to);
+}
+
 void
 printer_stats(struct printer *printer, struct printer_source *source, uint64_t time_ns,
 	      struct tracee *tracee)

@@ -10,6 +10,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "call_support.h"
 #include "clock.h"
 #include "exit_status.h"
 #include "log.h"
@@ -173,7 +174,7 @@ refuse_pid(uint32_t pid, int err, const char *why)
 		return EXIT_NO_TARGET;
 	}
 	log_error("pid %" PRIu32 ": %s", pid, why[0] != '\0' ? why : strerror(-err));
-	if (err == -ESRCH)
+	if (err == -ESRCH || err == -ENOTSUP)
 		return EXIT_NO_TARGET;
 	return err == -EACCES || err == -EPERM ? EXIT_NO_PERMISSION : EXIT_FAILED;
 }
@@ -188,11 +189,24 @@ place_of_pid(struct roster *roster, uint32_t pid)
 	return place;
 }
 
+/* Who was asked for by number must be able to do what was asked for. */
+static int
+check_calls(const struct roster *roster, struct segment_found *found, char *why, size_t why_bytes)
+{
+	struct segment_header header;
+	const struct call_settings *calls = roster->reading->settings.calls;
+	if (calls == NULL || discover_header(found, &header) != 0)
+		return 0;
+	return call_support_check(&header, calls, why, why_bytes);
+}
+
 static int
 follow_pid(struct roster *roster, uint32_t pid, char *why, size_t why_bytes)
 {
 	struct segment_found found;
 	int err = discover_process(pid, &found, why, why_bytes);
+	if (err == 0 && !is_followed(roster, &found))
+		err = check_calls(roster, &found, why, why_bytes);
 	if (err == 0 && !is_followed(roster, &found))
 		err = follow(roster, &found, place_of_pid(roster, pid), false, why, why_bytes);
 	discover_fini(&found);

@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "call_table.h"
+
 struct row {
 	char *event;
 	int64_t n; /* below 0 between subtract and add */
@@ -15,7 +17,8 @@ struct summary {
 	struct row *rows; /* sorted by name */
 	size_t n, room;
 	int64_t lost[N_LOST_REASONS];
-	uint64_t removed;
+	uint64_t removed, calls, returns;
+	struct call_table functions;
 	int64_t before; /* of reason no_reader: before we came */
 	unsigned n_processes;
 	int sign; /* of what is being added */
@@ -35,6 +38,7 @@ summary_free(struct summary *summary)
 	for (size_t i = 0; i < summary->n; i++)
 		free(summary->rows[i].event);
 	free(summary->rows);
+	call_table_fini(&summary->functions);
 	free(summary);
 }
 
@@ -111,8 +115,10 @@ add_losses(struct summary *summary, struct tracee *tracee, int sign, bool from_s
 void
 summary_subtract(struct summary *summary, struct tracee *tracee, bool backlog)
 {
-	if (!backlog)
+	if (!backlog) {
 		add_events(summary, tracee, -1);
+		call_table_add(&summary->functions, tracee, -1);
+	}
 	add_losses(summary, tracee, -1, false);
 }
 
@@ -121,7 +127,17 @@ summary_add(struct summary *summary, struct tracee *tracee, bool from_start)
 {
 	summary->n_processes++;
 	add_events(summary, tracee, 1);
+	call_table_add(&summary->functions, tracee, 1);
 	add_losses(summary, tracee, 1, from_start);
+}
+
+void
+summary_call(struct summary *summary, bool begins)
+{
+	if (begins)
+		summary->calls++;
+	else
+		summary->returns++;
 }
 
 void
@@ -193,20 +209,31 @@ print_losses(const struct summary *summary, FILE *file)
 	}
 }
 
-void
-summary_print(const struct summary *summary, FILE *file)
+/* The rows of all calls: those that were recorded, and those that were summed up. */
+static size_t
+add_calls(const struct summary *summary, struct row *rows, size_t n)
 {
-	struct row *rows = malloc((summary->n + 1) * sizeof *rows);
+	rows[n++] = (struct row){"(call)", (int64_t)summary->calls, LEVEL_RECORD};
+	rows[n++] = (struct row){"(return)", (int64_t)summary->returns, LEVEL_RECORD};
+	rows[n++] = (struct row){"(call)", call_table_summed(&summary->functions), LEVEL_COUNT};
+	return n;
+}
+
+void
+summary_print(struct summary *summary, FILE *file)
+{
+	struct row *rows = malloc((summary->n + 3) * sizeof *rows);
 	int64_t total = 0;
 	if (rows == NULL)
 		return;
 	if (summary->n > 0)
 		memcpy(rows, summary->rows, summary->n * sizeof *rows);
-	qsort(rows, summary->n, sizeof *rows, by_count);
-	for (size_t i = 0; i < summary->n; i++)
+	size_t n = add_calls(summary, rows, summary->n);
+	qsort(rows, n, sizeof *rows, by_count);
+	for (size_t i = 0; i < n; i++)
 		total += rows[i].n;
 	fprintf(file, "%12s  %6s  %-6s  %s\n", "events", "share", "level", "name");
-	for (size_t i = 0; i < summary->n && rows[i].n > 0; i++) {
+	for (size_t i = 0; i < n && rows[i].n > 0; i++) {
 		fprintf(file, "%12" PRId64 "  %5.1f%%  %-6s  ", rows[i].n,
 			100.0 * (double)rows[i].n / (double)total, level_name(rows[i].level));
 		print_name(file, rows[i].event);
@@ -217,4 +244,5 @@ summary_print(const struct summary *summary, FILE *file)
 		summary_lost(summary));
 	print_losses(summary, file);
 	free(rows);
+	call_table_print(&summary->functions, file);
 }

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* -c: a table at the end, of events by name and of losses by reason, as strace -c has it. */
+/*
+ * -c: a table at the end, of events by name and of losses by reason, as strace -c has it, and one
+ * of functions.
+ */
 #ifndef COLLECTOR_SUMMARY_H
 #define COLLECTOR_SUMMARY_H
 
@@ -22,12 +25,15 @@ void summary_free(struct summary *summary);
 void summary_subtract(struct summary *summary, struct tracee *tracee, bool backlog);
 void summary_add(struct summary *summary, struct tracee *tracee, bool from_start);
 
+/* A call was read, or a return. */
+void summary_call(struct summary *summary, bool begins);
+
 /* Events of dead processes that a hook removed before anybody read them. */
 void summary_removed(struct summary *summary, uint64_t n);
 
 /* Lost while we watched: not what had no reader because we had not come yet. */
 uint64_t summary_lost(const struct summary *summary);
 
-void summary_print(const struct summary *summary, FILE *file);
+void summary_print(struct summary *summary, FILE *file);
 
 #endif

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The account of a tracee: what became of every event, and how often each was raised. */
+/* The account of a tracee: what became of every event, and how often each was raised or called. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -32,6 +32,55 @@ read_counters(struct tracee *tracee, uint32_t *n_ids)
 	return sums;
 }
 
+/* NULL: it has none, or no memory. */
+static struct call_stats *
+read_stats(struct tracee *tracee, uint32_t *n_ids)
+{
+	const struct segment_header *header = &tracee->segment.header;
+	if (!segment_knows_calls(header))
+		return NULL;
+	symbols_refresh(tracee->symbols);
+	*n_ids = symbols_end(tracee->symbols);
+	if (*n_ids > header->n_ids)
+		*n_ids = header->n_ids;
+	if (*n_ids == 0)
+		*n_ids = 1; /* what found no definition */
+	struct call_stats *stats = malloc(*n_ids * sizeof *stats);
+	if (stats != NULL)
+		counters_calls(tracee->segment.fd, &tracee->segment.at, stats, *n_ids);
+	return stats;
+}
+
+static uint64_t
+sum_calls(struct tracee *tracee)
+{
+	uint32_t n_ids = 0;
+	uint64_t sum = 0;
+	struct call_stats *stats = read_stats(tracee, &n_ids);
+	for (uint32_t id = 0; stats != NULL && id < n_ids; id++)
+		sum += stats[id].calls;
+	free(stats);
+	return sum;
+}
+
+/*
+ * Events of a lane that have a counter: not the calls, returns and notices. Both words at one
+ * moment, unless the hook is faster than that.
+ */
+static uint64_t
+audit_events(const struct lane_shared *shared)
+{
+	uint64_t calls = load_acquire(&shared->calls), seq = 0;
+	for (unsigned i = 0; i < 4; i++) {
+		uint64_t before = calls;
+		seq = load_acquire(&shared->seq);
+		calls = load_acquire(&shared->calls);
+		if (calls == before)
+			break;
+	}
+	return seq > calls ? seq - calls : 0;
+}
+
 /*
  * As of what was read: events that wait in the lanes are not in it yet. An event counts
  * before it takes its number, so the numbers are read first.
@@ -39,7 +88,7 @@ read_counters(struct tracee *tracee, uint32_t *n_ids)
 void
 tracee_account(struct tracee *tracee, struct account *account)
 {
-	uint64_t seqs = 0, counters = 0;
+	uint64_t audits = 0, counters = 0;
 	uint32_t n_ids;
 	memset(account, 0, sizeof *account);
 	account->emitted = tracee->emitted;
@@ -50,7 +99,7 @@ tracee_account(struct tracee *tracee, struct account *account)
 	for (uint32_t i = 0; i < tracee->n_lanes; i++) {
 		const struct drain *drain = tracee->lanes[i];
 		uint64_t most = load_relaxed(&drain->shared->high_water);
-		seqs += load_acquire(&drain->shared->seq);
+		audits += audit_events(drain->shared);
 		account->recorded += drain->next_seq - drain_dropped(drain);
 		account->filtered += drain->before_events;
 		account->lost_hook += drain_dropped(drain);
@@ -67,7 +116,7 @@ tracee_account(struct tracee *tracee, struct account *account)
 	for (uint32_t id = 0; sums != NULL && id < n_ids; id++)
 		counters += sums[id];
 	free(sums);
-	account->counted = counters > seqs ? counters - seqs : 0;
+	account->counted = (counters > audits ? counters - audits : 0) + sum_calls(tracee);
 	account->attempted = account->counted + account->recorded + account->lost_hook;
 }
 
@@ -87,4 +136,85 @@ tracee_counts(struct tracee *tracee, tracee_count_fn fn, void *context)
 	}
 	free(levels);
 	free(sums);
+}
+
+/* ---- functions ---- */
+
+/* So that what a hostile program claims can be added up. */
+static uint64_t
+at_most(uint64_t n)
+{
+	return n < UINT64_C(1) << 53 ? n : (UINT64_C(1) << 53) - 1;
+}
+
+static struct function_sums
+sums_of(const struct tracee *tracee, const struct call_stats *stats)
+{
+	enum clock_kind kind = (enum clock_kind)tracee->segment.header.clock_kind;
+	return (struct function_sums){
+		/* The first of all calls comes from no function, or from another one. */
+		.has_times = stats->primitive > 0,
+		.calls = at_most(stats->calls),
+		.primitive = at_most(stats->primitive),
+		.own_ns = at_most(calibrate_duration(kind, stats->own_ticks)),
+		.cum_ns = at_most(calibrate_duration(kind, stats->cum_ticks)),
+	};
+}
+
+static bool
+has_changed(const struct tracee *tracee, uint32_t id, const struct call_stats *stats)
+{
+	return id >= tracee->n_told_stats ||
+	       memcmp(&tracee->told_stats[id], stats, sizeof *stats) != 0;
+}
+
+void
+tracee_functions(struct tracee *tracee, bool changed, tracee_function_fn fn, void *context)
+{
+	uint32_t n_ids = 0;
+	struct call_stats *stats = read_stats(tracee, &n_ids);
+	if (stats == NULL)
+		return;
+	for (uint32_t id = 0; id < n_ids; id++) {
+		const struct function *function = symbols_function(tracee->symbols, id);
+		if (stats[id].calls == 0 || function == NULL ||
+		    (changed && !has_changed(tracee, id, &stats[id])))
+			continue;
+		struct function_sums sums = sums_of(tracee, &stats[id]);
+		fn(context, function, &sums);
+	}
+	if (!changed) {
+		free(stats);
+		return;
+	}
+	free(tracee->told_stats);
+	tracee->told_stats = stats;
+	tracee->n_told_stats = n_ids;
+}
+
+void
+tracee_functions_seen(struct tracee *tracee, tracee_function_fn fn, void *context)
+{
+	for (uint32_t id = 0; id < symbols_end(tracee->symbols) || id == 0; id++) {
+		const struct function *function = symbols_function(tracee->symbols, id);
+		if (function == NULL || function->n_calls == 0)
+			continue;
+		struct function_sums sums = {.calls = function->n_calls};
+		fn(context, function, &sums);
+	}
+}
+
+uint64_t
+tracee_calls(struct tracee *tracee)
+{
+	uint64_t n = 0;
+	for (uint32_t i = 0; i < tracee->n_lanes; i++) {
+		const struct drain *drain = tracee->lanes[i];
+		uint64_t seq = load_relaxed(&drain->shared->seq);
+		n += load_relaxed(&drain->shared->calls);
+		if ((int64_t)(drain->next_seq - seq) > 0)
+			n += drain->next_seq - seq; /* of the slot that is open */
+	}
+	n -= n < tracee->n_notices ? n : tracee->n_notices;
+	return n + sum_calls(tracee);
 }

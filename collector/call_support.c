@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: MIT */
+#include "call_support.h"
+
+#include <errno.h>
+#include <stdio.h>
+
+#include "python_version.h"
+
+#define MINOR(minor) (0x03000000u | (unsigned)(minor) << 16)
+
+int
+call_support_check(const struct segment_header *header, const struct call_settings *calls,
+		   char *why, size_t why_bytes)
+{
+	char python[PYTHON_VERSION_BYTES];
+	python_version(python, header->python_hex);
+	if (!segment_knows_calls(header)) {
+		snprintf(why, why_bytes, "its hook (ABI %u.%u) cannot trace calls: install the "
+			 "one of this version, and start it again", header->abi_major,
+			 header->abi_minor);
+		return -ENOTSUP;
+	}
+	if (calls->backend == CALL_BACKEND_MONITORING && header->python_hex < MINOR(12)) {
+		snprintf(why, why_bytes, "Python %s has no sys.monitoring, which came with 3.12: "
+			 "use --calls-backend auto", python);
+		return -ENOTSUP;
+	}
+	if (calls->backend == CALL_BACKEND_EVAL && header->python_hex < MINOR(9)) {
+		snprintf(why, why_bytes, "Python %s takes no frame evaluator, as 3.9 does: "
+			 "use --calls-backend auto", python);
+		return -ENOTSUP;
+	}
+	return 0;
+}

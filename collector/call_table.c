@@ -1,0 +1,203 @@
+/* SPDX-License-Identifier: MIT */
+#include "call_table.h"
+
+#include <inttypes.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "escape.h"
+#include "event.h"
+#include "safe.h"
+
+struct call_row {
+	char *module, *func, *file; /* one block, which `module` begins */
+	uint32_t line;
+	bool is_c, has_times;
+	int64_t calls, own_ns, cum_ns; /* below 0 between subtract and add */
+};
+
+void
+call_table_fini(struct call_table *table)
+{
+	for (size_t i = 0; i < table->n; i++)
+		free(table->rows[i].module);
+	free(table->rows);
+}
+
+/* ---- rows ---- */
+
+static int
+by_name(const void *a, const void *b)
+{
+	const struct call_row *left = a, *right = b;
+	int order = strcmp(left->func, right->func);
+	if (order == 0)
+		order = strcmp(left->module, right->module);
+	if (order == 0)
+		order = strcmp(left->file, right->file);
+	return order != 0 ? order : (left->line > right->line) - (left->line < right->line);
+}
+
+static int
+by_time(const void *a, const void *b)
+{
+	const struct call_row *left = a, *right = b;
+	if (left->own_ns != right->own_ns)
+		return left->own_ns < right->own_ns ? 1 : -1;
+	if (left->calls != right->calls)
+		return left->calls < right->calls ? 1 : -1;
+	return by_name(a, b);
+}
+
+/* One row for each function; in the order of by_time(). */
+static void
+merge_rows(struct call_table *table)
+{
+	size_t n = 0;
+	if (table->n == 0)
+		return;
+	qsort(table->rows, table->n, sizeof *table->rows, by_name);
+	for (size_t i = 1; i < table->n; i++) {
+		struct call_row *row = &table->rows[i], *last = &table->rows[n];
+		if (by_name(row, last) != 0) {
+			table->rows[++n] = *row;
+			continue;
+		}
+		last->calls += row->calls;
+		last->own_ns += row->own_ns;
+		last->cum_ns += row->cum_ns;
+		last->has_times |= row->has_times;
+		free(row->module);
+	}
+	table->n = n + 1;
+	qsort(table->rows, table->n, sizeof *table->rows, by_time);
+}
+
+static bool
+make_room(struct call_table *table)
+{
+	if (table->n < table->room)
+		return true;
+	if (table->n >= 2 * CALL_TABLE_ROWS) {
+		merge_rows(table);
+		while (table->n > CALL_TABLE_ROWS)
+			free(table->rows[--table->n].module);
+		return true;
+	}
+	size_t room = table->room > 0 ? 2 * table->room : 256;
+	struct call_row *rows = realloc(table->rows, room * sizeof *rows);
+	if (rows == NULL)
+		return false;
+	table->rows = rows;
+	table->room = room;
+	return true;
+}
+
+static void
+add_row(void *context, const struct function *function, const struct function_sums *sums)
+{
+	struct call_table *table = context;
+	size_t module = strlen(function->module) + 1, func = strlen(function->func) + 1;
+	size_t file = strlen(function->file) + 1;
+	char *names = make_room(table) ? malloc(module + func + file) : NULL;
+	if (names == NULL)
+		return;
+	table->rows[table->n++] = (struct call_row){
+		.module = memcpy(names, function->module, module),
+		.func = memcpy(names + module, function->func, func),
+		.file = memcpy(names + module + func, function->file, file),
+		.line = function->line,
+		.is_c = function->is_c,
+		.has_times = sums->has_times,
+		.calls = table->sign * (int64_t)sums->calls,
+		.own_ns = table->sign * (int64_t)sums->own_ns,
+		.cum_ns = table->sign * (int64_t)sums->cum_ns,
+	};
+}
+
+static void
+add_summed(void *context, const struct function *function, const struct function_sums *sums)
+{
+	struct call_table *table = context;
+	table->summed += table->sign * (int64_t)sums->calls;
+	add_row(context, function, sums);
+}
+
+void
+call_table_add(struct call_table *table, struct tracee *tracee, int sign)
+{
+	table->sign = sign;
+	tracee_functions(tracee, false, add_summed, table);
+	if (sign > 0)
+		tracee_functions_seen(tracee, add_row, table);
+}
+
+int64_t
+call_table_summed(const struct call_table *table)
+{
+	return table->summed;
+}
+
+/* ---- print ---- */
+
+static void
+put_text(struct line *out, const char *text)
+{
+	struct line plain = {0};
+	escape_json(&plain, (const uint8_t *)text, strlen(text));
+	if (plain.len >= 2)
+		safe_json(out, plain.text + 1, plain.len - 2);
+	line_fini(&plain);
+}
+
+/* json.decoder.JSONDecoder.decode decoder.py:332 */
+static void
+put_name(struct line *out, const struct call_row *row)
+{
+	const char *slash = strrchr(row->file, '/');
+	put_text(out, row->module);
+	if (row->module[0] != '\0')
+		line_char(out, '.');
+	put_text(out, row->func);
+	if (row->is_c || row->file[0] == '\0')
+		return;
+	line_char(out, ' ');
+	put_text(out, slash != NULL ? slash + 1 : row->file);
+	line_char(out, ':');
+	line_u64(out, row->line);
+}
+
+static void
+print_row(FILE *file, const struct call_row *row)
+{
+	struct line name = {0};
+	put_name(&name, row);
+	if (row->has_times)
+		fprintf(file, "%12" PRId64 "  %12.3f  %12.3f  ", row->calls,
+			(double)row->own_ns / 1e6, (double)row->cum_ns / 1e6);
+	else
+		fprintf(file, "%12" PRId64 "  %12s  %12s  ", row->calls, "-", "-");
+	fprintf(file, "%.*s\n", (int)name.len, name.len > 0 ? name.text : "");
+	line_fini(&name);
+}
+
+void
+call_table_print(struct call_table *table, FILE *file)
+{
+	size_t n = 0, shown = 0;
+	merge_rows(table);
+	for (size_t i = 0; i < table->n; i++)
+		n += table->rows[i].calls > 0;
+	if (n == 0)
+		return;
+	fprintf(file, "\n%12s  %12s  %12s  %s\n", "calls", "own ms", "with callees", "function");
+	for (size_t i = 0; i < table->n && shown < CALL_TABLE_SHOWN; i++) {
+		if (table->rows[i].calls <= 0)
+			continue;
+		print_row(file, &table->rows[i]);
+		shown++;
+	}
+	if (n > shown)
+		fprintf(file, "%12zu  more functions\n", n - shown);
+}

@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The functions that took the most time of their own, or, where no times are known, that were
+ * called most often, of all processes that were read. The same function of several of them is
+ * one row.
+ */
+#ifndef COLLECTOR_CALL_TABLE_H
+#define COLLECTOR_CALL_TABLE_H
+
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+
+#include "tracee.h"
+
+#define CALL_TABLE_SHOWN 20
+#define CALL_TABLE_ROWS (1u << 16) /* that are kept; what a hostile program makes up goes first */
+
+struct call_row;
+
+/* A zeroed one is empty. */
+struct call_table {
+	struct call_row *rows;
+	size_t n, room;
+	int64_t summed;
+	int sign;
+};
+
+void call_table_fini(struct call_table *table);
+
+/* The functions of a tracee as they are now; sign: -1 takes out what was before we came. */
+void call_table_add(struct call_table *table, struct tracee *tracee, int sign);
+
+/* Calls that were summed up by the hook, and not recorded. */
+int64_t call_table_summed(const struct call_table *table);
+
+/* Nothing when it is empty. */
+void call_table_print(struct call_table *table, FILE *file);
+
+#endif
