@@ -310,7 +310,8 @@ prepare(struct collect *collect, char *why, size_t why_bytes)
 	*reading = (struct reading){
 		.printer = &collect->printer,
 		.summary = summary_new(),
-		.settings = {options->events, options->reveal, options->stack},
+		.settings = {options->events, options->reveal, options->stack,
+			     options->calls_wanted ? &options->calls : NULL},
 		.backlog = options->backlog,
 		.max_events = options->max_events,
 	};
@@ -332,7 +333,8 @@ begin(struct collect *collect)
 	collect->next_stats_ns = collect->now_ns + options->stats_interval_ns;
 	if (options->command != NULL) {
 		const struct launch_settings settings = {options->events, options->reveal,
-							 options->stack};
+							 options->stack,
+							 collect->reading.settings.calls};
 		int status = launch_start(&collect->launch, options->command, &settings, why,
 					  sizeof why);
 		if (status != 0) {
@@ -350,6 +352,24 @@ begin(struct collect *collect)
 	return 0;
 }
 
+/* What was asked for has a name that nothing has, as far as anybody was seen to do anything. */
+static bool
+nothing_matched(const struct collect *collect)
+{
+	const struct call_settings *calls = collect->reading.settings.calls;
+	return calls != NULL && (calls->match[0] != '\0' || calls->files[0] != '\0') &&
+	       collect->reading.n_call_tracers > 0 && !collect->reading.called;
+}
+
+static void
+say_nothing_matched(const struct call_settings *calls)
+{
+	bool match = calls->match[0] != '\0', files = calls->files[0] != '\0';
+	log_error("no function that was called fits %s%s%s%s%s", match ? "--calls=" : "",
+		  calls->match, match && files ? " and " : "", files ? "--calls-file " : "",
+		  calls->files);
+}
+
 static int
 exit_status(const struct collect *collect)
 {
@@ -360,7 +380,7 @@ exit_status(const struct collect *collect)
 		status = collect->launch.ended ? launch_exit_status(&collect->launch) : 0;
 		if (status == 0 && failed)
 			status = LAUNCH_FAILED;
-	} else if (failed) {
+	} else if (failed || nothing_matched(collect)) {
 		status = EXIT_FAILED;
 	}
 	return status == 0 && lost ? EXIT_LOSS : status;
@@ -379,6 +399,8 @@ finish(struct collect *collect)
 	outputs_close(collect->outputs);
 	if (collect->options->summary)
 		summary_print(collect->reading.summary, stderr);
+	if (nothing_matched(collect))
+		say_nothing_matched(collect->reading.settings.calls);
 	return exit_status(collect);
 }
 

@@ -61,6 +61,26 @@ launch_find_home(char *home, size_t home_bytes, char *why, size_t why_bytes)
 	return -ENOENT;
 }
 
+/* One variable, or none where the value is not given: a parent's own must not mix in. */
+static int
+set_or_unset(const char *name, const char *value)
+{
+	return value != NULL ? setenv(name, value, 1) : unsetenv(name);
+}
+
+static int
+set_calls(const struct call_settings *calls)
+{
+	char depth[12];
+	snprintf(depth, sizeof depth, "%" PRIu32, calls->max_depth);
+	return set_or_unset("PYAUDITD_CALLS", calls->match[0] != '\0' ? calls->match : "1") |
+	       set_or_unset("PYAUDITD_C_CALLS", calls->no_c ? "0" : NULL) |
+	       set_or_unset("PYAUDITD_MAX_DEPTH", calls->max_depth != 0 ? depth : NULL) |
+	       set_or_unset("PYAUDITD_CALLS_FILE", calls->files[0] != '\0' ? calls->files : NULL) |
+	       set_or_unset("PYAUDITD_BACKEND", call_backend_name(calls->backend)) |
+	       set_or_unset("PYAUDITD_CALLS_LEVEL", call_level_name(calls->level));
+}
+
 /* In the child. An empty PYTHONPATH is none; an empty element would mean the cwd. Who has set
  * PYAUDITD=0 means it. */
 static int
@@ -82,6 +102,8 @@ set_environment(const struct launch *launch, const char *home,
 		err |= setenv("PYAUDITD_REVEAL", settings->reveal, 1);
 	if (settings->stack >= 0)
 		err |= setenv("PYAUDITD_STACK", stack, 1);
+	if (settings->calls != NULL)
+		err |= set_calls(settings->calls);
 	free(python_path);
 	return err != 0 ? -ENOMEM : 0;
 }

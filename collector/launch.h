@@ -8,6 +8,8 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#include "call_rules.h"
+
 #define LAUNCH_FAILED 125
 #define LAUNCH_NOT_EXECUTABLE 126
 #define LAUNCH_NOT_FOUND 127
@@ -23,6 +25,7 @@ struct launch {
 struct launch_settings {
 	const char *events, *reveal;
 	int stack;
+	const struct call_settings *calls; /* NULL: not given */
 };
 
 /*

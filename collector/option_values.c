@@ -225,3 +225,80 @@ option_max_events(struct options *options, const char *value, char *why, size_t 
 	snprintf(why, size, "--max-events %s: a number above 0", value);
 	return -EINVAL;
 }
+
+/* ---- calls ---- */
+
+static int
+append_rule(char *list, const char *option, const char *item, char *why, size_t size)
+{
+	if (*item == '\0') {
+		snprintf(why, size, "--%s needs a list", option);
+		return -EINVAL;
+	}
+	if (append_item(list, CALL_RULES_BYTES, item) < 0) {
+		snprintf(why, size, "--%s: longer than %d bytes together", option,
+			 CALL_RULES_BYTES - 1);
+		return -EINVAL;
+	}
+	return 0;
+}
+
+int
+option_calls(struct options *options, const char *value, char *why, size_t size)
+{
+	options->calls_wanted = true;
+	return value != NULL ? append_rule(options->calls.match, "calls", value, why, size) : 0;
+}
+
+int
+option_no_c_calls(struct options *options, const char *value, char *why, size_t size)
+{
+	(void)value, (void)why, (void)size;
+	options->calls_option = "no-c-calls";
+	options->calls.no_c = 1;
+	return 0;
+}
+
+int
+option_max_depth(struct options *options, const char *value, char *why, size_t size)
+{
+	uint64_t n;
+	options->calls_option = "max-depth";
+	if (!number(value, UINT32_MAX, &n) || n == 0) {
+		snprintf(why, size, "--max-depth %s: a number above 0", value);
+		return -EINVAL;
+	}
+	options->calls.max_depth = (uint32_t)n;
+	return 0;
+}
+
+int
+option_calls_file(struct options *options, const char *value, char *why, size_t size)
+{
+	options->calls_option = "calls-file";
+	return append_rule(options->calls.files, "calls-file", value, why, size);
+}
+
+int
+option_calls_backend(struct options *options, const char *value, char *why, size_t size)
+{
+	options->calls_option = "calls-backend";
+	if (call_backend_parse(value, &options->calls.backend) == 0)
+		return 0;
+	snprintf(why, size, "--calls-backend %s: auto, profile, monitoring or eval", value);
+	return -EINVAL;
+}
+
+/* Off is what leaving out --calls means. */
+int
+option_calls_level(struct options *options, const char *value, char *why, size_t size)
+{
+	uint32_t level = CALL_LEVEL_OFF;
+	options->calls_option = "calls-level";
+	if (call_level_parse(value, &level) == 0 && level != CALL_LEVEL_OFF) {
+		options->calls.level = level;
+		return 0;
+	}
+	snprintf(why, size, "--calls-level %s: record, stats or count", value);
+	return -EINVAL;
+}

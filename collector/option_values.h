@@ -10,7 +10,8 @@
 
 #define OPTION_VALUES(X) \
 	X(pid) X(name) X(events) X(path) X(addr) X(stack) X(reveal) X(output) X(format) \
-	X(stats_interval) X(duration) X(max_events)
+	X(stats_interval) X(duration) X(max_events) \
+	X(calls) X(no_c_calls) X(max_depth) X(calls_file) X(calls_backend) X(calls_level)
 
 #define X(name) \
 	int option_##name(struct options *options, const char *value, char *why, size_t size);

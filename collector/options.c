@@ -16,7 +16,7 @@ struct option_row {
 	const char *group;    /* not NULL: a heading of the help stands before this row */
 	char letter;          /* 0: none */
 	const char *name;
-	const char *argument; /* NULL: takes none */
+	const char *argument; /* NULL: takes none; "[=...": may be left out */
 	apply_fn apply;
 	const char *help;
 };
@@ -86,6 +86,20 @@ static const struct option_row rows[] = {
 	 "show this argument, which is held back as a secret"},
 	{NULL, 0, "no-redact", NULL, set_no_redact,
 	 "show passwords and tokens inside command lines and URLs"},
+	{"Calls and returns", 0, "calls", "[=GLOB[,GLOB]]", option_calls,
+	 "record them, of functions whose name, module or module.name\n"
+	 "matches; may be repeated"},
+	{NULL, 0, "no-c-calls", NULL, option_no_c_calls, "leave C functions out"},
+	{NULL, 0, "max-depth", "N", option_max_depth, "no calls that are nested deeper than N"},
+	{NULL, 0, "calls-file", "LIST", option_calls_file,
+	 "files, folders, globs, stdlib: functions that stand there;\n"
+	 "-ITEM: not those; may be repeated"},
+	{NULL, 0, "calls-backend", "NAME", option_calls_backend,
+	 "auto, profile, monitoring (3.12 and later) or eval (3.9 and\n"
+	 "later, no C functions)"},
+	{NULL, 0, "calls-level", "LEVEL", option_calls_level,
+	 "record: a line each; stats: calls and times of each function;\n"
+	 "count: calls of each function (default: record)"},
 	{"Where to", 'o', "output", "SINK", option_output,
 	 "-, a file, unix:PATH or '|program'; may be repeated\n"
 	 "(default: stdout; stderr with -- COMMAND)"},
@@ -95,7 +109,8 @@ static const struct option_row rows[] = {
 	{NULL, 'c', "summary", NULL, set_summary, "at the end a table of events and losses"},
 	{NULL, 0, "summary-only", NULL, set_summary_only, "that table, and no lines"},
 	{NULL, 0, "stats-interval", "S", option_stats_interval,
-	 "counts and stats lines every S seconds (default: at the end)"},
+	 "counts, func and stats lines every S seconds (default: at the\n"
+	 "end)"},
 	{"How long", 0, "duration", "S", option_duration, "leave after S seconds"},
 	{NULL, 'n', "max-events", "N", option_max_events, "leave after N events"},
 	{NULL, 0, "fail-on-loss", NULL, set_fail_on_loss,
@@ -124,7 +139,7 @@ options_print_help(FILE *file)
 		if (row->letter != 0)
 			snprintf(letter, sizeof letter, "-%c, ", row->letter);
 		snprintf(left, sizeof left, "%s--%s%s%s", letter, row->name,
-			 row->argument != NULL ? " " : "",
+			 row->argument != NULL && row->argument[0] != '[' ? " " : "",
 			 row->argument != NULL ? row->argument : "");
 		const char *line = row->help;
 		for (const char *end; (end = strchr(line, '\n')) != NULL; line = end + 1) {
@@ -169,8 +184,27 @@ check_target(const struct options *options, char *why, size_t size)
 }
 
 static int
+check_calls(const struct options *options, char *why, size_t size)
+{
+	struct call_rules rules;
+	const struct call_settings *calls = &options->calls;
+	if (!options->calls_wanted) {
+		if (options->calls_option == NULL)
+			return 0;
+		snprintf(why, size, "--%s is about calls: add --calls", options->calls_option);
+		return -EINVAL;
+	}
+	int n = snprintf(why, size, "--calls: ");
+	int err = call_rules_parse(&rules, calls->match, calls->files, why + n, size - (size_t)n);
+	return err < 0 ? -EINVAL : 0;
+}
+
+static int
 check_together(const struct options *options, char *why, size_t size)
 {
+	int err = check_calls(options, why, size);
+	if (err < 0)
+		return err;
 	if (options->summary_only && options->outputs.n > 0) {
 		snprintf(why, size, "--summary-only writes no lines: leave out -o");
 		return -EINVAL;
@@ -189,8 +223,11 @@ build_getopt(struct option *longs, char *shorts)
 	*shorts++ = '+';
 	*shorts++ = ':';
 	for (size_t i = 0; i < N_ROWS; i++) {
-		bool has = rows[i].argument != NULL;
-		longs[i] = (struct option){rows[i].name, has ? required_argument : no_argument,
+		bool has = rows[i].argument != NULL, may = has && rows[i].argument[0] == '[';
+		longs[i] = (struct option){rows[i].name,
+					   may   ? optional_argument
+					   : has ? required_argument
+						 : no_argument,
 					   NULL, 256 + (int)i};
 		if (rows[i].letter != 0) {
 			*shorts++ = rows[i].letter;
@@ -237,6 +274,7 @@ options_parse(struct options *options, int argc, char **argv, char *why, size_t 
 	memset(options, 0, sizeof *options);
 	options->stack = -1;
 	options->redact = true;
+	options->calls.level = CALL_LEVEL_RECORD;
 	build_getopt(longs, shorts);
 	optind = 0; /* start over: glibc and musl both take 0 for that */
 	opterr = 0;

@@ -8,6 +8,7 @@
 #include <stdint.h>
 #include <stdio.h>
 
+#include "call_rules.h"
 #include "levels.h"
 
 enum output_format {
@@ -38,6 +39,10 @@ struct options {
 	bool backlog;
 	char reveal[OPTIONS_REVEAL_BYTES]; /* every --reveal, joined with commas */
 	bool redact;
+	/* calls and returns */
+	bool calls_wanted;
+	struct call_settings calls; /* lists joined with commas */
+	const char *calls_option;   /* one that says something about them, without its "--" */
 	/* where to */
 	struct string_list outputs;
 	bool append;
