@@ -300,8 +300,8 @@ lane_call_next(struct lane *lane, uint64_t word, uint64_t ticks, uint32_t thread
 		return false;
 	lane->seq += CALLS_PER_SLOT;
 	lane->calls += CALLS_PER_SLOT;
-	store_relaxed(&lane->shared->calls, lane->calls);
-	store_relaxed(&lane->shared->seq, lane->seq);
+	store_release(&lane->shared->seq, lane->seq); /* (M) */
+	store_release(&lane->shared->calls, lane->calls);
 	lane_call_begin(lane, word, ticks, thread, depth);
 	return true;
 }

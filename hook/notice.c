@@ -15,14 +15,13 @@ notice(const char *what, const char *detail)
 	struct lane_writer w;
 	if (load_relaxed(&session.state) != SESSION_RUNNING)
 		return;
-	lane_call_close(lane);
-	/* No counter has it: of the lane's numbers it counts with the calls. */
-	store_relaxed(&lane->shared->calls, ++lane->calls);
-	if (!lane_begin(lane, &w, RECORD_NOTICE)) {
+	if (lane_begin(lane, &w, RECORD_NOTICE)) {
+		args_encode_text(&w, what, strlen(what));
+		args_encode_text(&w, detail, strlen(detail));
+		lane_commit(&w, clock_ticks(session.clock_kind), (uint32_t)syscall(SYS_gettid), 0);
+	} else {
 		lane_drop(lane, lane_full_reason(lane));
-		return;
 	}
-	args_encode_text(&w, what, strlen(what));
-	args_encode_text(&w, detail, strlen(detail));
-	lane_commit(&w, clock_ticks(session.clock_kind), (uint32_t)syscall(SYS_gettid), 0);
+	/* No counter has it: of the lane's numbers it is among those of calls. */
+	store_release(&lane->shared->calls, ++lane->calls);
 }
