@@ -493,8 +493,8 @@ START_TEST(accounts_are_told_up_to_what_json_numbers_hold)
 				  .high_water_slots = 65536, .ring_slots = 65536};
 	init(true);
 	account.lost[LOST_LANE_FULL] = 512;
-	account.lost[LOST_DAMAGED + 1] = 1;
-	account.lost[LOST_DAMAGED + 2] = 2;
+	account.lost[N_LOST_REASONS - 2] = 1;
+	account.lost[N_LOST_REASONS - 1] = 2;
 	ck_assert_int_eq(json_stats(&json, &source, TIME_NS, &account), 0);
 	json_t *line = take_line("stats"), *lost = json_object_get(line, "lost");
 	NEED(number(line, "attempted") == 912856);
