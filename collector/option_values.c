@@ -39,7 +39,7 @@ static int
 append_item(char *list, size_t list_bytes, const char *item)
 {
 	size_t have = strlen(list), more = strlen(item);
-	if (have + more + 2 > list_bytes)
+	if (have + (have > 0) + more + 1 > list_bytes)
 		return -E2BIG;
 	if (have > 0)
 		list[have++] = ',';

@@ -376,6 +376,137 @@ START_TEST(names_of_events_are_any_text)
 }
 END_TEST
 
+/* ---- functions ---- */
+
+static struct event
+call_event(enum call_event call, struct function *function)
+{
+	return (struct event){.type = call_ends(call) ? EVENT_RETURN : EVENT_CALL,
+			      .time_ns = TIME_NS, .seq = 18235, .lane = 3, .tid = 1236,
+			      .call = call, .function = function, .depth = 4,
+			      .has_duration = call_ends(call), .duration_ns = 18211};
+}
+
+static json_t *
+call_line(const struct event *event)
+{
+	ck_assert_int_eq(json_event(&json, &source, event), 0);
+	json_t *line = take_line(event->type == EVENT_CALL ? "call" : "return");
+	ck_assert_str_eq(string(line, "key"), "web1:1234:88123456:9f3c");
+	NEED(number(line, "pid") == 1234);
+	NEED(number(line, "tid") == 1236);
+	NEED(number(line, "lane") == 3);
+	NEED(number(line, "seq") == 18235);
+	return line;
+}
+
+START_TEST(each_event_of_a_call_says_its_kind_and_how)
+{
+	static const struct {
+		enum call_event call;
+		const char *type, *kind, *how;
+	} rows[] = {
+		{CALL_PY_START, "call", "py", NULL}, {CALL_PY_RESUME, "call", "resume", NULL},
+		{CALL_C_CALL, "call", "c", NULL}, {CALL_PY_RETURN, "return", "py", "return"},
+		{CALL_PY_YIELD, "return", "py", "yield"}, {CALL_PY_UNWIND, "return", "py", "unwind"},
+		{CALL_C_RETURN, "return", "c", "c_return"}, {CALL_C_RAISE, "return", "c", "c_exception"},
+	};
+	init(true);
+	for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+		bool is_c = rows[i].kind[0] == 'c', ends = rows[i].how != NULL;
+		struct function f = {.func = "JSONDecoder.decode", .module = "json.decoder",
+				     .file = is_c ? "" : "/lib/decoder.py", .line = is_c ? 0 : 332,
+				     .is_c = is_c};
+		struct event event = call_event(rows[i].call, &f);
+		json_t *line = call_line(&event);
+		ck_assert_str_eq(string(line, "type"), rows[i].type);
+		ck_assert_str_eq(string(line, "kind"), rows[i].kind);
+		ck_assert_str_eq(string(line, "func"), "JSONDecoder.decode");
+		if (ends) {
+			ck_assert_str_eq(string(line, "how"), rows[i].how);
+			NEED(number(line, "dur_ns") == 18211);
+			ck_assert_uint_eq(json_object_size(line), 13);
+		} else {
+			ck_assert_str_eq(string(line, "module"), "json.decoder");
+			NEED(number(line, "depth") == 4);
+			ck_assert_uint_eq(json_object_size(line), is_c ? 13 : 15);
+		}
+		if (!ends && !is_c) {
+			ck_assert_str_eq(string(line, "file"), "/lib/decoder.py");
+			NEED(number(line, "line") == 332);
+		}
+		json_decref(line);
+		event.has_duration = false;
+		line = call_line(&event);
+		ck_assert_ptr_null(json_object_get(line, "dur_ns"));
+		json_decref(line);
+	}
+	fini();
+}
+END_TEST
+
+START_TEST(functions_are_told_whatever_their_names_are)
+{
+	size_t budget = 1 << 20;
+	init(true);
+	for (unsigned i = 0; i < TREE_PIECES; i++) {
+		const char *piece = tree_pieces[i].bytes;
+		struct prepared prepared = {.budget = &budget};
+		struct function f = {.func = piece, .module = piece, .file = piece,
+				     .line = UINT32_MAX, .prepared = &prepared};
+		if (memchr(piece, 0, tree_pieces[i].n) != NULL)
+			continue;
+		/* The second time from what was kept. */
+		for (unsigned k = 0; k < 4; k++) {
+			struct event event = call_event(k % 2 ? CALL_PY_RETURN : CALL_PY_START, &f);
+			json_t *line = call_line(&event);
+			same_string(line, "func", piece);
+			if (event.type == EVENT_CALL) {
+				same_string(line, "module", piece);
+				same_string(line, "file", piece);
+				NEED(number(line, "line") == UINT32_MAX);
+			}
+			oracle_no_more_notes(line);
+			ck_assert_ptr_nonnull(prepared.block);
+			json_decref(line);
+		}
+		free(prepared.block);
+	}
+	fini();
+}
+END_TEST
+
+START_TEST(a_function_has_its_sums_as_far_as_they_are_known)
+{
+	struct function f = {.func = "f", .module = "m", .file = "m.py", .line = 3};
+	struct function_sums sums = {true, 120034, 120000, 88123000, 912000111};
+	init(true);
+	ck_assert_int_eq(json_function(&json, &source, TIME_NS, &f, &sums), 0);
+	json_t *line = take_line("func");
+	ck_assert_str_eq(string(line, "kind"), "py");
+	ck_assert_str_eq(string(line, "func"), "f");
+	ck_assert_str_eq(string(line, "module"), "m");
+	ck_assert_str_eq(string(line, "file"), "m.py");
+	NEED(number(line, "line") == 3 && number(line, "pid") == 1234);
+	NEED(number(line, "calls") == 120034 && number(line, "primitive") == 120000);
+	NEED(number(line, "own_ns") == 88123000 && number(line, "cum_ns") == 912000111);
+	ck_assert_uint_eq(json_object_size(line), 15);
+	json_decref(line);
+
+	f = (struct function){.func = "len", .module = "builtins", .file = "", .is_c = true};
+	sums = (struct function_sums){.calls = UINT64_MAX};
+	ck_assert_int_eq(json_function(&json, &source, TIME_NS, &f, &sums), 0);
+	line = take_line("func");
+	ck_assert_str_eq(string(line, "kind"), "c");
+	NEED(number(line, "calls") == TREE_SAFE_INT);
+	ck_assert_uint_eq(json_object_size(line), 10);
+	ck_assert_ptr_null(json_object_get(line, "file"));
+	ck_assert_ptr_null(json_object_get(line, "own_ns"));
+	json_decref(line);
+	fini();
+}
+END_TEST
+
 START_TEST(losses_and_notices_have_their_place)
 {
 	init(true);
@@ -620,6 +751,9 @@ main(void)
 	tcase_add_test(tc, what_is_kept_of_an_event_gives_the_same_line);
 	tcase_add_test(tc, argument_names_are_those_of_the_python_that_raised_them);
 	tcase_add_test(tc, names_of_events_are_any_text);
+	tcase_add_test(tc, each_event_of_a_call_says_its_kind_and_how);
+	tcase_add_test(tc, functions_are_told_whatever_their_names_are);
+	tcase_add_test(tc, a_function_has_its_sums_as_far_as_they_are_known);
 	tcase_add_test(tc, losses_and_notices_have_their_place);
 	tcase_add_test(tc, a_process_is_who_the_kernel_says);
 	tcase_add_test(tc, accounts_are_told_up_to_what_json_numbers_hold);

@@ -150,6 +150,33 @@ START_TEST(a_command_gets_its_environment_and_tells_its_status)
 }
 END_TEST
 
+START_TEST(a_command_gets_all_that_is_said_about_calls_or_nothing)
+{
+	char script[900];
+	struct call_settings calls = {.level = CALL_LEVEL_RECORD};
+	temp_dir_open();
+	make_home("home");
+	setenv("PYAUDITD_HOME", temp_path("home"), 1);
+	setenv("PYAUDITD_MAX_DEPTH", "5", 1); /* the user's own */
+	setenv("PYAUDITD_CALLS_FILE", "x", 1);
+	unsetenv("PYAUDITD_CALLS");
+	signals_init(true);
+	snprintf(script, sizeof script,
+		 "echo ${PYAUDITD_CALLS-none},${PYAUDITD_C_CALLS-none},${PYAUDITD_MAX_DEPTH-none},"
+		 "${PYAUDITD_CALLS_FILE-none},${PYAUDITD_BACKEND-none},"
+		 "${PYAUDITD_CALLS_LEVEL-none} > %s", temp_path("out"));
+	ck_assert_int_eq(status_of(script), 0);
+	ck_assert_str_eq(temp_read("out"), "none,none,5,x,none,none\n");
+	settings.calls = &calls;
+	ck_assert_int_eq(status_of(script), 0);
+	ck_assert_str_eq(temp_read("out"), "1,none,none,none,auto,record\n");
+	calls = (struct call_settings){CALL_LEVEL_COUNT, CALL_BACKEND_EVAL, 1, 9, "json.*,a", "-stdlib"};
+	ck_assert_int_eq(status_of(script), 0);
+	ck_assert_str_eq(temp_read("out"), "json.*,a,0,9,-stdlib,eval,count\n");
+	temp_dir_close();
+}
+END_TEST
+
 START_TEST(a_command_that_cannot_run_is_told_as_a_shell_does)
 {
 	temp_dir_open();
@@ -182,6 +209,7 @@ main(int argc, char **argv)
 	tcase_add_test(tc, a_home_that_was_asked_for_is_taken_or_refused);
 	tcase_add_test(tc, a_home_lies_beside_the_program_as_built_or_installed);
 	tcase_add_test(tc, a_command_gets_its_environment_and_tells_its_status);
+	tcase_add_test(tc, a_command_gets_all_that_is_said_about_calls_or_nothing);
 	tcase_add_test(tc, a_command_that_cannot_run_is_told_as_a_shell_does);
 	return suite_run("launch", tc);
 }

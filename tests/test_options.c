@@ -203,6 +203,56 @@ START_TEST(options_that_contradict_each_other_are_refused)
 }
 END_TEST
 
+START_TEST(calls_are_asked_for_and_then_chosen)
+{
+	ck_assert_int_eq(PARSE("--all"), 0);
+	ck_assert(!options.calls_wanted);
+	options_fini(&options);
+	ck_assert_int_eq(PARSE("--all", "--calls"), 0);
+	ck_assert(options.calls_wanted && options.calls.level == CALL_LEVEL_RECORD);
+	ck_assert_str_eq(options.calls.match, "");
+	ck_assert_str_eq(options.calls.files, "");
+	ck_assert_uint_eq(options.calls.backend + options.calls.no_c + options.calls.max_depth, 0);
+	options_fini(&options);
+	ck_assert_int_eq(PARSE("--calls-file", "-stdlib", "--calls=json.*,a", "--calls",
+			       "--calls=b*", "--calls-file=app.py", "--no-c-calls", "--max-depth",
+			       "4294967295", "--calls-backend", "eval", "--calls-level=stats",
+			       "python3", "app.py"), 0);
+	ck_assert_str_eq(options.calls.match, "json.*,a,b*");
+	ck_assert_str_eq(options.calls.files, "-stdlib,app.py");
+	ck_assert(options.calls.no_c && options.calls.max_depth == UINT32_MAX);
+	ck_assert_uint_eq(options.calls.backend, CALL_BACKEND_EVAL);
+	ck_assert_uint_eq(options.calls.level, CALL_LEVEL_STATS);
+	ck_assert_str_eq(options.command[0], "python3"); /* and no argument of --calls */
+	options_fini(&options);
+}
+END_TEST
+
+START_TEST(what_is_said_about_calls_wants_calls)
+{
+	REFUSE("--no-c-calls is about calls: add --calls", "--all", "--no-c-calls");
+	REFUSE("--max-depth is about calls: add --calls", "--all", "--max-depth", "3");
+	REFUSE("add --calls", "--all", "--calls-file", "x");
+	REFUSE("add --calls", "--all", "--calls-backend", "auto");
+	REFUSE("add --calls", "--all", "--calls-level", "count");
+	REFUSE("auto, profile, monitoring or eval", "--all", "--calls", "--calls-backend", "x");
+	REFUSE("record, stats or count", "--all", "--calls", "--calls-level", "all");
+	REFUSE("record, stats or count", "--all", "--calls", "--calls-level", "off");
+	REFUSE("above 0", "--all", "--calls", "--max-depth", "0");
+	REFUSE("above 0", "--all", "--calls", "--max-depth", "4294967296");
+	REFUSE("is empty", "--all", "--calls=a,,b");
+	REFUSE("is empty", "--all", "--calls", "--calls-file", "-stdlib,");
+	REFUSE("needs a list", "--all", "--calls=");
+	REFUSE("needs a list", "--all", "--calls", "--calls-file", "");
+	static char longer[CALL_RULES_BYTES + 16] = "--calls=";
+	memset(longer + 8, 'x', CALL_RULES_BYTES - 1);
+	ACCEPT("--all", longer);
+	REFUSE("longer than 511 bytes", "--all", longer, "--calls=y");
+	memset(longer + 8, 'x', CALL_RULES_BYTES);
+	REFUSE("longer than 511 bytes", "--all", longer);
+}
+END_TEST
+
 START_TEST(wrong_options_are_named)
 {
 	REFUSE("unknown option --nosuch", "--nosuch", "--all");
@@ -254,6 +304,8 @@ main(void)
 	tcase_add_test(tc, reveal_takes_an_argument_that_there_is);
 	tcase_add_test(tc, paths_addresses_and_outputs_are_lists);
 	tcase_add_test(tc, options_that_contradict_each_other_are_refused);
+	tcase_add_test(tc, calls_are_asked_for_and_then_chosen);
+	tcase_add_test(tc, what_is_said_about_calls_wants_calls);
 	tcase_add_test(tc, wrong_options_are_named);
 	tcase_add_test(tc, the_help_fits_a_terminal_and_names_every_option);
 	return suite_run("options", tc);

@@ -121,6 +121,31 @@ START_TEST(kinds_of_a_later_version_are_passed_over)
 }
 END_TEST
 
+START_TEST(functions_are_those_of_python_and_of_c)
+{
+	begin();
+	define(1, DEF_EVENT, "open", 4);
+	define(2, DEF_CODE, "\7\0\0\0mod\0file.py\0Class.f", 23);
+	define(3, DEF_CFUNC, "\0\0\0\0builtins\0\0len", 18);
+	define(4, DEF_CFUNC, "\0\0", 2);
+	define_site(5, 2, 32);
+	define_site(6, 3, 32); /* a C function has none */
+	NEED(symbols_refresh(symbols));
+	struct function *f = symbols_function(symbols, 2);
+	NEED(strcmp(f->func, "Class.f") == 0 && strcmp(f->file, "file.py") == 0);
+	NEED(strcmp(f->module, "mod") == 0 && f->line == 7 && !f->is_c && f->prepared != NULL);
+	f = symbols_function(symbols, 3);
+	NEED(strcmp(f->func, "len") == 0 && strcmp(f->module, "builtins") == 0);
+	NEED(f->file[0] == '\0' && f->line == 0 && f->is_c);
+	NEED(symbols_function(symbols, 1) == NULL && symbols_function(symbols, 4) == NULL);
+	NEED(symbols_function(symbols, 5) == NULL && symbols_function(symbols, 4999) == NULL);
+	NEED(strcmp(symbols_site(symbols, 6)->func, "?") == 0);
+	f = symbols_function(symbols, 0);
+	NEED(strcmp(f->func, "?") == 0 && f->module[0] == '\0' && f->prepared == NULL);
+	symbols_free(symbols);
+}
+END_TEST
+
 /* ---- records ---- */
 
 static struct slot slots[RECORD_MAX_SLOTS];
@@ -205,6 +230,71 @@ START_TEST(a_record_that_uses_an_id_in_the_wrong_place_is_none)
 }
 END_TEST
 
+/* A notice of these bytes, whatever they are. */
+static bool
+decode_notice(const void *bytes, size_t n, struct event *event)
+{
+	memset(slots, 0, 3 * sizeof *slots);
+	for (unsigned i = 0; i < 3; i++)
+		slots[i].w[0] = record_w0(i == 0, i == 0 ? 3 : i, RECORD_NOTICE, 9);
+	slots[0].w[2] = 1236ULL << 32;
+	memcpy(&slots[0].w[3], bytes, n < SLOT0_PAYLOAD ? n : SLOT0_PAYLOAD);
+	if (n > SLOT0_PAYLOAD)
+		memcpy(&slots[1].w[1], (const char *)bytes + SLOT0_PAYLOAD, n - SLOT0_PAYLOAD);
+	NEED(record_check(slots, 3) == 3);
+	return decode_record(slots, symbols, event);
+}
+
+START_TEST(a_notice_is_two_texts)
+{
+	static const uint8_t good[] = "\13\7evicted\13\50another tool took the profile hook, I see";
+	static const uint8_t nul[] = "\13\3a\0b\13\0", one[] = "\13\7evicted\1";
+	static const uint8_t number[] = "\13\7evicted\4\1", endless[] = "\13\7evicted\13\377x";
+	struct event event = {0};
+	begin();
+	NEED(decode_notice(good, sizeof good - 1, &event));
+	NEED(event.type == EVENT_NOTICE && event.tid == 1236);
+	NEED(strcmp(event.what, "evicted") == 0);
+	NEED(strcmp(event.detail, "another tool took the profile hook, I se") == 0);
+	NEED(decode_notice(nul, sizeof nul - 1, &event));
+	NEED(strcmp(event.what, "a") == 0 && event.detail[0] == '\0');
+	NEED(!decode_notice(one, sizeof one - 1, &event));
+	NEED(!decode_notice(number, sizeof number - 1, &event));
+	NEED(!decode_notice(endless, sizeof endless - 1, &event));
+	NEED(!decode_notice("", 0, &event));
+	symbols_free(symbols);
+}
+END_TEST
+
+START_TEST(random_words_are_a_call_of_what_is_defined_or_none)
+{
+	struct dice dice = {.state = 9};
+	struct event event = {0};
+	unsigned good = 0;
+	begin();
+	define(1, DEF_EVENT, "open", 4);
+	define(2, DEF_CODE, "\1\0\0\0m\0f\0q", 10);
+	define(3, DEF_CFUNC, "\0\0\0\0m\0\0c", 8);
+	for (int i = 0; i < 200000; i++) {
+		uint64_t word = dice_u64(&dice);
+		uint32_t id = dice_below(&dice, 2) ? dice_below(&dice, 8) : call_id(word);
+		word = (word & 15ULL << 60) | (uint64_t)id << CALLS_TICK_BITS | call_ticks(word);
+		if (!decode_call(word, symbols, &event))
+			continue;
+		good++;
+		unsigned what = call_what(word);
+		NEED(id == 0 || id == 2 || id == 3);
+		NEED((event.type == EVENT_RETURN) == (what >= 8));
+		NEED((what >= 1 && what <= 3) || (what >= 8 && what <= 12));
+		NEED(id != 2 || (what != 3 && what < 11));
+		NEED(id != 3 || what == 3 || what >= 11);
+		NEED(event.function == symbols_function(symbols, id));
+	}
+	NEED(good > 1000 && good < 100000);
+	symbols_free(symbols);
+}
+END_TEST
+
 /* With a sanitizer this sees a read out of bounds, too. */
 START_TEST(random_bytes_are_an_event_or_none)
 {
@@ -246,6 +336,8 @@ START_TEST(random_definitions_are_taken_or_refused)
 			const struct site *site = symbols_site(symbols, id);
 			if (site != NULL)
 				NEED(strlen(site->func) + strlen(site->file) < 200);
+			if (symbols_function(symbols, id) != NULL)
+				NEED(strlen(symbols_function(symbols, id)->func) < 200);
 			if (symbols_event(symbols, id) != NULL)
 				NEED(strlen(symbols_event(symbols, id)->name) <= 64);
 		}
@@ -262,6 +354,9 @@ main(void)
 	tcase_add_test(tc, texts_that_were_cut_short_end_where_the_definition_does);
 	tcase_add_test(tc, what_makes_no_sense_is_damage_for_good);
 	tcase_add_test(tc, kinds_of_a_later_version_are_passed_over);
+	tcase_add_test(tc, functions_are_those_of_python_and_of_c);
+	tcase_add_test(tc, a_notice_is_two_texts);
+	tcase_add_test(tc, random_words_are_a_call_of_what_is_defined_or_none);
 	tcase_add_test(tc, a_record_of_any_length_is_what_was_written);
 	tcase_add_test(tc, a_record_that_uses_an_id_in_the_wrong_place_is_none);
 	tcase_add_test(tc, random_bytes_are_an_event_or_none);

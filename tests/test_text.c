@@ -152,6 +152,57 @@ START_TEST(losses_notices_and_processes_have_lines_of_their_own)
 }
 END_TEST
 
+static const char *
+call_shown(enum call_event call, uint32_t depth, struct function *function, uint64_t lasted)
+{
+	struct event event = {.type = call_ends(call) ? EVENT_RETURN : EVENT_CALL, .tid = 1236,
+			      .time_ns = TIME_NS, .call = call, .function = function,
+			      .depth = depth, .has_duration = lasted != 0, .duration_ns = lasted};
+	ck_assert_int_eq(text_event(&text, 1234, &event), 0);
+	const char *line = take_line();
+	ck_assert_int_eq(strncmp(line, "15:00:01.123456 1234/1236        ", 33), 0);
+	return line + 33;
+}
+
+START_TEST(calls_stand_below_those_that_made_them)
+{
+	struct function f = {.func = "D.decode", .module = "m", .file = "/l/decoder.py", .line = 332};
+	struct function c = {.func = "len", .module = "builtins", .file = "", .is_c = true};
+	char far[200];
+	init(true);
+	ck_assert_str_eq(call_shown(CALL_PY_START, 1, &f, 0),
+			 "call                D.decode decoder.py:332");
+	ck_assert_str_eq(call_shown(CALL_C_CALL, 2, &c, 0), "c call                len builtins");
+	ck_assert_str_eq(call_shown(CALL_C_RAISE, 2, &c, 0), "c exception           len");
+	ck_assert_str_eq(call_shown(CALL_C_RETURN, 2, &c, 90), "c return              len 0.0 us");
+	ck_assert_str_eq(call_shown(CALL_PY_YIELD, 1, &f, 18211), "yield               D.decode 18.2 us");
+	ck_assert_str_eq(call_shown(CALL_PY_RESUME, 1, &f, 0),
+			 "resume              D.decode decoder.py:332");
+	ck_assert_str_eq(call_shown(CALL_PY_RETURN, 1, &f, 1999999),
+			 "return              D.decode 1.9 ms");
+	ck_assert_str_eq(call_shown(CALL_PY_UNWIND, 1, &f, 61500000000),
+			 "unwind              D.decode 61.5 s");
+	snprintf(far, sizeof far, "return              %78slen 999.9 us", "");
+	ck_assert_str_eq(call_shown(CALL_PY_RETURN, UINT32_MAX, &c, 999999), far);
+	text_fini(&text);
+}
+END_TEST
+
+START_TEST(a_function_has_a_line_of_its_sums)
+{
+	struct function f = {.func = "f", .module = "m", .file = "m.py", .line = 3};
+	struct function_sums sums = {true, 12, 7, 88123000, 912000111};
+	init(true);
+	text_function(&text, 1234, TIME_NS, &f, &sums);
+	ck_assert_str_eq(take_line() + 33, "-- func --          f m.py:3  calls 12 (primitive 7), "
+					   "own 88.1 ms, cumulative 912.0 ms");
+	sums.has_times = false;
+	text_function(&text, 1234, TIME_NS, &f, &sums);
+	ck_assert_str_eq(take_line() + 33, "-- func --          f m.py:3  calls 12");
+	text_fini(&text);
+}
+END_TEST
+
 /* Any code point, in every place that shows text of the program. */
 START_TEST(no_code_point_that_moves_the_cursor_or_turns_text_gets_out)
 {
@@ -177,6 +228,12 @@ START_TEST(no_code_point_that_moves_the_cursor_or_turns_text_gets_out)
 		event.caller = &site;
 		NEED(text_event(&text, 1, &event) == 0);
 		NEED(text_notice(&text, 1, TIME_NS, s, s) == 0);
+		struct function function = {.func = s, .module = s, .file = s};
+		struct function_sums sums = {.calls = 1};
+		NEED(text_function(&text, 1, TIME_NS, &function, &sums) == 0);
+		event = (struct event){.type = EVENT_CALL, .call = CALL_PY_START,
+				       .function = &function};
+		NEED(text_event(&text, 1, &event) == 0);
 		oracle_harmless(text.out.text, text.out.len, true);
 		line_cut(&text.out, 0);
 	}
@@ -216,6 +273,8 @@ main(void)
 	tcase_add_test(tc, what_is_cut_says_so);
 	tcase_add_test(tc, the_place_is_the_users_own_and_short);
 	tcase_add_test(tc, losses_notices_and_processes_have_lines_of_their_own);
+	tcase_add_test(tc, calls_stand_below_those_that_made_them);
+	tcase_add_test(tc, a_function_has_a_line_of_its_sums);
 	tcase_add_test(tc, no_code_point_that_moves_the_cursor_or_turns_text_gets_out);
 	tcase_add_test(tc, random_events_make_one_harmless_line_each);
 	return suite_run("text", tc);
