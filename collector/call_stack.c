@@ -14,7 +14,8 @@ struct entry {
 };
 
 struct call_stack {
-	uint32_t tid, base;
+	uint32_t tid;
+	uint64_t base;
 	size_t n, room;
 	struct entry *entries;
 };
@@ -167,6 +168,13 @@ grow(struct call_stacks *stacks, struct call_stack *stack)
 	return true;
 }
 
+static uint32_t
+open_calls(const struct call_stack *stack)
+{
+	uint64_t open = stack->base + stack->n;
+	return open < UINT32_MAX ? (uint32_t)open : UINT32_MAX;
+}
+
 /* Without room the outer calls are forgotten, for most returns are those of inner ones. */
 uint32_t
 call_stack_push(struct call_stacks *stacks, struct call_stack *stack, uint32_t id, uint64_t ticks)
@@ -174,14 +182,14 @@ call_stack_push(struct call_stacks *stacks, struct call_stack *stack, uint32_t i
 	if (stack == NULL)
 		return 1;
 	if (stack->n == stack->room && !grow(stacks, stack)) {
-		stack->base += (uint32_t)stack->n;
+		stack->base += stack->n;
 		stack->n = 0;
 	}
 	if (stack->room > 0)
 		stack->entries[stack->n++] = (struct entry){.ticks = ticks, .id = id};
 	else
 		stack->base++;
-	return stack->base + (uint32_t)stack->n;
+	return open_calls(stack);
 }
 
 uint32_t
@@ -190,7 +198,7 @@ call_stack_pop(struct call_stack *stack, uint32_t id, uint64_t now, uint64_t *ti
 	*known = false;
 	if (stack == NULL)
 		return 1;
-	uint32_t open = stack->base + (uint32_t)stack->n;
+	uint32_t open = open_calls(stack);
 	size_t end = stack->n > CALL_STACK_LOOK_DOWN ? stack->n - CALL_STACK_LOOK_DOWN : 0;
 	for (size_t i = stack->n; i > end; i--) {
 		const struct entry *entry = &stack->entries[i - 1];
@@ -200,8 +208,10 @@ call_stack_pop(struct call_stack *stack, uint32_t id, uint64_t now, uint64_t *ti
 			continue;
 		*known = true;
 		*ticks = (int64_t)(now - entry->ticks) > 0 ? now - entry->ticks : 0;
-		stack->n = i - 1; /* those above never told their return */
-		return stack->base + (uint32_t)i;
+		stack->n = i; /* those above never told their return */
+		open = open_calls(stack);
+		stack->n--;
+		return open;
 	}
 	if (stack->base > 0)
 		stack->base--;
