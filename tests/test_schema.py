@@ -11,7 +11,7 @@ import pytest
 
 import harness
 
-TYPES = ["process", "audit", "lost", "counts", "stats", "notice"]
+TYPES = ["process", "audit", "call", "return", "lost", "func", "counts", "stats", "notice"]
 
 with open(os.path.join(harness.ROOT, "doc", "schema.json")) as schema_file:
     SCHEMA = json.load(schema_file)["$defs"]
@@ -22,7 +22,11 @@ NOT_YET = {
     ("notice", "enc"), ("notice", "trunc"),                    # sentences of our own
     ("lost", "enc"), ("lost", "trunc"), ("counts", "enc"), ("counts", "trunc"),
     ("stats", "enc"), ("stats", "trunc"), ("process", "trunc"),
+    ("call", "trunc"), ("return", "trunc"), ("func", "trunc"),
 }
+# No hook traces calls yet.
+NOT_YET |= {(type, name) for type in ("call", "return", "func")
+            for name in SCHEMA[type]["properties"]}
 NOT_YET_VALUES = {
     ("coverage", "full"), ("coverage", "attach"),  # ways in that this version does not have
     ("reason", "no_gil"),     # needs a broken extension module, up to 3.11
@@ -67,7 +71,8 @@ def documented(title):
 EVERYWHERE = documented("All lines")
 # Fields of all lines that some types have no use for.
 NO_USE = {"process": set(), "audit": set(), "lost": {"enc", "trunc"}, "counts": {"enc", "trunc"},
-          "stats": {"enc", "trunc"}, "notice": {"enc", "trunc"}}
+          "stats": {"enc", "trunc"}, "notice": {"enc", "trunc"}, "call": {"trunc"},
+          "return": {"trunc"}, "func": {"trunc"}}
 OF_POSITION = {"lost": {"lane"}, "notice": {"lane", "seq", "tid"}}
 
 
@@ -88,7 +93,8 @@ def words(text):
 
 @pytest.mark.parametrize("title, field, where", [
     ("All lines", "type", None), ("process", "action", "process"), ("process", "exit", "process"),
-    ("audit", "cat", "audit"), ("lost", "reason", "lost")])
+    ("audit", "cat", "audit"), ("call", "kind", "call"), ("return", "kind", "return"),
+    ("return", "how", "return"), ("lost", "reason", "lost")])
 def test_the_text_and_the_schema_name_the_same_words(title, field, where):
     [row] = [row for row in SECTIONS[title] if row[0] == "`%s`" % field]
     if where is None:
