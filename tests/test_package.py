@@ -24,7 +24,8 @@ TARGET = harness.target("package.py")
 COVERAGE = ("import sys; hook = sys.modules.get('pyauditd._hook'); "
             "print(hook and hook.status()['coverage'])")
 NOT_TRACED = {"segment": None, "coverage": "none", "running": False, "mode": "drop",
-              "ring_bytes": 0, "attempted": 0, "counted": 0, "recorded": 0, "lost": {}}
+              "ring_bytes": 0, "calls": None, "backend": None, "attempted": 0, "counted": 0,
+              "recorded": 0, "lost": {}}
 
 
 def run(command, tmp, env={}, **how):
@@ -431,12 +432,14 @@ def test_bad_arguments_are_refused_with_a_sentence(python, tmp_path):
         assert case["status"] == NOT_TRACED, case
         assert kind in ("TypeError", "ValueError", "UnicodeEncodeError"), case
         assert len(text.split()) >= 3 and "\n" not in text, case
-        [argument] = ast.literal_eval(case["settings"]) if case["settings"] != "five" else ["five"]
-        if argument in ("stack", "ring_bytes", "mode"):
+        [argument] = ast.literal_eval(case["settings"]) if case["settings"] != "eleven" \
+            else ["eleven"]
+        if argument in ("stack", "ring_bytes", "mode", "backend", "calls_level", "max_depth"):
             assert text.startswith(argument + " must be "), case
         value = case["settings"].split(": ")[-1].rstrip("}")
-        wrong_type = value == "None" or value[0] == "b" or (argument in ("stack", "ring_bytes")) \
-            != value.lstrip("-").isdigit() or argument in ("colour", "five")
+        wrong_type = value == "None" or value[0] == "b" or \
+            (argument in ("stack", "ring_bytes", "max_depth")) \
+            != value.lstrip("-").isdigit() or argument in ("colour", "eleven")
         assert (kind == "TypeError") == wrong_type, case
 
 

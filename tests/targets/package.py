@@ -43,10 +43,15 @@ def bad():
         {"ring_bytes": (1 << 20) + 1}, {"ring_bytes": 1 << 31}, {"ring_bytes": LARGE},
         {"ring_bytes": "4m"}, {"ring_bytes": None},
         {"mode": ""}, {"mode": "DROP"}, {"mode": "sideways"}, {"mode": None}, {"mode": 1},
+        {"calls": 5}, {"calls": None}, {"calls": ","}, {"calls": "f" * 512}, {"backend": "magic"},
+        {"backend": None}, {"calls_level": "off"}, {"calls_level": 3}, {"calls_file": "a,,b"},
+        {"calls_file": "-"}, {"calls_file": 1}, {"max_depth": -1}, {"max_depth": LARGE},
+        {"max_depth": "1"},
         {"colour": "red"},
     ]
     seen = [dict(attempt(**s), settings=ascii(s)) for s in settings]
-    seen.append(dict(attempt("", 1, 4 << 20, "drop", "one too many"), settings="five"))
+    seen.append(dict(attempt("", 1, 4 << 20, "drop", False, True, "auto", "record", "", 0,
+                             "one too many"), settings="eleven"))
     return seen, pyauditd.status()
 
 
