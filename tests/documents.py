@@ -63,7 +63,9 @@ CHANGES = [(re.compile(pattern, re.M), to) for pattern, to in [
     # `list`: PID USER VERSION ... AGE
     (r"^ *\d+ +\w+ +3\.[\w.]+ +(\w+) +(\w+) +\d+ +\d+ +\d+ +(\d+) +(\w+) +\S+ +\d+[smhd]",
      r"PID USER VERSION \1 \2 \3 \4"),
-    # --summary: numbers and shares
+    (r'"dur_ns":\d+', '"dur_ns":N'),
+    # --summary: functions; numbers and shares
+    (r"^ *(\d+) +\d+\.\d{3} +\d+\.\d{3} ", r"\1 MS MS "),
     (r"^ *\d+ +\d+\.\d% ", "N N% "),
     (r"^ *\d+ +(in \d+ process)", r"N \1"),
     (r"[ \t]+", " "),
