@@ -442,6 +442,41 @@ START_TEST(a_flight_recorder_has_its_last_calls)
 }
 END_TEST
 
+/* The copy then goes as far as the new end, which was not noted. */
+START_TEST(a_flight_recorder_that_ran_away_meanwhile_keeps_its_open_slot)
+{
+	begin(LANE_OVERWRITE);
+	attach(false);
+	for (int i = 0; i < 5 * N_SLOTS; i++)
+		happens(CALL_PY_START, F);
+	drain_note(&drain);
+	for (int i = 0; i < 5 * N_SLOTS + 2; i++)
+		happens(CALL_PY_START, F);
+	drain_run(&drain, &to, UINT64_MAX);
+	NEED(told[n_told - 1].seq < 10 * N_SLOTS);
+	happens(CALL_PY_START, G);
+	run();
+	at = n_told - 3;
+	need_call(10 * N_SLOTS, 'f', 10 * N_SLOTS + 1);
+	need_call(10 * N_SLOTS + 1, 'f', 10 * N_SLOTS + 2);
+	need_call(10 * N_SLOTS + 2, 'g', 10 * N_SLOTS + 3);
+}
+END_TEST
+
+START_TEST(slots_whose_numbers_overlap_are_damage)
+{
+	begin(LANE_DROP);
+	attach(false);
+	for (int i = 0; i < 15; i++)
+		happens(CALL_PY_START, F);
+	slots[1].w[0] = record_w0(1, 1, RECORD_CALLS, 3);
+	NEED(run() == 5 && drain.damaged);
+	for (uint64_t i = 0; i < 5; i++)
+		need_call(i, 'f', (uint32_t)i + 1);
+	NEED(n_told == 6 && told[5].type == EVENT_NOTICE);
+}
+END_TEST
+
 START_TEST(a_lane_is_read_a_few_events_at_a_time)
 {
 	begin(LANE_DROP);
@@ -567,6 +602,8 @@ main(void)
 	tcase_add_test(tc, losses_behind_the_last_words_are_told_behind_them);
 	tcase_add_test(tc, a_program_killed_with_an_open_slot_lost_nothing_of_it);
 	tcase_add_test(tc, a_flight_recorder_has_its_last_calls);
+	tcase_add_test(tc, a_flight_recorder_that_ran_away_meanwhile_keeps_its_open_slot);
+	tcase_add_test(tc, slots_whose_numbers_overlap_are_damage);
 	tcase_add_test(tc, a_lane_is_read_a_few_events_at_a_time);
 	tcase_add_test(tc, a_word_that_is_no_event_is_one_lost);
 	tcase_add_test(tc, what_stands_behind_a_zero_word_is_nothing);
