@@ -264,6 +264,7 @@ pair(struct drain *drain, const struct drain_to *to, struct call_stack *stack, u
 	uint64_t lasted;
 	if (event->type == EVENT_CALL) {
 		event->depth = call_stack_push(&drain->calls, stack, id, ticks);
+		event->has_duration = false;
 		return;
 	}
 	event->depth = call_stack_pop(stack, id, ticks, &lasted, &event->has_duration);
@@ -299,9 +300,10 @@ take_words(struct drain *drain, const struct drain_to *to, const struct slot *sl
 {
 	uint32_t tid = (uint32_t)(slot->w[2] >> 32);
 	struct call_stack *stack = call_stack_begin(&drain->calls, tid, depth_after(slot, from));
+	struct event event = {.lane = drain->index, .tid = tid}; /* the rest is set each time */
 	for (unsigned i = from; i < end; i++) {
 		uint64_t word = slot->w[3 + i], ticks = slot->w[1] + call_ticks(word);
-		struct event event = {.lane = drain->index, .tid = tid, .seq = drain->next_seq};
+		event.seq = drain->next_seq;
 		event.time_ns = to->time(to->context, ticks);
 		if (!decode_call(word, to->symbols, &event)) {
 			tell_lost(drain, to, LOST_DAMAGED, 1, event.time_ns);
