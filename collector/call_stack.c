@@ -11,6 +11,7 @@
 struct entry {
 	uint64_t ticks;
 	uint32_t id;
+	bool is_c;
 };
 
 struct call_stack {
@@ -177,7 +178,8 @@ open_calls(const struct call_stack *stack)
 
 /* Without room the outer calls are forgotten, for most returns are those of inner ones. */
 uint32_t
-call_stack_push(struct call_stacks *stacks, struct call_stack *stack, uint32_t id, uint64_t ticks)
+call_stack_push(struct call_stacks *stacks, struct call_stack *stack, uint32_t id, bool is_c,
+		uint64_t ticks)
 {
 	if (stack == NULL)
 		return 1;
@@ -186,14 +188,15 @@ call_stack_push(struct call_stacks *stacks, struct call_stack *stack, uint32_t i
 		stack->n = 0;
 	}
 	if (stack->room > 0)
-		stack->entries[stack->n++] = (struct entry){.ticks = ticks, .id = id};
+		stack->entries[stack->n++] = (struct entry){ticks, id, is_c};
 	else
 		stack->base++;
 	return open_calls(stack);
 }
 
 uint32_t
-call_stack_pop(struct call_stack *stack, uint32_t id, uint64_t now, uint64_t *ticks, bool *known)
+call_stack_pop(struct call_stack *stack, uint32_t id, bool is_c, uint64_t now, uint64_t *ticks,
+	       bool *known)
 {
 	*known = false;
 	if (stack == NULL)
@@ -204,6 +207,8 @@ call_stack_pop(struct call_stack *stack, uint32_t id, uint64_t now, uint64_t *ti
 		const struct entry *entry = &stack->entries[i - 1];
 		if (id == 0 && i < stack->n)
 			break; /* any function that found no definition */
+		if (is_c && !entry->is_c)
+			break;
 		if (entry->id != id)
 			continue;
 		*known = true;

@@ -51,13 +51,13 @@ struct call_stack *call_stack_begin(struct call_stacks *stacks, uint32_t tid, ui
 
 /* A call begins: how many are open now, it included. `stack` may be NULL, here and below. */
 uint32_t call_stack_push(struct call_stacks *stacks, struct call_stack *stack, uint32_t id,
-			 uint64_t ticks);
+			 bool is_c, uint64_t ticks);
 
 /*
- * A call returns: how many were open, it included. *ticks is how long it took; false: its
- * beginning is not known.
+ * A call returns: how many were open, it included. *ticks is how long it took, when *known. It
+ * ends all that it made and that told no end, but a C function no Python function.
  */
-uint32_t call_stack_pop(struct call_stack *stack, uint32_t id, uint64_t now, uint64_t *ticks,
-			bool *known);
+uint32_t call_stack_pop(struct call_stack *stack, uint32_t id, bool is_c, uint64_t now,
+			uint64_t *ticks, bool *known);
 
 #endif

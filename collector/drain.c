@@ -262,12 +262,13 @@ pair(struct drain *drain, const struct drain_to *to, struct call_stack *stack, u
      uint64_t ticks, struct event *event)
 {
 	uint64_t lasted;
+	bool is_c = event->function->is_c;
 	if (event->type == EVENT_CALL) {
-		event->depth = call_stack_push(&drain->calls, stack, id, ticks);
+		event->depth = call_stack_push(&drain->calls, stack, id, is_c, ticks);
 		event->has_duration = false;
 		return;
 	}
-	event->depth = call_stack_pop(stack, id, ticks, &lasted, &event->has_duration);
+	event->depth = call_stack_pop(stack, id, is_c, ticks, &lasted, &event->has_duration);
 	if (event->has_duration)
 		event->duration_ns = to->duration(to->context, lasted);
 }
