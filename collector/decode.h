@@ -9,8 +9,9 @@
 
 /*
  * `slots` is a record that record_check() found whole; its type, arguments and ids are looked
- * at here. Of one with calls, see below, it is false. Fills what the record says: all but time_ns, seq and lane. The event points into
- * the slots, the symbols, and memory that the next call uses again. False: this is no event.
+ * at here. Fills what the record says: all but time_ns, seq and lane. The event points into
+ * the slots, the symbols, and memory that the next call uses again. False: this is no event,
+ * or several: RECORD_CALLS is for decode_call().
  */
 bool decode_record(const struct slot *slots, struct symbols *symbols, struct event *event);
 

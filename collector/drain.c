@@ -45,11 +45,12 @@ resume_at(struct drain *drain, uint64_t seq)
 static unsigned
 words_of(const struct drain *drain, uint64_t position)
 {
+	const struct lane_reader *reader = &drain->reader;
 	uint64_t words[CALLS_PER_SLOT];
-	uint64_t w0 = load_relaxed(&drain->reader.slots[position & (drain->reader.n_slots - 1)].w[0]);
+	uint64_t w0 = load_relaxed(&reader->slots[position & (reader->n_slots - 1)].w[0]);
 	if (record_type(w0) != RECORD_CALLS || !record_start(w0))
 		return CALLS_PER_SLOT;
-	return lane_reader_open_slot(&drain->reader, position, words);
+	return lane_reader_open_slot(reader, position, words);
 }
 
 void

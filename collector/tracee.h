@@ -111,8 +111,11 @@ struct account {
 	uint64_t high_water_slots, ring_slots;
 };
 void tracee_account(struct tracee *tracee, struct account *account);
-/* The caller says what became of an event that it was handed: audit events, calls, returns, and
- * notices that have a lane. EVENT_LOST and notices of EVENT_NO_LANE are no events of the program: not counted. */
+/*
+ * The caller says what became of an event that it was handed: audit events, calls, returns, and
+ * notices that have a lane. EVENT_LOST and notices of EVENT_NO_LANE are no events of the program:
+ * not counted.
+ */
 void tracee_emitted(struct tracee *tracee, uint64_t n);
 void tracee_filtered(struct tracee *tracee, uint64_t n);
 

@@ -213,8 +213,8 @@ START_TEST(hostile_threads_and_depths_cost_no_more_than_the_room)
 			call_stack_push(&stacks, stack, dice_below(&dice, 9),
 					dice_below(&dice, 2), dice_u64(&dice));
 		for (unsigned n = dice_below(&dice, 8); n > 0; n--)
-			call_stack_pop(stack, dice_below(&dice, 9), dice_below(&dice, 2), dice_u64(&dice),
-				       &took, &known);
+			call_stack_pop(stack, dice_below(&dice, 9), dice_below(&dice, 2),
+				       dice_u64(&dice), &took, &known);
 		NEED(room.n_entries <= 5000);
 	}
 	end(5000);

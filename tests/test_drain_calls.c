@@ -191,7 +191,8 @@ static void
 need_lost(uint64_t from, uint64_t last, unsigned reason)
 {
 	const struct told *t = next(EVENT_LOST, from);
-	NEED_MSG(t->to == last && t->what == reason, "%d..%d (%u)", (int)from, (int)t->to, t->what);
+	NEED_MSG(t->to == last && t->what == reason, "%d..%d (%u)", (int)from, (int)t->to,
+		 t->what);
 }
 
 START_TEST(an_open_slot_is_told_word_by_word)

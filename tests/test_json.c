@@ -408,8 +408,10 @@ START_TEST(each_event_of_a_call_says_its_kind_and_how)
 	} rows[] = {
 		{CALL_PY_START, "call", "py", NULL}, {CALL_PY_RESUME, "call", "resume", NULL},
 		{CALL_C_CALL, "call", "c", NULL}, {CALL_PY_RETURN, "return", "py", "return"},
-		{CALL_PY_YIELD, "return", "py", "yield"}, {CALL_PY_UNWIND, "return", "py", "unwind"},
-		{CALL_C_RETURN, "return", "c", "c_return"}, {CALL_C_RAISE, "return", "c", "c_exception"},
+		{CALL_PY_YIELD, "return", "py", "yield"},
+		{CALL_PY_UNWIND, "return", "py", "unwind"},
+		{CALL_C_RETURN, "return", "c", "c_return"},
+		{CALL_C_RAISE, "return", "c", "c_exception"},
 	};
 	init(true);
 	for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {

@@ -170,7 +170,8 @@ START_TEST(a_command_gets_all_that_is_said_about_calls_or_nothing)
 	settings.calls = &calls;
 	ck_assert_int_eq(status_of(script), 0);
 	ck_assert_str_eq(temp_read("out"), "1,none,none,none,auto,record\n");
-	calls = (struct call_settings){CALL_LEVEL_COUNT, CALL_BACKEND_EVAL, 1, 9, "json.*,a", "-stdlib"};
+	calls = (struct call_settings){CALL_LEVEL_COUNT, CALL_BACKEND_EVAL, 1, 9, "json.*,a",
+					"-stdlib"};
 	ck_assert_int_eq(status_of(script), 0);
 	ck_assert_str_eq(temp_read("out"), "json.*,a,0,9,-stdlib,eval,count\n");
 	temp_dir_close();

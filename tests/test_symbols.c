@@ -247,7 +247,8 @@ decode_notice(const void *bytes, size_t n, struct event *event)
 
 START_TEST(a_notice_is_two_texts)
 {
-	static const uint8_t good[] = "\13\7evicted\13\50another tool took the profile hook, I see";
+	static const uint8_t good[] =
+		"\13\7evicted\13\50another tool took the profile hook, I see";
 	static const uint8_t nul[] = "\13\3a\0b\13\0", one[] = "\13\7evicted\1";
 	static const uint8_t number[] = "\13\7evicted\4\1", endless[] = "\13\7evicted\13\377x";
 	struct event event = {0};

@@ -166,7 +166,8 @@ call_shown(enum call_event call, uint32_t depth, struct function *function, uint
 
 START_TEST(calls_stand_below_those_that_made_them)
 {
-	struct function f = {.func = "D.decode", .module = "m", .file = "/l/decoder.py", .line = 332};
+	struct function f = {.func = "D.decode", .module = "m", .file = "/l/decoder.py",
+			     .line = 332};
 	struct function c = {.func = "len", .module = "builtins", .file = "", .is_c = true};
 	char far[200];
 	init(true);
@@ -175,7 +176,8 @@ START_TEST(calls_stand_below_those_that_made_them)
 	ck_assert_str_eq(call_shown(CALL_C_CALL, 2, &c, 0), "c call                len builtins");
 	ck_assert_str_eq(call_shown(CALL_C_RAISE, 2, &c, 0), "c exception           len");
 	ck_assert_str_eq(call_shown(CALL_C_RETURN, 2, &c, 90), "c return              len 0.0 us");
-	ck_assert_str_eq(call_shown(CALL_PY_YIELD, 1, &f, 18211), "yield               D.decode 18.2 us");
+	ck_assert_str_eq(call_shown(CALL_PY_YIELD, 1, &f, 18211),
+			 "yield               D.decode 18.2 us");
 	ck_assert_str_eq(call_shown(CALL_PY_RESUME, 1, &f, 0),
 			 "resume              D.decode decoder.py:332");
 	ck_assert_str_eq(call_shown(CALL_PY_RETURN, 1, &f, 1999999),
