@@ -5,13 +5,14 @@ It knows nothing of pyauditd. What it saves, as JSON:
 
     threads   per thread a list of events, of the frames of the program's own code and the C
               functions that they call:
-                  ["call", kind, name, line]  kind is py or resume
+                  ["call", kind, name, line]  kind is py, resume, or ? where something is
+                                              thrown into a generator that did not begin yet
                   ["return", "py", name, how] how is return, yield, unwind, or ? where it could
                                               be a `yield None` or an exception
                   ["c_call", name] ["c_return", name] ["c_exception", name]
     counts    [[name, line], calls, primitive] as cProfile has it
     c_counts  [text, calls] of C functions, from wherever
-    limit     how many calls there were room for, and [[name, line], calls, primitive] of them
+    limit     how many calls there were room for, under cProfile
 
 A name is qualified where code objects know theirs, from 3.11 on. C functions are named by the
 class that defines them, as cProfile does.
@@ -25,10 +26,12 @@ import types
 from _thread import get_native_id
 
 RESUME = dis.opmap.get("RESUME")
+IS_GENERATOR = 0x20 | 0x80 | 0x200  # of co_flags: generators, coroutines, both
 BEGIN_OR_RESUME = 3  # bits of RESUME's argument: 0 is a beginning
 RETURNS = {dis.opmap[name] for name in ("RETURN_VALUE", "RETURN_CONST") if name in dis.opmap}
 YIELDS = {dis.opmap[name] for name in ("YIELD_VALUE", "YIELD_FROM", "RESUME", "SEND")
           if name in dis.opmap}
+YIELD_FROM = bytes([dis.opmap.get("YIELD_FROM", 0)])
 NAME = "co_qualname" if sys.version_info >= (3, 11) else "co_name"
 
 records = []  # (thread, event), of all threads
@@ -42,15 +45,17 @@ def is_own(file):
 def kind_of_call(code, last):
     """Has the frame run before? A throw() comes to it where it was."""
     if RESUME is None:
-        return "resume" if last >= 0 else "py"
+        return "resume" if last >= 0 else "py" if code.co_flags & IS_GENERATOR == 0 else "?"
     at = code.co_code[last:last + 2]
     if at[0] == RESUME:
         return "resume" if at[1] & BEGIN_OR_RESUME else "py"
-    return "resume" if at[0] in YIELDS else "py"
+    return "resume" if at[0] in YIELDS else "?"
 
 
 def how_it_ended(code, last, value):
     op = code.co_code[last] if last >= 0 else None
+    if RESUME is None and code.co_code[last + 2:last + 3] == YIELD_FROM:
+        op = YIELD_FROM[0]  # it will be executed again
     if op in RETURNS:
         return "return"
     if op in YIELDS:
@@ -118,7 +123,8 @@ def save(path, body, body_with_threads, limit):
     [main] = record(body)
     threads = record(body_with_threads)
     counts, c_counts = profile(body)
-    limited, _ = profile(limit)
+    entered = []
+    profile(lambda: entered.append(limit()))
     with open(path, "w") as f:
         json.dump({"main": main, "threads": threads, "counts": counts, "c_counts": c_counts,
-                   "limit": [limit(), limited]}, f)
+                   "limit": entered[0]}, f)

@@ -10,7 +10,6 @@ into a dict for each event of a sys.setprofile function, so that such an object 
 next event and dies inside the recorder, unseen. No yield of ours yields None where it could be
 taken for an exception.
 """
-import json
 import sys
 
 if sys.argv[1:2] == ["traced"]:
@@ -25,6 +24,7 @@ import contextlib  # noqa: E402
 import ctypes  # noqa: E402
 import functools  # noqa: E402
 import gc  # noqa: E402
+import json  # noqa: E402
 import re  # noqa: E402
 import threading  # noqa: E402
 import time  # noqa: E402
@@ -53,7 +53,8 @@ def recursion():
     def closure(n):
         return n and closure(n - 1)
     closure(5)
-    (lambda x: (lambda y: x + y)(1))(2)
+    (lambda x: (
+        lambda y: x + y)(1))(2)
     ackermann = lambda m, n: n + 1 if m == 0 else ackermann(m - 1, 1) if n == 0 \
         else ackermann(m - 1, ackermann(m, n - 1))  # noqa: E731
     ackermann(2, 2)
