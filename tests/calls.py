@@ -5,6 +5,7 @@ Every walk through a thread checks what holds of any: a return ends the innermos
 depth is right, a call whose beginning was seen has a time, and one takes no less than those in it.
 """
 import collections
+import json
 import os
 
 import harness
@@ -15,15 +16,39 @@ LONG = bool(os.environ.get("PYAUDITD_TEST_LONG"))
 Case = collections.namedtuple("Case", "python backend")
 
 
-def cases(backends=tuple(SINCE), minors=None):
-    """Each back end on each interpreter that has it. With minors, on these alone, except in
-    tests/long/calls."""
-    return [Case(python, backend) for python in harness.interpreters() for backend in backends
-            if python.minor >= SINCE[backend] and (LONG or not minors or python.minor in minors)]
+CASES = [Case(python, backend) for python in harness.interpreters() for backend in SINCE
+         if python.minor >= SINCE[backend]]
 
 
 def name_of(case):
     return "%s-%s" % (case.python.name, case.backend)
+
+
+def parametrize(metafunc):
+    """A module's pytest_generate_tests: what asks for `case` runs for each back end on each
+    interpreter, or what @on says."""
+    if "case" in metafunc.fixturenames:
+        chosen = getattr(metafunc.function, "chosen", CASES)
+        metafunc.parametrize("case", chosen, ids=map(name_of, chosen), scope="module")
+
+
+def on(minors=range(99), backends=SINCE):
+    """For these alone, except in tests/long/calls, which has them all."""
+    def mark(function):
+        function.chosen = [case for case in CASES if LONG or case.python.minor in minors and
+                           case.backend in backends]
+        return function
+    return mark
+
+
+def trace(case, tmp, program, *words, options=(), calls="--calls", env=None, **more):
+    """A target with --calls; the Run, its `said` what the target's last line says."""
+    run = harness.collect([case.python.path, harness.target(program), *words], tmp,
+                          ["-e", "custom:none", calls, "--calls-backend", case.backend, *options],
+                          {"PYAUDITD_RING": "64m", **(env or {})}, **more)
+    lines = run.stdout.splitlines()
+    run.said = json.loads(lines[-1]) if lines else None
+    return run
 
 
 class Open:
@@ -149,3 +174,27 @@ def compare(said, seen, where):
 def difference(said, seen, i, where):
     return "%s: %d events, the oracle has %d; from number %d on\noracle %s\nstream %s\nafter  %s" % (
         where, len(seen), len(said), i, said[i:i + 8], seen[i:i + 8], said[max(0, i - 6):i])
+
+
+def without(rows, names):
+    """The rows without calls of functions of these names, and what is called in them."""
+    kept, depth = [], 0
+    for row in rows:
+        begins = row[0] in ("call", "c_call")
+        if depth or begins and row[2 if row[0] == "call" else 1].rpartition(".")[2] in names:
+            depth += 1 if begins else -1
+        else:
+            kept.append(row)
+    return kept
+
+
+def without_closing(rows):
+    """The rows without resumptions in which nothing is called, and which end by an exception."""
+    kept = []
+    for row in rows:
+        if kept and row[0] == "return" and row[3] in ("?", "unwind") and \
+                kept[-1][:3] == ["call", "resume", row[2]]:
+            kept.pop()
+        else:
+            kept.append(row)
+    return kept

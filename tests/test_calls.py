@@ -6,7 +6,6 @@ Each back end on each interpreter. What takes longer runs in tests/long/calls.
 """
 import collections
 import json
-import re
 import subprocess
 
 import pytest
@@ -14,33 +13,30 @@ import pytest
 import calls
 import harness
 
+pytest_generate_tests = calls.parametrize
 PROGRAM = harness.target("calls_program.py")
 N_RAW = 2000  # threads by _thread, one after the other
-CASES = calls.cases()
-ROOM = {"PYAUDITD_RING": "64m"}
 
 
-def pytest_generate_tests(metafunc):
-    if "case" in metafunc.fixturenames:
-        minors = getattr(metafunc.function, "minors", None)
-        chosen = [c for c in CASES if not minors or calls.LONG or c.python.minor in minors]
-        metafunc.parametrize("case", chosen, ids=map(calls.name_of, chosen), scope="module")
-
-
-def on(*minors):
-    """The rest of the interpreters is for tests/long/calls."""
-    def mark(function):
-        function.minors = minors
-        return function
-    return mark
-
-
-def counted(said, column):
+def added(rows, column=1):
     """By name and line, of which several lambdas may have the same."""
     counts = collections.Counter()
-    for row in said.counts:
+    for row in rows:
         counts[tuple(row[0])] += row[column]
     return counts
+
+
+def calls_said(case, said, ends=True):
+    """Calls per function, as such a tool sees them: ends tells whether it asks for exceptions."""
+    as_begins = case.python.minor >= 14 and (case.backend == "eval" or
+                                             case.backend == "monitoring" and not ends)
+    return comparable(case, added(said.begins if as_begins else said.counts))
+
+
+def comparable(case, counts):
+    if case.python.minor != 13 or case.backend != "eval":
+        return counts
+    return {key: n for key, n in counts.items() if not key[0].endswith("__init__")}
 
 
 def own(file):
@@ -70,81 +66,100 @@ def said(case, shared_tmp):
     return Said.by(case.python, shared_tmp)
 
 
-def trace(case, tmp, program, *words, options=(), **more):
-    """A target with --calls; the Run, its `said` what the target printed."""
-    run = harness.collect([case.python.path, harness.target(program), *words], tmp,
-                          ["-e", "custom:none", "--calls", "--calls-backend", case.backend,
-                           *options], {**ROOM, **more.pop("env", {})}, **more)
-    lines = run.stdout.splitlines()
-    run.said = json.loads(lines[-1]) if lines else None
-    return run
+def not_comparable(case):
+    """Names of functions that this back end sees elsewhere, or not, by what CPython does.
+
+    From 3.12 on a frame is cleared before its evaluator returns, so what dies with its locals
+    runs inside of it. On 3.13, specialised code enters __init__ without the evaluator.
+    """
+    if case.backend != "eval":
+        return set()
+    return {name for name, minors in {"__del__": (12, 13, 14, 15), "died": (12, 13, 14, 15),
+                                      "__init__": (13,)}.items() if case.python.minor in minors}
 
 
 def of_backend(case, rows):
-    """The oracle's rows as far as this back end can see them."""
-    return [row for row in rows if case.backend != "eval" or not row[0].startswith("c_")]
+    """Rows as far as this back end can be expected to say the same."""
+    if case.backend != "eval":
+        return rows
+    rows = calls.without([row for row in rows if not row[0].startswith("c_")],
+                         not_comparable(case))
+    # Unless a tool asks for exceptions, a generator that has nothing to do is closed unrun.
+    return calls.without_closing(rows) if case.python.minor >= 14 else rows
 
 
 # ---- level record ----
 
 @pytest.fixture(scope="module")
 def recorded(case, tmp_path_factory):
-    run = trace(case, tmp_path_factory.mktemp("recorded"), "calls_program.py", "traced",
-                "body", "threads", "limit", "raw=%d" % (N_RAW if calls.LONG else 200))
+    run = calls.trace(case, tmp_path_factory.mktemp("recorded"), "calls_program.py", "traced",
+                "body", "threads", "raw=%d" % (N_RAW if calls.LONG else 200), "limit",
+                lossy=True)
+    # An evaluator takes C stack, of which 3.12 has little: there it steps aside in time.
+    assert {line["reason"] for line in run.of_type("lost")} <= (
+        {"too_deep"} if (case.backend, case.python.minor) == ("eval", 12) else set())
     threads = calls.by_thread(run.lines)
     main = threads.pop(run.start(run.keys[0])["pid"])
     run.parts = calls.parts(main, ("body", "body_with_threads", "limit", "raw_threads"), PROGRAM)
     run.minor = case.python.minor
-    run.others = [calls.rows(lines, own) for lines in threads.values()]
+    run.threads = threads
     return run
 
 
 def test_every_event_is_the_recorders_in_its_order(case, recorded, said):
-    calls.compare(of_backend(case, said.main), calls.rows(recorded.parts["body"], own), "body")
+    seen = calls.rows(recorded.parts["body"], own)
+    calls.compare(of_backend(case, said.main), of_backend(case, seen), "body")
 
 
-def test_calls_per_function_are_cprofiles(recorded, said):
+def test_calls_per_function_are_cprofiles(case, recorded, said):
     seen = collections.Counter(
         (line["func"], line["line"]) for line in recorded.parts["body"]
         if line["type"] == "call" and line["kind"] != "c" and own(line["file"]))
-    assert seen == counted(said, 1)
+    assert comparable(case, seen) == calls_said(case, said)
 
 
-def raw(rows):
-    return rows[0][2:3] == ["raw_work"]
+def is_raw(lines):
+    return any(line["func"] == "raw_work" for line in lines)
 
 
 def test_every_thread_is_the_recorders(case, recorded, said):
     def in_order(threads):
         return sorted((of_backend(case, t) for t in threads), key=lambda t: (len(t), json.dumps(
             [row[:3] for row in t])))
-    seen = [t for t in recorded.others if t and not raw(t)]
+    seen = [calls.rows(lines, own) for lines in recorded.threads.values() if not is_raw(lines)]
+    seen = [rows for rows in seen if rows]
     seen.append(calls.rows(recorded.parts["body_with_threads"], own))
+    assert len(said.threads) == len(seen)
     for a, b in zip(in_order(said.threads), in_order(seen)):
         calls.compare(a, b, "a thread that begins with %s" % a[0])
-    assert len(said.threads) == len(seen)
 
 
 def test_threads_that_nobody_announces_are_seen_from_their_first_call(case, recorded):
     whole = of_backend(case, [
-        ["call", "py", "raw_work", None], ["call", "py", "raw_step", None],
+        ["call", "py", "raw_work"], ["call", "py", "raw_step"],
         ["return", "py", "raw_step", "return"], ["c_call", "_thread.lock.release"],
         ["c_return", "_thread.lock.release"], ["return", "py", "raw_work", "return"]])
-    seen = collections.Counter(json.dumps([row[:3] + [None] if row[0] == "call" else row
-                                           for row in t]) for t in recorded.others if raw(t))
+    seen = collections.Counter()
+    for lines in recorded.threads.values():
+        if is_raw(lines):
+            seen[json.dumps([row[:3] if row[0] == "call" else row
+                             for row in calls.rows(lines, own)])] += 1
     # The lock's release lets main go on, and at last stop: the last one may be cut there.
-    assert sum(seen.values()) == (N_RAW if calls.LONG else 200)
-    assert seen[json.dumps(whole)] >= sum(seen.values()) - 1, seen
+    n = N_RAW if calls.LONG else 200
+    assert sum(seen.values()) == n and seen[json.dumps(whole)] >= n - 1, seen
 
 
-def test_recursion_to_the_limit_is_as_deep_as_without_us(recorded, said):
+def test_recursion_to_the_limit_is_as_deep_as_without_us(case, recorded, said):
     before, entered = recorded.said["limit"]
-    # On 3.11 and 3.12, what comes from C takes more of the limit under any tool: as cProfile's,
-    # where it began some calls deeper.
-    assert entered == before or recorded.minor in (11, 12) and abs(entered - said.limit) <= 5
+    # On 3.11 and 3.12, what comes from C takes more of the limit under any tool: as much as
+    # under cProfile, which began some calls deeper. And the evaluator takes none of it on 3.11.
+    assert entered == before or case.python.minor in (11, 12) and \
+        min(abs(entered - said.limit), abs(entered - before)) <= 5
     lines = recorded.parts["limit"]
-    seen = [line for line in lines if line["type"] == "call" and line["func"].startswith("dives")]
-    assert len(seen) == entered
+    n = sum(line["type"] == "call" and line["func"].startswith("dives") for line in lines)
+    # The evaluator is asked for a frame, too, that there is no room for: each of the dives' last.
+    lost = sum(line["count"] for line in recorded.of_type("lost"))
+    assert n == entered or case.backend == "eval" and entered < n <= entered + 2 or lost
     calls.Thread(lines)
 
 
@@ -172,24 +187,27 @@ def of_kind(found, kind, field):
 PARTS = {"raw_threads", "raw_work", "raw_step", "times", "spins", "naps", "main", "<module>"}
 
 
-def check_counts(found, said, field="calls"):
-    seen = {key: n for key, n in of_kind(found, "py", field).items() if key[0] not in PARTS}
-    assert seen == {key: n for key, n in counted(said, 1 if field == "calls" else 2).items()
-                    if key[0] not in PARTS}
+def without_parts(counts):
+    return {key: n for key, n in counts.items() if key[0] not in PARTS}
 
 
 @pytest.fixture(scope="module")
 def summed(case, tmp_path_factory):
-    run = trace(case, tmp_path_factory.mktemp("stats"), "calls_program.py", "traced", "body",
+    run = calls.trace(case, tmp_path_factory.mktemp("stats"), "calls_program.py", "traced", "body",
                 "times", "raw=%d" % N_RAW, options=["--calls-level", "stats"])
     run.functions = functions(run)
     return run
 
 
-def test_sums_are_cprofiles(summed, said):
+def test_sums_are_cprofiles(case, summed, said):
     assert not summed.of_type("call") and not summed.of_type("return")
-    check_counts(summed.functions, said)
-    check_counts(summed.functions, said, "primitive")
+    seen = comparable(case, without_parts(of_kind(summed.functions, "py", "calls")))
+    expected = without_parts(calls_said(case, said))
+    assert seen == expected
+    same = {key for key, n in added(said.counts).items() if expected.get(key) == n}
+    seen = of_kind(summed.functions, "py", "primitive")
+    assert {key: seen[key] for key in same} == \
+        {key: n for key, n in added(said.counts, 2).items() if key in same}
 
 
 def test_sums_have_every_thread(summed):
@@ -220,17 +238,18 @@ def test_times_are_what_the_program_measured(case, summed):
 
 
 def test_counts_are_cprofiles(case, said, tmp_path):
-    run = trace(case, tmp_path, "calls_program.py", "traced", "body", options=[
+    run = calls.trace(case, tmp_path, "calls_program.py", "traced", "body", options=[
         "--calls-level", "count", "--calls-file", PROGRAM + ",<made*"])
     assert not run.of_type("call") and not run.of_type("return")
     found = functions(run)
-    check_counts(found, said)
+    assert comparable(case, without_parts(of_kind(found, "py", "calls"))) == \
+        without_parts(calls_said(case, said, ends=False))
     # C functions have the fate of their callers, so these are our own's: the recorder's.
     expected = collections.Counter(row[1] for row in of_backend(case, said.main)
                                    if row[0] == "c_call")
     seen = {key[0]: n for key, n in of_kind(found, "c", "calls").items()}
     extra = set(seen) - set(expected)
-    assert all(re.match(r"pyauditd\._hook\.|builtins\.(print|len)$|_thread", n) for n in extra), extra
+    assert extra <= {"builtins.str.partition"}, "main() calls nothing else"
     assert {n: seen.get(n) for n in expected} == expected
 
 
@@ -238,7 +257,7 @@ def test_counts_are_cprofiles(case, said, tmp_path):
 
 def test_what_a_program_did_is_there_however_it_ends(case, tmp_path):
     """The program and its fork children: each ends in another way, after so many calls."""
-    run = trace(case, tmp_path, "calls_ends.py", status=5)
+    run = calls.trace(case, tmp_path, "calls_ends.py", status=5)
     ends = {run.start(key)["pid"]: key for key in run.keys}
     assert len(ends) == len(run.said["children"]) + 1
     for pid, how, n in run.said["children"] + [[run.said["pid"], "exit", run.said["n"]]]:

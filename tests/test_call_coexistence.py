@@ -1,0 +1,63 @@
+# SPDX-License-Identifier: MIT
+"""Beside other tools: they see what they see without us, and what we do not see is said."""
+import collections
+import json
+import subprocess
+
+import pytest
+
+import calls
+import harness
+
+pytest_generate_tests = calls.parametrize
+Alone = {}
+
+
+@pytest.fixture(scope="module")
+def alone(case, shared_tmp):
+    if case.python not in Alone:
+        done = subprocess.run([case.python.path, harness.target("calls_coexist.py")], check=True,
+                              env=harness.environment(shared_tmp), stdout=subprocess.PIPE,
+                              timeout=60)
+        Alone[case.python] = json.loads(done.stdout)
+    return Alone[case.python]
+
+
+@pytest.fixture(scope="module")
+def together(case, tmp_path_factory):
+    return calls.trace(case, tmp_path_factory.mktemp("together"), "calls_coexist.py")
+
+
+def test_other_tools_see_what_they_see_without_us(alone, together):
+    assert together.said["results"].keys() == alone["results"].keys()
+    for name, result in alone["results"].items():
+        assert together.said["results"][name] == result, name
+
+
+def has_our_place(case, tool):
+    """Does the tool use what there is one of?"""
+    if case.backend == "profile":
+        return tool in ("SetProfile", "AllThreads") or tool == "CProfile" and \
+            case.python.minor < 12
+    return case.backend == "monitoring" and tool == "BothIds"
+
+
+def test_what_we_do_not_see_is_said(case, alone, together):
+    seen = collections.Counter(line["func"] for line in together.of_type("call", kind="py"))
+    unseen = set()
+    for name in alone["results"]:
+        tool, _, order = name.partition("_")
+        for part in ("b", "c") if order == "before" else ("a", "b", "c"):
+            function = "%s_%s" % (name, part)
+            n = seen[function]
+            if (order, part) == ("before", "c"):
+                assert n == 0, function
+            elif part == "b" and has_our_place(case, tool):
+                assert n in (0, alone["n"]), function
+                unseen.add(function) if n == 0 else None
+            else:
+                assert n == alone["n"], function
+    notices = collections.Counter(line["what"] for line in together.of_type("notice"))
+    n_said = sum(notices[what] for what in ("occupied", "evicted", "calls"))
+    assert n_said >= len(unseen), (notices, unseen)
+    assert not notices or unseen, notices
