@@ -128,11 +128,14 @@ class Debugger(Tool):
 
 class Monitoring(Tool):
     """Of sys.monitoring, from 3.12 on."""
-    tool_id = 4
     disables = False
+
+    def free_ids(self):
+        return [i for i in (3, 4) if not sys.monitoring.get_tool(i)]
 
     def begin(self):
         monitoring = sys.monitoring
+        self.tool_id = self.free_ids()[0]
         monitoring.use_tool_id(self.tool_id, "another")
         self.events = 0
         for name in ("PY_START", "PY_RETURN", "PY_YIELD", "PY_RESUME", "LINE", "CALL", "RAISE"):
@@ -156,8 +159,10 @@ class Monitoring(Tool):
 
 class Coverage(Monitoring):
     """Wants to see each place once, as coverage.py does."""
-    tool_id = 1
     disables = True
+
+    def free_ids(self):
+        return [sys.monitoring.COVERAGE_ID]
 
     def begin(self):
         super().begin()
@@ -168,18 +173,22 @@ class Coverage(Monitoring):
 
 
 class OtherId(Monitoring):
-    tool_id = 3
+    def free_ids(self):
+        return super().free_ids()[::-1]
 
 
 class BothIds(Monitoring):
     """Leaves us no id."""
     def begin(self):
-        sys.monitoring.use_tool_id(3, "a third")
+        self.ids = self.free_ids()[1:]
+        for i in self.ids:
+            sys.monitoring.use_tool_id(i, "a third")
         super().begin()
 
     def end(self):
         super().end()
-        sys.monitoring.free_tool_id(3)
+        for i in self.ids:
+            sys.monitoring.free_tool_id(i)
 
 
 TOOLS = [CProfile, SetProfile, AllThreads, SetTrace, Debugger]

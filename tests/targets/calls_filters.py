@@ -1,11 +1,13 @@
 # SPDX-License-Identifier: MIT
 """Calls in three places: here, in calls_helper.py, and in the standard library."""
-import string
-import textwrap
+import sys
 
 import pyauditd
 
-pyauditd.stop()
+pyauditd.stop()  # the imports are many calls
+
+import string  # noqa: E402
+import textwrap  # noqa: E402
 
 import calls_helper  # noqa: E402
 
@@ -47,5 +49,6 @@ def fails():
 if __name__ == "__main__":
     run_it()
     pyauditd.start()
+    sys.audit("calls.mark")
     run_it()
     pyauditd.stop()
