@@ -85,7 +85,9 @@ def of_backend(case, rows):
     rows = calls.without([row for row in rows if not row[0].startswith("c_")],
                          not_comparable(case))
     # Unless a tool asks for exceptions, a generator that has nothing to do is closed unrun.
-    return calls.without_closing(rows) if case.python.minor >= 14 else rows
+    # Where coroutines yield None, nothing is closed.
+    closed = case.python.minor >= 14 and rows[0][2] != "body_with_threads"
+    return calls.without_closing(rows) if closed else rows
 
 
 # ---- level record ----
@@ -257,7 +259,7 @@ def test_counts_are_cprofiles(case, said, tmp_path):
 
 def test_what_a_program_did_is_there_however_it_ends(case, tmp_path):
     """The program and its fork children: each ends in another way, after so many calls."""
-    run = calls.trace(case, tmp_path, "calls_ends.py", status=5)
+    run = calls.trace(case, tmp_path, "calls_ends.py", status=5, env={"PYAUDITD_RING": "1m"})
     ends = {run.start(key)["pid"]: key for key in run.keys}
     assert len(ends) == len(run.said["children"]) + 1
     for pid, how, n in run.said["children"] + [[run.said["pid"], "exit", run.said["n"]]]:

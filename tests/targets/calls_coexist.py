@@ -29,7 +29,9 @@ def {name}(n):
             [].pop()
         except IndexError:
             pass
-    return n and {name}(n - 1)
+    if n:
+        n = {name}(n - 1)
+    return n
 def numbers(n):
     for x in range(n):
         yield x
