@@ -112,6 +112,16 @@ def by_thread(lines):
     return threads
 
 
+def behind_mark(lines):
+    """What follows a target's sys.audit("calls.mark"); all of it where there is none."""
+    for i in reversed(range(len(lines))):
+        if lines[i].get("event") == "calls.mark":
+            lines = lines[i + 1:]
+            # The C function that made the mark returns.
+            return lines[1:] if lines and lines[0].get("func") == "audit" else lines
+    return lines
+
+
 def parts(lines, names, file):
     """The lines from the call of each of these functions to its return, by name."""
     found, name, depth = {}, None, 0

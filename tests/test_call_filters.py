@@ -21,11 +21,7 @@ def in_place(line):
 def events(run, gaps):
     """[line, call, the Python function around a C function] behind the program's mark, in the
     places that we look at."""
-    [mark] = run.events("calls.mark")
-    lines = [line for line in run.lines[run.lines.index(mark) + 1:]
-             if line["type"] in ("call", "return")]
-    if lines[0]["func"] == "audit":
-        del lines[0]  # which made the mark
+    [lines] = calls.by_thread(calls.behind_mark(run.lines)).values()
     found = []
     for line, (call, around) in calls.Thread(lines, gaps).rows:
         home = around if calls.is_c(line) else call

@@ -264,7 +264,7 @@ def test_what_a_program_did_is_there_however_it_ends(case, tmp_path):
     assert len(ends) == len(run.said["children"]) + 1
     for pid, how, n in run.said["children"] + [[run.said["pid"], "exit", run.said["n"]]]:
         lines = [line for line in run.lines if line["key"] == ends[pid]]
-        for thread in calls.by_thread(lines).values():
+        for thread in calls.by_thread(calls.behind_mark(lines)).values():
             calls.Thread(thread)
         seen = collections.Counter(line["func"] for line in lines if line["type"] == "call")
         assert seen["leaf"] == n and seen["work"] == 1, (how, n, seen)

@@ -1,13 +1,14 @@
 # SPDX-License-Identifier: MIT
 """calls_churn.py N: tracing is started and stopped N times while threads run."""
-import json
-import sys
-import threading
-import time
-
 import pyauditd
 
-pyauditd.stop()
+pyauditd.stop()  # the imports are many calls
+
+import json  # noqa: E402
+import sys  # noqa: E402
+import threading  # noqa: E402
+import time  # noqa: E402
+
 done = False
 
 

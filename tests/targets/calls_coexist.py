@@ -6,18 +6,18 @@ says what a tool sees when it is alone.
     before   the tool begins, we begin, NAME_b runs, we end, NAME_c runs, the tool ends
     after    we begin, NAME_a runs, the tool begins, NAME_b runs, it ends, NAME_c runs, we end
 """
-import bdb
-import cProfile
-import json
-import sys
-import threading
-
 try:
     import pyauditd
-    pyauditd.stop()
+    pyauditd.stop()  # the imports are many calls
 except ImportError:
     class pyauditd:
         start = stop = staticmethod(lambda: None)
+
+import bdb  # noqa: E402
+import cProfile  # noqa: E402
+import json  # noqa: E402
+import sys  # noqa: E402
+import threading  # noqa: E402
 
 N = 6  # calls of each function
 SOURCE = """

@@ -1,9 +1,15 @@
 # SPDX-License-Identifier: MIT
 """Recursion as deep as an interpreter stands it, in the main thread and in one with little stack.
 The last line printed says how deep it went."""
-import json
-import sys
-import threading
+try:
+    import pyauditd
+    pyauditd.stop()  # the imports are many calls
+except ImportError:
+    pyauditd = None
+
+import json  # noqa: E402
+import sys  # noqa: E402
+import threading  # noqa: E402
 
 INLINED = sys.version_info >= (3, 11)  # a Python call takes no C stack there
 DEPTHS = {"main": 50000 if INLINED else 8000, "thread": 3000 if INLINED else 300}
@@ -19,6 +25,8 @@ def dive(where):
 
 
 def main():
+    if pyauditd:
+        pyauditd.start()
     sys.setrecursionlimit(DEPTHS["main"] + 1000)
     dive("main")
     threading.stack_size(512 << 10)
