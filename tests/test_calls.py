@@ -95,15 +95,15 @@ def of_backend(case, rows):
 @pytest.fixture(scope="module")
 def recorded(case, tmp_path_factory):
     run = calls.trace(case, tmp_path_factory.mktemp("recorded"), "calls_program.py", "traced",
-                "body", "threads", "raw=%d" % (N_RAW if calls.LONG else 200), "limit",
+                "body", "threads", "raw=%d" % (N_RAW if calls.LONG else 200), "waiting",
+                "audits", "limit",
                 lossy=True)
     # An evaluator takes C stack, of which 3.12 has little: there it steps aside in time.
     assert {line["reason"] for line in run.of_type("lost")} <= (
         {"too_deep"} if (case.backend, case.python.minor) == ("eval", 12) else set())
     threads = calls.by_thread(run.lines)
     main = threads.pop(run.start(run.keys[0])["pid"])
-    run.parts = calls.parts(main, ("body", "body_with_threads", "limit", "raw_threads"), PROGRAM)
-    run.minor = case.python.minor
+    run.parts = calls.parts(main, ("body", "body_with_threads", "limit", "audits"), PROGRAM)
     run.threads = threads
     return run
 
@@ -120,15 +120,18 @@ def test_calls_per_function_are_cprofiles(case, recorded, said):
     assert comparable(case, seen) == calls_said(case, said)
 
 
-def is_raw(lines):
-    return any(line["func"] == "raw_work" for line in lines)
+def calling(recorded, function):
+    """The other threads in which it is called."""
+    return [lines for lines in recorded.threads.values()
+            if any(line["type"] == "call" and line["func"] == function for line in lines)]
 
 
 def test_every_thread_is_the_recorders(case, recorded, said):
     def in_order(threads):
         return sorted((of_backend(case, t) for t in threads), key=lambda t: (len(t), json.dumps(
             [row[:3] for row in t])))
-    seen = [calls.rows(lines, own) for lines in recorded.threads.values() if not is_raw(lines)]
+    apart = calling(recorded, "raw_work") + calling(recorded, "after_waiting")
+    seen = [calls.rows(lines, own) for lines in recorded.threads.values() if lines not in apart]
     seen = [rows for rows in seen if rows]
     seen.append(calls.rows(recorded.parts["body_with_threads"], own))
     assert len(said.threads) == len(seen)
@@ -142,13 +145,31 @@ def test_threads_that_nobody_announces_are_seen_from_their_first_call(case, reco
         ["return", "py", "raw_step", "return"], ["c_call", "_thread.lock.release"],
         ["c_return", "_thread.lock.release"], ["return", "py", "raw_work", "return"]])
     seen = collections.Counter()
-    for lines in recorded.threads.values():
-        if is_raw(lines):
-            seen[json.dumps([row[:3] if row[0] == "call" else row
-                             for row in calls.rows(lines, own)])] += 1
+    for lines in calling(recorded, "raw_work"):
+        seen[json.dumps([row[:3] if row[0] == "call" else row
+                         for row in calls.rows(lines, own)])] += 1
     # The lock's release lets main go on, and at last stop: the last one may be cut there.
     n = N_RAW if calls.LONG else 200
     assert sum(seen.values()) == n and seen[json.dumps(whole)] >= n - 1, seen
+
+
+def test_threads_from_before_are_seen_from_then_on(recorded):
+    found = calling(recorded, "after_waiting")
+    assert len(found) == 4
+    for lines in found:
+        rows = calls.rows(lines, own)
+        assert rows[0][2] == rows[-1][2] == "after_waiting", rows
+        assert len(rows) == 2 + 2 * 67 and {row[2] for row in rows[1:-1]} == {"fib"}, rows
+
+
+def test_audit_events_stand_where_they_happen(case, recorded):
+    main = recorded.start(recorded.keys[0])["pid"]
+    lines = [line for line in recorded.lines if line.get("tid") == main and "seq" in line]
+    begin, end = (lines.index(recorded.parts["audits"][i]) for i in (0, -1))
+    seen = [(line["type"], line.get("func") or line["at"]["func"]) for line in lines[begin:end + 1]]
+    one = [("call", "audit"), ("audit", "audits"), ("return", "audit"), ("return", "audits")]
+    assert seen == [("call", "audits")] * 4 + 4 * [
+        row for row in one if case.backend != "eval" or row[1] != "audit"]
 
 
 def test_recursion_to_the_limit_is_as_deep_as_without_us(case, recorded, said):

@@ -2,7 +2,8 @@
 """A program that makes the same calls each time it runs, and what an oracle says these are.
 
     calls_program.py traced PART...   under auditd-collect --calls: body, threads, limit, times,
-                                      raw=N (N threads); the last line printed is a JSON object
+                                      raw=N (N threads), waiting, audits; the last line printed
+                                      is a JSON object
     calls_program.py said FILE        without: under the oracle of calls_oracle.py
 
 Nothing here dies by `del` of a local variable: up to 3.10, CPython copies the locals of a frame
@@ -692,6 +693,29 @@ def raw_threads(n):
         lock.acquire()
 
 
+def after_waiting():
+    fib(8)
+
+
+def waits(lock):
+    with lock:
+        pass
+    after_waiting()
+
+
+def threads_from_before(lock):
+    waiting = [threading.Thread(target=waits, args=(lock,)) for _ in range(4)]
+    for t in waiting:
+        t.start()
+    return waiting
+
+
+def audits(n):
+    if n:
+        audits(n - 1)
+    sys.audit("calls.mark", n)
+
+
 def body():
     for scenario in CORE:
         scenario()
@@ -761,6 +785,9 @@ def main():
         calls_oracle.save(parts[0], body, body_with_threads, limit)
         return
     said = {}
+    lock = threading.Lock()
+    lock.acquire()
+    waiting = threads_from_before(lock) if "waiting" in parts else []
     pyauditd.start()
     for part in parts:
         name, _, n = part.partition("=")
@@ -774,6 +801,12 @@ def main():
             said["times"] = times()
         elif name == "raw":
             raw_threads(int(n))
+        elif name == "audits":
+            audits(3)
+        elif name == "waiting":
+            lock.release()
+            for t in waiting:
+                t.join()
     pyauditd.stop()
     print(json.dumps(said))
 
