@@ -128,7 +128,7 @@ def parts(lines, names, file):
     for line in lines:
         begins = line["type"] == "call"
         if name is None:
-            if not (begins and line["func"] in names and line["file"] == file):
+            if not (begins and line["func"] in names and line.get("file") == file):
                 continue
             name = line["func"]
             found[name] = []
