@@ -45,7 +45,7 @@ def trace(case, tmp, program, *words, options=(), calls="--calls", env=None, **m
     """A target with --calls; the Run, its `said` what the target's last line says."""
     run = harness.collect([case.python.path, harness.target(program), *words], tmp,
                           ["-e", "custom:calls.mark", calls, "--calls-backend", case.backend, *options],
-                          {"PYAUDITD_RING": "64m", **(env or {})}, **more)
+                          env, **more)
     lines = run.stdout.splitlines()
     run.said = json.loads(lines[-1]) if lines else None
     return run

@@ -280,7 +280,7 @@ def test_counts_are_cprofiles(case, said, tmp_path):
 
 def test_what_a_program_did_is_there_however_it_ends(case, tmp_path):
     """The program and its fork children: each ends in another way, after so many calls."""
-    run = calls.trace(case, tmp_path, "calls_ends.py", status=5, env={"PYAUDITD_RING": "1m"})
+    run = calls.trace(case, tmp_path, "calls_ends.py", status=5)
     ends = {run.start(key)["pid"]: key for key in run.keys}
     assert len(ends) == len(run.said["children"]) + 1
     for pid, how, n in run.said["children"] + [[run.said["pid"], "exit", run.said["n"]]]:

@@ -52,12 +52,14 @@ def main(n):
     threads.append(threading.Thread(target=comes_and_goes))
     for t in threads:
         t.start()
-    for i in range(n):
-        pyauditd.start()
-        inside(i)
-        pyauditd.stop()
-        outside(i)
-    done = True
+    try:
+        for i in range(n):
+            pyauditd.start()
+            inside(i)
+            pyauditd.stop()
+            outside(i)
+    finally:
+        done = True
     for t in threads:
         t.join()
     print(json.dumps({"n": n}))
