@@ -1,13 +1,11 @@
 # SPDX-License-Identifier: MIT
 """calls_churn.py N: tracing is started and stopped N times while threads run."""
-import pyauditd
+import calls_window  # first: what is imported from here on is not traced
 
-pyauditd.stop()  # the imports are many calls
-
-import json  # noqa: E402
-import sys  # noqa: E402
-import threading  # noqa: E402
-import time  # noqa: E402
+import json
+import sys
+import threading
+import time
 
 done = False
 
@@ -48,15 +46,17 @@ def outside(i):
 
 def main(n):
     global done
+    calls_window.begin()
+    calls_window.stop()
     threads = [threading.Thread(target=busy) for _ in range(3)]
     threads.append(threading.Thread(target=comes_and_goes))
     for t in threads:
         t.start()
     try:
         for i in range(n):
-            pyauditd.start()
+            calls_window.start()
             inside(i)
-            pyauditd.stop()
+            calls_window.stop()
             outside(i)
     finally:
         done = True

@@ -6,18 +6,13 @@ says what a tool sees when it is alone.
     before   the tool begins, we begin, NAME_b runs, we end, NAME_c runs, the tool ends
     after    we begin, NAME_a runs, the tool begins, NAME_b runs, it ends, NAME_c runs, we end
 """
-try:
-    import pyauditd
-    pyauditd.stop()  # the imports are many calls
-except ImportError:
-    class pyauditd:
-        start = stop = staticmethod(lambda: None)
+import calls_window  # first: what is imported from here on is not traced
 
-import bdb  # noqa: E402
-import cProfile  # noqa: E402
-import json  # noqa: E402
-import sys  # noqa: E402
-import threading  # noqa: E402
+import bdb
+import cProfile
+import json
+import sys
+import threading
 
 N = 6  # calls of each function
 SOURCE = """
@@ -202,23 +197,25 @@ def before(tool, name):
     first, second = program(name + "_b"), program(name + "_c")
 
     def body():
-        pyauditd.start()
+        calls_window.start()
         first()
-        pyauditd.stop()
+        calls_window.stop()
         second()
     tool.run(body)
 
 
 def after(tool, name):
-    pyauditd.start()
+    calls_window.start()
     program(name + "_a")()
     tool.run(program(name + "_b"))
     program(name + "_c")()
-    pyauditd.stop()
+    calls_window.stop()
 
 
 def main():
     results = {}
+    calls_window.begin()
+    calls_window.stop()
     for tool_class in TOOLS:
         for order in (before, after):
             name = "%s_%s" % (tool_class.__name__, order.__name__)

@@ -1,15 +1,11 @@
 # SPDX-License-Identifier: MIT
 """Recursion as deep as an interpreter stands it, in the main thread and in one with little stack.
 The last line printed says how deep it went."""
-try:
-    import pyauditd
-    pyauditd.stop()  # the imports are many calls
-except ImportError:
-    pyauditd = None
+import calls_window  # first: what is imported from here on is not traced
 
-import json  # noqa: E402
-import sys  # noqa: E402
-import threading  # noqa: E402
+import json
+import sys
+import threading
 
 INLINED = sys.version_info >= (3, 11)  # a Python call takes no C stack there
 DEPTHS = {"main": 50000 if INLINED else 8000, "thread": 3000 if INLINED else 300}
@@ -25,8 +21,7 @@ def dive(where):
 
 
 def main():
-    if pyauditd:
-        pyauditd.start()
+    calls_window.begin()
     sys.setrecursionlimit(DEPTHS["main"] + 1000)
     dive("main")
     threading.stack_size(512 << 10)

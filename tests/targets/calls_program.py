@@ -11,26 +11,23 @@ into a dict for each event of a sys.setprofile function, so that such an object 
 next event and dies inside the recorder, unseen. No yield of ours yields None where it could be
 taken for an exception.
 """
+import calls_window  # first: what is imported from here on is not traced
+
+import _thread
+import asyncio
+import bisect
+import collections
+import contextlib
+import ctypes
+import functools
+import gc
+import json
+import re
 import sys
-
-if sys.argv[1:2] == ["traced"]:
-    import pyauditd
-    pyauditd.stop()  # the imports are many calls, and none of ours
-
-import _thread  # noqa: E402
-import asyncio  # noqa: E402
-import bisect  # noqa: E402
-import collections  # noqa: E402
-import contextlib  # noqa: E402
-import ctypes  # noqa: E402
-import functools  # noqa: E402
-import gc  # noqa: E402
-import json  # noqa: E402
-import re  # noqa: E402
-import threading  # noqa: E402
-import time  # noqa: E402
-import types  # noqa: E402
-import weakref  # noqa: E402
+import threading
+import time
+import types
+import weakref
 
 
 # ---- calls ----
@@ -788,7 +785,7 @@ def main():
     lock = threading.Lock()
     lock.acquire()
     waiting = threads_from_before(lock) if "waiting" in parts else []
-    pyauditd.start()
+    calls_window.begin()
     for part in parts:
         name, _, n = part.partition("=")
         if name == "body":
@@ -807,7 +804,7 @@ def main():
             lock.release()
             for t in waiting:
                 t.join()
-    pyauditd.stop()
+    calls_window.stop()
     print(json.dumps(said))
 
 
