@@ -7,17 +7,20 @@ try:
 except ImportError:
     pyauditd = None
 
+import sys
 import time
 
 
 def begin():
-    """From here on. What is wanted is the collector's to say, which may not be there yet."""
+    """From here on. What is wanted is the collector's to say, which may not be there yet; and it
+    is looked at when something happens."""
     if not pyauditd:
         return
     pyauditd.start()
     deadline = time.monotonic() + 2
     while pyauditd.status()["calls"] is None and time.monotonic() < deadline:
         time.sleep(0.001)
+        sys.audit("calls.look")
 
 
 def start():
