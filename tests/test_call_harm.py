@@ -21,6 +21,7 @@ def untraced(case, tmp, program, *words, env=None):
     return done.stdout
 
 
+@calls.on(minors=(9, 11, 13, 15))
 def test_code_is_named_rightly_where_other_code_died(case, tmp_path):
     n = 10000 if calls.LONG else 500
     run = calls.trace(case, tmp_path, "calls_reuse.py", str(n), calls="--calls=reused_*")
@@ -35,6 +36,7 @@ def test_code_is_named_rightly_where_other_code_died(case, tmp_path):
             assert line["line"] == i % 50 + 1, line
 
 
+@calls.on(minors=(8, 11, 13, 15))
 def test_tracing_may_come_and_go_while_threads_run(case, tmp_path):
     n = 5000 if calls.LONG else 300
     run = calls.trace(case, tmp_path, "calls_churn.py", str(n))
@@ -60,6 +62,7 @@ def test_stack_may_be_as_deep_as_without_us(case, tmp_path):
         assert line["calls"] == entered and not lost
 
 
+@calls.on(minors=(8, 10, 12, 14))
 def test_many_calls_leave_nothing_behind(case, tmp_path):
     out = untraced(case, tmp_path, "calls_harmless.py", case.backend,
                    env={"PYTHONPATH": os.path.join(harness.BUILD, "python")})

@@ -198,7 +198,7 @@ def functions(run, wanted=own):
             key = "py", line["func"], line["line"]
         else:
             continue
-        found[key].update({field: line[field] for field in (
+        found[key].update({field: line.get(field, 0) for field in (
             "calls", "primitive", "own_ns", "cum_ns")})
     return found
 
@@ -278,6 +278,7 @@ def test_counts_are_cprofiles(case, said, tmp_path):
 
 # ---- how programs end ----
 
+@calls.on(minors=(8, 11, 13, 15))
 def test_what_a_program_did_is_there_however_it_ends(case, tmp_path):
     """The program and its fork children: each ends in another way, after so many calls."""
     run = calls.trace(case, tmp_path, "calls_ends.py", status=5)
