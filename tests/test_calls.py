@@ -15,7 +15,11 @@ import harness
 
 pytest_generate_tests = calls.parametrize
 PROGRAM = harness.target("calls_program.py")
-N_RAW = 2000  # threads by _thread, one after the other
+
+
+def n_raw(case, long=calls.LONG):
+    """Threads by _thread, one after the other. Up to 3.11, CPython does not tell of new ones."""
+    return 2000 if long or case.python.minor < 12 else 200
 
 
 def added(rows, column=1):
@@ -95,7 +99,7 @@ def of_backend(case, rows):
 @pytest.fixture(scope="module")
 def recorded(case, tmp_path_factory):
     run = calls.trace(case, tmp_path_factory.mktemp("recorded"), "calls_program.py", "traced",
-                "body", "threads", "raw=%d" % (N_RAW if calls.LONG else 200), "waiting",
+                "body", "threads", "raw=100", "waiting",
                 "audits", "limit",
                 lossy=True)
     # An evaluator takes C stack, of which 3.12 has little: there it steps aside in time.
@@ -149,8 +153,7 @@ def test_threads_that_nobody_announces_are_seen_from_their_first_call(case, reco
         seen[json.dumps([row[:3] if row[0] == "call" else row
                          for row in calls.rows(lines, own)])] += 1
     # The lock's release lets main go on, and at last stop: the last one may be cut there.
-    n = N_RAW if calls.LONG else 200
-    assert sum(seen.values()) == n and seen[json.dumps(whole)] >= n - 1, seen
+    assert sum(seen.values()) == 100 and seen[json.dumps(whole)] >= 99, seen
 
 
 def test_threads_from_before_are_seen_from_then_on(recorded):
@@ -217,7 +220,7 @@ def without_parts(counts):
 @pytest.fixture(scope="module")
 def summed(case, tmp_path_factory):
     run = calls.trace(case, tmp_path_factory.mktemp("stats"), "calls_program.py", "traced", "body",
-                "times", "raw=%d" % N_RAW, options=["--calls-level", "stats"])
+                "times", "raw=%d" % n_raw(case), options=["--calls-level", "stats"])
     run.functions = functions(run)
     return run
 
@@ -233,10 +236,11 @@ def test_sums_are_cprofiles(case, summed, said):
         {key: n for key, n in added(said.counts, 2).items() if key in same}
 
 
-def test_sums_have_every_thread(summed):
+def test_sums_have_every_thread(case, summed):
     found = of_kind(summed.functions, "py", "calls")
     seen = {key[0]: n for key, n in found.items() if key[0].startswith("raw")}
-    assert seen == {"raw_threads": 1, "raw_work": N_RAW, "raw_step": N_RAW}
+    n = n_raw(case)
+    assert seen == {"raw_threads": 1, "raw_work": n, "raw_step": n}
 
 
 def test_times_are_what_the_program_measured(case, summed):

@@ -725,6 +725,7 @@ def body_with_threads():
 
 # ---- to the limit: a Python callback has no room there, so the program counts for itself ----
 
+LIMIT = 400
 entered = 0
 
 
@@ -743,11 +744,14 @@ def dives_by_key(x):
 def limit():
     global entered
     entered = 0
+    before = sys.getrecursionlimit()
+    sys.setrecursionlimit(LIMIT)
     for dive in (dives, dives_by_key):
         try:
             dive(1)
         except RecursionError:
             pass
+    sys.setrecursionlimit(before)
     return entered
 
 
