@@ -55,7 +55,8 @@ static void
 say_notice(struct followed *followed, const struct event *event)
 {
 	if (event->lane != EVENT_NO_LANE) {
-		if (followed->n_notices++ < MOST_NOTICES)
+		bool said = followed->lacks_calls && strcmp(event->what, "calls") == 0;
+		if (!said && followed->n_notices++ < MOST_NOTICES)
 			log_note("pid %" PRIu32 ": %s: %s", followed->source.pid, event->what,
 				 event->detail);
 	} else if (!followed->complained) {
@@ -166,7 +167,7 @@ tell_removed(struct followed *followed, const struct segment_header *header)
 static void
 look_at_calls(struct followed *followed)
 {
-	char why[200];
+	char why[200] = "";
 	struct reading *reading = followed->reading;
 	const struct segment_header *header = tracee_header(followed->tracee);
 	if (reading->settings.calls == NULL)
@@ -176,6 +177,7 @@ look_at_calls(struct followed *followed)
 		reading->n_call_tracers++;
 	else
 		log_note("pid %" PRIu32 ": no calls: %s", followed->source.pid, why);
+	followed->lacks_calls = why[0] != '\0';
 }
 
 /* What is told when it ends for us. */

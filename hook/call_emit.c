@@ -2,6 +2,7 @@
 #include "call_emit.h"
 
 #include <errno.h>
+#include <pthread.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -9,7 +10,34 @@
 #include "settings.h"
 
 struct call_plan call_plan;
+static pthread_key_t leave_key;
+static bool leave_key_made;
 __thread struct call_thread call_thread __attribute__((tls_model("initial-exec")));
+
+/*
+ * The thread ends, without the GIL. The next one may have its variables at the same address, so
+ * it must not be taken for the owner that this was.
+ */
+static void
+leave(void *value)
+{
+	struct call_thread *me = value;
+	const void *owner = me, *fast = me;
+	__atomic_compare_exchange_n(&session.calls_owner, &owner, NULL, false, __ATOMIC_RELAXED,
+				    __ATOMIC_RELAXED);
+	__atomic_compare_exchange_n(&session.calls_fast, &fast, NULL, false, __ATOMIC_RELAXED,
+				    __ATOMIC_RELAXED);
+	call_times_free(&me->times);
+	me->generation = 0;
+}
+
+static bool
+will_leave(struct call_thread *me)
+{
+	if (!leave_key_made)
+		leave_key_made = pthread_key_create(&leave_key, leave) == 0;
+	return leave_key_made && pthread_setspecific(leave_key, me) == 0;
+}
 
 bool
 call_emit_enter(void)
@@ -22,6 +50,10 @@ call_emit_enter(void)
 		settings_refresh();
 	lane_call_close(&session.producers[0].lane); /* it is the other thread's */
 	if (me->generation != session.generation || me->version != call_plan.version) {
+		if (!will_leave(me)) {
+			session_lost(LOST_NO_MEMORY);
+			return false;
+		}
 		me->generation = session.generation;
 		me->version = call_plan.version;
 		me->tid = (uint32_t)syscall(SYS_gettid);

@@ -10,12 +10,15 @@
 #define HOOK_CALL_SOURCE_H
 
 #include "call_rules.h"
+#include "pycompat.h"
 
 struct call_source {
 	enum call_backend backend;
 	/* Install, or go on after a change of call_plan. 0, or -errno with *why a sentence. */
 	int (*start)(const char **why);
 	void (*stop)(void);
+	/* The profile function of this thread is about to be set, by somebody else; or NULL. */
+	void (*is_set)(PyThreadState *tstate);
 	/* Somebody may have taken our place, or left his. */
 	void (*look)(void);
 	/* The interpreter is gone, and what was installed in it. */

@@ -2,7 +2,6 @@
 #include "call_times.h"
 
 #include <errno.h>
-#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -12,13 +11,9 @@
 #define SEARCH_DEPTH 4096  /* how far down the call is looked for that ends */
 #define LOOK_TICKS (1u << 30) /* a third of a second, or one */
 
-static pthread_key_t end_key;
-static bool end_key_made;
-
-static void
-free_times(void *value)
+void
+call_times_free(struct call_times *times)
 {
-	struct call_times *times = value;
 	free(times->stack);
 	free(times->levels);
 	memset(times, 0, sizeof *times);
@@ -32,22 +27,11 @@ call_times_reset(struct call_times *times)
 		memset(times->levels, 0, times->n_levels * sizeof *times->levels);
 }
 
-/* Freed with the thread: without that, nothing is kept for it. */
-static bool
-will_be_freed(struct call_times *times)
-{
-	if (times->stack != NULL)
-		return true;
-	if (!end_key_made)
-		end_key_made = pthread_key_create(&end_key, free_times) == 0;
-	return end_key_made && pthread_setspecific(end_key, times) == 0;
-}
-
 static bool
 grow_stack(struct call_times *times)
 {
 	uint32_t room = times->room > 0 ? 2 * times->room : 256;
-	if (room > MAX_DEPTH || !will_be_freed(times))
+	if (room > MAX_DEPTH)
 		return false;
 	struct call_time *stack = realloc(times->stack, room * sizeof *stack);
 	if (stack == NULL)

@@ -20,7 +20,7 @@ struct call_time {
 	uint32_t id;
 };
 
-/* Memory of our own, freed when the thread ends. */
+/* Memory of our own. */
 struct call_times {
 	struct call_time *stack;
 	uint32_t n, room;
@@ -33,6 +33,7 @@ struct call_times {
 
 /* Nothing is open. */
 void call_times_reset(struct call_times *times);
+void call_times_free(struct call_times *times);
 
 /* Make room for one more of this function. False: it is counted as beyond, and as lost. */
 bool call_times_make_room(struct call_times *times, uint32_t id);

@@ -102,8 +102,9 @@ static int
 start(const struct call_settings *settings, const struct call_source *source, const char **why)
 {
 	struct call_rules rules;
-	if (source == NULL) {
-		*why = "this Python has no such back end for calls";
+	static char lacking[120];
+	if (calls_check(settings, lacking, sizeof lacking) == -ENOTSUP) {
+		*why = lacking;
 		return -ENOTSUP;
 	}
 	if (call_rules_parse(&rules, settings->match, settings->files, NULL, 0) < 0) {
@@ -216,8 +217,11 @@ calls_disturbed(const char *event)
 {
 	if (installed == NULL || applying)
 		return;
-	if (strcmp(event, setprofile) == 0)
+	if (strcmp(event, setprofile) == 0) {
 		hush_begin();
+		if (installed->is_set != NULL)
+			installed->is_set(py_thread_state());
+	}
 	if (!disturbed && py_run_later(settle) == 0)
 		disturbed = true;
 }

@@ -144,7 +144,6 @@ parse_call_settings(const struct call_arguments *arguments, struct call_settings
 {
 	const char *match = "", *files = "", *backend = "auto", *level = "record";
 	long long max_depth = 0;
-	char why[200] = "";
 	if (parse_text(arguments->backend, "backend", &backend) < 0 ||
 	    parse_text(arguments->level, "calls_level", &level) < 0 ||
 	    parse_text(arguments->files, "calls_file", &files) < 0 ||
@@ -171,11 +170,19 @@ parse_call_settings(const struct call_arguments *arguments, struct call_settings
 	    copy_list(settings->match, match, "calls") < 0 ||
 	    copy_list(settings->files, files, "calls_file") < 0)
 		return -1;
-	if (calls_check(settings, why, sizeof why) < 0) {
-		PyErr_SetString(PyExc_ValueError, why);
-		return -1;
-	}
 	return 0;
+}
+
+/* A back end that is lacking is an error to who calls start() himself; else the stream tells. */
+static int
+check_call_settings(const struct session_options *o)
+{
+	char why[200] = "";
+	int err = calls_check(&o->calls, why, sizeof why);
+	if (err == 0 || (err == -ENOTSUP && o->coverage != COVERAGE_API))
+		return 0;
+	PyErr_SetString(PyExc_ValueError, why);
+	return -1;
 }
 
 /* Into `o`; 0, or -1 with a Python exception. */
@@ -207,7 +214,7 @@ parse_options(PyObject *args, PyObject *kwargs, struct session_options *o, const
 	    parse_call_settings(&calls, &o->calls) < 0)
 		return -1;
 	if (parse_mode(mode, &o->mode) < 0 || parse_ring(ring, &o->ring_bytes) < 0 ||
-	    parse_coverage(coverage, &o->coverage) < 0)
+	    parse_coverage(coverage, &o->coverage) < 0 || check_call_settings(o) < 0)
 		return -1;
 	if (stack < 0 || stack > SITES_STACK_MAX) {
 		PyErr_Format(PyExc_ValueError, "stack must be from 0 to %d, not %lld",
@@ -276,12 +283,16 @@ restart(const struct session_options *o)
 	}
 	enum coverage coverage = session_options.coverage;
 	uint64_t launch_id = session_options.launch_id;
+	uint32_t backend = session_options.calls_backend, level = session_options.calls_level;
 	session_options = *o;
 	session_options.coverage = coverage;
 	session_options.launch_id = launch_id;
+	session_options.calls_backend = backend;
+	session_options.calls_level = level;
 	session_resume();
 	session_lock();
-	if (session.settings_version == 0)
+	/* What a collector started us with is its own wish, until it comes and says so itself. */
+	if (session.settings_version == 0 && !session_awaits_reader())
 		settings_use_own();
 	session_unlock();
 	return apply_calls();

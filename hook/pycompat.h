@@ -47,6 +47,9 @@
 #include <internal/pycore_ceval.h>
 #endif
 #include <internal/pycore_interp.h>
+#if PY_VERSION_HEX < 0x030d0000
+#include <opcode.h>
+#endif
 #undef Py_BUILD_CORE
 #else
 #define Py_BUILD_CORE 1
@@ -404,6 +407,27 @@ py_frame_is_yielding(py_frame frame)
 		;
 #else
 	return py_frame_yields(frame);
+#endif
+}
+
+/* PyTrace_RETURN of a frame that an exception ends; 3.12 has None there, as for a return of it. */
+static inline bool
+py_frame_unwinds(py_frame frame, PyObject *result)
+{
+#if PY_VERSION_HEX >= 0x030c0000 && PY_VERSION_HEX < 0x030d0000
+	if (result != Py_None)
+		return false;
+	PyCodeObject *code = frame->f_code;
+	int at = _PyInterpreterFrame_LASTI(frame);
+	int op = _PyCode_CODE(code)[at].op.code;
+	if (op == INSTRUMENTED_LINE && code->_co_monitoring != NULL &&
+	    code->_co_monitoring->lines != NULL)
+		op = code->_co_monitoring->lines[at].original_opcode;
+	return op != RETURN_VALUE && op != RETURN_CONST && op != INSTRUMENTED_RETURN_VALUE &&
+	       op != INSTRUMENTED_RETURN_CONST && !py_frame_yields(frame);
+#else
+	(void)frame;
+	return result == NULL;
 #endif
 }
 

@@ -22,6 +22,7 @@
 
 #define FIRST_SLOTS_BYTES (256u * 1024)
 #define FIRST_DEFS_BYTES (64u * 1024)
+#define REFUSED_PAUSE 4096
 #ifndef MADV_POPULATE_WRITE
 #define MADV_POPULATE_WRITE 23 /* Linux 5.14 */
 #endif
@@ -159,6 +160,9 @@ map_call_stats(void)
 bool
 session_reserve_call_stats(uint32_t id)
 {
+	/* What was refused is left in peace for so many attempts. */
+	if (session.call_stats_refused > 0 && --session.call_stats_refused > 0)
+		return false;
 	int saved = errno;
 	bool ok = session.call_stats != NULL || map_call_stats();
 	while (ok && session.n_call_stats <= id) {
@@ -166,6 +170,7 @@ session_reserve_call_stats(uint32_t id)
 		if (ok)
 			session.n_call_stats += SEGMENT_PAGE / sizeof(struct call_stats);
 	}
+	session.call_stats_refused = ok ? 0 : REFUSED_PAUSE;
 	errno = saved;
 	return ok;
 }
@@ -403,6 +408,14 @@ object_is_free(void)
 	return !locked;
 }
 
+bool
+session_awaits_reader(void)
+{
+	bool came = load_relaxed(&session.control->was_read) ||
+		    load_relaxed(&session.control->heartbeat) != 0;
+	return session_options.launch_id != 0 && !came;
+}
+
 /*
  * The collector that started us may not have come yet, and one that reads everybody may be
  * late: they read and unlink what is left.
@@ -410,10 +423,8 @@ object_is_free(void)
 static bool
 unlink_at_exit(void)
 {
-	bool came = load_relaxed(&session.control->was_read) ||
-		    load_relaxed(&session.control->heartbeat) != 0;
-	bool expected = session_options.launch_id != 0 && !came;
-	return session_options.mode != LANE_OVERWRITE && !session_options.keep && !expected &&
+	return session_options.mode != LANE_OVERWRITE && !session_options.keep &&
+	       !session_awaits_reader() &&
 	       object_is_free() && !housekeeping_is_watched();
 }
 

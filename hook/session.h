@@ -79,6 +79,7 @@ struct session {
 	const void *calls_fast;  /* the same, where its events may take the short way */
 	struct call_stats *call_stats; /* by definition id; NULL: not mapped yet */
 	uint32_t n_call_stats;   /* ids that have memory there */
+	uint32_t call_stats_refused; /* attempts before memory is asked for again */
 	struct producer producers[SEGMENT_LANES]; /* 0: the main interpreter */
 } __attribute__((aligned(WIPED_ALIGN)));
 
@@ -136,6 +137,9 @@ bool session_reserve_counter(struct producer *producer, uint32_t id);
 
 /* Give an id memory in the table of sums; false: there is none. */
 bool session_reserve_call_stats(uint32_t id);
+
+/* The collector that started this program has not come yet. */
+bool session_awaits_reader(void);
 
 /* Does a collector read us? Its heartbeat moved within the last seconds. */
 bool session_reader_alive(void);

@@ -341,7 +341,9 @@ in_place(void)
 	bool ours = name != NULL && PyUnicode_Check(name) &&
 		    PyUnicode_CompareWithASCIIString(name, TOOL_NAME) == 0;
 	PyObject *on = ours ? PyObject_CallMethod(monitoring, "get_events", "i", tool) : NULL;
-	ours = on != NULL && PyLong_Check(on) && PyLong_AsLong(on) == events;
+	/* C_RETURN and C_RAISE belong to CALL, and are never told of. */
+	long told = events & ~(1L << PY_MONITORING_EVENT_C_RETURN | 1L << PY_MONITORING_EVENT_C_RAISE);
+	ours = on != NULL && PyLong_Check(on) && PyLong_AsLong(on) == told;
 	Py_XDECREF(name);
 	Py_XDECREF(on);
 	PyErr_Clear();

@@ -23,6 +23,8 @@ static struct {
 	uint64_t ids[TAKEN_MAX];
 	unsigned n;
 } taken;
+/* A thread whose function is being set, until it has been looked at; its id, or 0. */
+static uint64_t being_set;
 static uint64_t threads_seen;
 static bool installing;
 
@@ -51,10 +53,11 @@ py_event(enum call_level level, PyFrameObject *object, int what, PyObject *arg)
 		bool resumes = generator && py_frame_resumes(py_frame_of(object));
 		call_begins(level, word, resumes ? CALL_PY_RESUME : CALL_PY_START);
 	} else {
-		bool yields = generator && arg != NULL && py_frame_is_yielding(py_frame_of(object));
-		call_ends_here(level, word, arg == NULL ? CALL_PY_UNWIND
-				       : yields       ? CALL_PY_YIELD
-						      : CALL_PY_RETURN);
+		bool unwinds = py_frame_unwinds(py_frame_of(object), arg);
+		bool yields = generator && !unwinds && py_frame_is_yielding(py_frame_of(object));
+		call_ends_here(level, word, unwinds  ? CALL_PY_UNWIND
+				       : yields ? CALL_PY_YIELD
+						: CALL_PY_RETURN);
 	}
 }
 
@@ -144,6 +147,8 @@ remember_taken(uint64_t id, const char *what, const char *how)
 static void
 look_at(PyThreadState *tstate, Py_tracefunc ours, bool starting)
 {
+	if (tstate->id == being_set)
+		being_set = 0;
 	if (tstate->c_profilefunc == NULL) {
 		py_set_profile(tstate, ours);
 		if (forget_taken(tstate->id))
@@ -167,6 +172,10 @@ look_at_all(bool starting)
 	for (; tstate != NULL; tstate = PyThreadState_Next(tstate))
 		look_at(tstate, functions[call_plan.level], starting);
 	installing = false;
+	if (being_set != 0)
+		notice("evicted", "another tool took the profile function of a thread that has "
+				  "ended: its last calls were not seen");
+	being_set = 0;
 }
 
 static __attribute__((noinline)) void
@@ -200,6 +209,13 @@ stop(void)
 }
 
 static void
+is_set(PyThreadState *tstate)
+{
+	if (!installing && is_ours(tstate->c_profilefunc))
+		being_set = tstate->id;
+}
+
+static void
 look(void)
 {
 	look_at_all(false);
@@ -215,6 +231,7 @@ const struct call_source source_profile = {
 	.backend = CALL_BACKEND_PROFILE,
 	.start = start,
 	.stop = stop,
+	.is_set = is_set,
 	.look = look,
 	.forget = forget,
 };

@@ -24,15 +24,12 @@ NOT_YET = {
     ("stats", "enc"), ("stats", "trunc"), ("process", "trunc"),
     ("call", "trunc"), ("return", "trunc"), ("func", "trunc"),
 }
-# No hook traces calls yet.
-NOT_YET |= {(type, name) for type in ("call", "return", "func")
-            for name in SCHEMA[type]["properties"]}
 NOT_YET_VALUES = {
     ("coverage", "full"), ("coverage", "attach"),  # ways in that this version does not have
     ("reason", "no_gil"),     # needs a broken extension module, up to 3.11
     ("reason", "reentrant"),  # only while a level is looked up in a signal handler
     ("reason", "no_lane"), ("reason", "no_memory"), ("reason", "killed"),  # tested where they arise
-    ("reason", "damaged"), ("exit", "unknown"), ("exit", "exited"), ("exit", "exec"),
+    ("reason", "damaged"), ("reason", "too_deep"), ("exit", "unknown"), ("exit", "exited"), ("exit", "exec"),
     ("coverage", "startup"),
     ("enc", "hex"),           # the hook records no integer that is so large
     ("cat", "misc"),          # syslog, and input() on a terminal
@@ -170,6 +167,18 @@ sqlite3.connect(":memory:").close(); ctypes.CDLL(None)
 """
 
 
+CALLS = """
+def pauses(): yield 1; yield 2
+def fails(): raise KeyError
+sum(pauses())
+try: fails()
+except KeyError: pass
+try: int("x")
+except ValueError: pass
+exec(compile("def odd(): pass\\nodd()", "\\udcff%", "exec"))
+"""
+
+
 def collect_file(tmp, *arguments, **more):
     """Lines of a run that need not add up: it may begin or end in the middle."""
     out = tmp / ("lines%d" % len(list(tmp.glob("lines*"))))
@@ -191,6 +200,9 @@ def printed(tmp_path_factory):
         lines += collect_file(tmp, "--", python, harness.target(name), *arguments, **quiet)
     lines += collect_file(tmp, "--stack", "4", "--stats-interval", "0.05", "-e", "all", "--",
                           python, "-c", VALUES, **quiet)
+    for level in ("record", "stats", "count"):
+        lines += collect_file(tmp, "--calls", "--calls-level", level, "--", python, "-c", CALLS,
+                              **quiet)
     for mode in ("drop", "overwrite"):
         lines += collect_file(tmp, "--", python, harness.target("burst.py"), "20000", **dict(
             quiet, env=dict(env, PYAUDITD_RING="256k", PYAUDITD_MODE=mode)))
