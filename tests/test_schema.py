@@ -175,7 +175,7 @@ try: fails()
 except KeyError: pass
 try: int("x")
 except ValueError: pass
-exec(compile("def odd(): pass\\nodd()", "\\udcff%", "exec"))
+exec(compile("pass", "\\udcff%", "exec").replace(co_name="\\udcff", co_qualname="\\udcff"))
 """
 
 
