@@ -138,6 +138,19 @@ call_ends_here(enum call_level level, uint64_t word, enum call_event what)
 		call_times_end(&call_thread.times, call_id(word));
 }
 
+/* Either, by the shortest way. */
+CALL_INLINE void
+call_happens(enum call_level level, uint64_t word, enum call_event what)
+{
+	if (level == CALL_LEVEL_RECORD &&
+	    (likely(call_record_fast(word, what)) || likely(call_record_next(word, what))))
+		return;
+	if (call_ends(what))
+		call_ends_here(level, word, what);
+	else
+		call_begins(level, word, what);
+}
+
 /* One that the back end was not told of, for hush.h. */
 void call_emit_c_returned(PyCFunctionObject *function);
 

@@ -122,7 +122,7 @@ evaluate(enum call_level level, PyThreadState *tstate, py_frame frame, int throw
 		return before(tstate, frame, throwflag);
 	bool resumes = generator && py_frame_resumes(frame);
 	uint64_t version = call_plan.version;
-	call_begins(level, word, resumes ? CALL_PY_RESUME : CALL_PY_START);
+	call_happens(level, word, resumes ? CALL_PY_RESUME : CALL_PY_START);
 	stack.nested++;
 	PyObject *result = before(tstate, frame, throwflag);
 	stack.nested--;
@@ -130,8 +130,8 @@ evaluate(enum call_level level, PyThreadState *tstate, py_frame frame, int throw
 	if (unlikely(version != call_plan.version))
 		return result;
 	bool yields = generator && result != NULL && py_frame_yields(frame);
-	call_ends_here(level, word, result == NULL ? CALL_PY_UNWIND
-			       : yields            ? CALL_PY_YIELD
+	call_happens(level, word, result == NULL ? CALL_PY_UNWIND
+				  : yields         ? CALL_PY_YIELD
 						   : CALL_PY_RETURN);
 	return result;
 }

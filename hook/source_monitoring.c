@@ -140,14 +140,7 @@ c_event(enum call_level level, PyObject *const *args, size_t n_args, enum call_e
 		return Py_None;
 	if (what == CALL_C_CALL && unlikely(args[2] == hush_setprofile))
 		hush_called();
-	if (level == CALL_LEVEL_RECORD && likely(call_record_fast(word, what)))
-		return Py_None;
-	if (level == CALL_LEVEL_RECORD && likely(call_record_next(word, what)))
-		return Py_None;
-	if (call_ends(what))
-		call_ends_here(level, word, what);
-	else
-		call_begins(level, word, what);
+	call_happens(level, word, what);
 	return Py_None;
 }
 

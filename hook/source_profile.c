@@ -51,13 +51,13 @@ py_event(enum call_level level, PyFrameObject *object, int what, PyObject *arg)
 	bool generator = unlikely(py_code_is_generator(code));
 	if (what == PyTrace_CALL) {
 		bool resumes = generator && py_frame_resumes(py_frame_of(object));
-		call_begins(level, word, resumes ? CALL_PY_RESUME : CALL_PY_START);
+		call_happens(level, word, resumes ? CALL_PY_RESUME : CALL_PY_START);
 	} else {
 		bool unwinds = py_frame_unwinds(py_frame_of(object), arg);
 		bool yields = generator && !unwinds && py_frame_is_yielding(py_frame_of(object));
-		call_ends_here(level, word, unwinds  ? CALL_PY_UNWIND
-				       : yields ? CALL_PY_YIELD
-						: CALL_PY_RETURN);
+		call_happens(level, word, unwinds  ? CALL_PY_UNWIND
+					  : yields ? CALL_PY_YIELD
+						   : CALL_PY_RETURN);
 	}
 }
 
@@ -73,11 +73,9 @@ c_event(enum call_level level, PyFrameObject *object, int what, PyObject *functi
 		return;
 	if (unlikely(function == hush_setprofile))
 		hush_called();
-	if (what == PyTrace_C_CALL)
-		call_begins(level, word, CALL_C_CALL);
-	else
-		call_ends_here(level, word,
-			       what == PyTrace_C_RETURN ? CALL_C_RETURN : CALL_C_RAISE);
+	call_happens(level, word, what == PyTrace_C_CALL     ? CALL_C_CALL
+			    : what == PyTrace_C_RETURN ? CALL_C_RETURN
+						       : CALL_C_RAISE);
 }
 
 CALL_INLINE int
