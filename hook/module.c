@@ -290,6 +290,8 @@ restart(const struct session_options *o)
 	session_options.calls_backend = backend;
 	session_options.calls_level = level;
 	session_resume();
+	if (settings_changed())
+		settings_refresh();
 	session_lock();
 	/* What a collector started us with is its own wish, until it comes and says so itself. */
 	if (session.settings_version == 0 && !session_awaits_reader())
