@@ -106,7 +106,8 @@ class Collector:
         head, tail = lane.totals(lane.fd)[:2]
         import pyauditd
         lost = sum(pyauditd.status()["lost"].values())
-        if head - tail > 1 or lost:
+        # Calls of this function itself come in while the collector leaves.
+        if head - tail > 64 or lost:
             raise Failed("%d slots were not drained, %d events lost" % (head - tail, lost))
 
 
