@@ -11,10 +11,13 @@
 struct account {
 	struct lane_reader reader;
 	uint64_t next_seq;
-	uint64_t records;
+	uint64_t records;   /* events that were read, calls too */
+	uint64_t calls;     /* among the events up to next_seq */
+	uint64_t open_position, open_taken; /* a slot of calls, events of it; 0: it was closed */
+	uint64_t from_open; /* events that were read before their slot closed */
 	uint64_t gaps;      /* seqs that were not read, up to next_seq */
 	uint64_t gap_slots; /* overwrite mode: of those records */
-	uint64_t slots;     /* of records */
+	uint64_t slots;     /* of records; not one that is still open */
 	uint64_t partial;   /* slots of records whose beginning was overwritten */
 	uint64_t releases;  /* that moved tail */
 	uint32_t thread;    /* what stands in its records */

@@ -15,7 +15,7 @@
 #define UNTOUCHED 0xa5
 
 struct arena *arena;
-uint64_t n_slots, start;
+uint64_t n_slots, start, turn;
 unsigned wait_limit;
 const char *test = "";
 unsigned seed;
@@ -39,6 +39,7 @@ arena_reset(uint64_t slots)
 	n_slots = slots;
 	wait_limit = 500000; /* for ever: a machine may be slow */
 	start = random_below(2) ? -random_below(4 * slots) : 0;
+	turn = random_below(1000);
 	arena->lane.head = arena->lane.tail = arena->lane.intent = start;
 }
 

@@ -10,6 +10,7 @@
 #include "lane.h"
 
 #define MOST_SLOTS 4096
+#define N_DEFINITIONS 8192
 
 /* What a consumer has written out: entry n - 1 counts once n is stored. */
 struct output {
@@ -23,6 +24,8 @@ struct output {
 struct arena {
 	struct lane_shared lane;
 	struct slot slots[MOST_SLOTS];
+	/* what the ids of calls mean: written once, before the first event that uses it */
+	uint64_t definitions[N_DEFINITIONS];
 	/* the producer's own count, apart from the lane's: stored before and after each event */
 	uint64_t attempts, committed;
 	uint64_t timeouts; /* block mode: how often the time was up */
@@ -34,10 +37,17 @@ struct arena {
 
 extern struct arena *arena;
 extern uint64_t n_slots, start; /* where head and tail began */
+extern uint64_t turn;           /* which events are calls, and which slots close early */
 extern unsigned wait_limit;     /* block mode: how often an event may wait */
 extern const char *test;
 extern unsigned seed;
 extern uint64_t deadline_ns;
+
+static inline uint64_t
+definition_of(uint64_t id)
+{
+	return ~id;
+}
 
 void arena_open(void);
 

@@ -33,8 +33,8 @@ settle_and_report(struct account *a)
 	account_drain(a, true);
 	account_settle(a, false);
 	must(a->records > 0, "no records");
-	printf("%s: %" PRIu64 " records, %" PRIu64 " %s\n", test, a->records, a->gaps,
-	       a->reader.overwrite ? "overwritten" : "dropped");
+	printf("%s: %" PRIu64 " events, %" PRIu64 " of an open slot, %" PRIu64 " %s\n", test,
+	       a->records, a->from_open, a->gaps, a->reader.overwrite ? "overwritten" : "dropped");
 }
 
 void
@@ -164,6 +164,7 @@ produce_by_turns(void *unused)
 				  reused.reserved, reused.ops, reused.context);
 		for (uint64_t n = 1 + reused.seq / 3 % 300; n > 0; n--)
 			produce(&reused, ONE_PRODUCER);
+		lane_call_close(&reused);
 		store_release(state, LANE_LEFT);
 		usleep(10);
 	}

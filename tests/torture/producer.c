@@ -3,6 +3,8 @@
 
 #include <unistd.h>
 
+#include "calls.h"
+
 static uint64_t
 word_of(uint64_t seq, uint64_t i)
 {
@@ -27,6 +29,8 @@ words_of(uint64_t seq)
 unsigned
 slots_of(uint64_t seq)
 {
+	if (is_call(seq))
+		return opens_slot(seq);
 	size_t bytes = words_of(seq) * 8;
 	return bytes <= SLOT0_PAYLOAD
 		       ? 1
@@ -36,7 +40,7 @@ slots_of(uint64_t seq)
 void
 check_record(const struct slot *record, unsigned k, uint64_t seq, uint32_t thread)
 {
-	must(record_type(record->w[0]) == RECORD_AUDIT, "seq %" PRIu64, seq);
+	must(record_type(record->w[0]) == RECORD_AUDIT && !is_call(seq), "seq %" PRIu64, seq);
 	must(k == slots_of(seq), "seq %" PRIu64 ": %u slots", seq, k);
 	must(record->w[1] == seq * 3, "seq %" PRIu64, seq);
 	must(record->w[2] == ((uint64_t)thread << 32 | (uint32_t)seq),
@@ -105,19 +109,28 @@ put_words(struct lane_writer *w, uint64_t seq)
 	}
 }
 
-bool
-produce(struct lane *lane, uint32_t thread)
+static bool
+produce_record(struct lane *lane, uint64_t seq, uint32_t thread)
 {
 	struct lane_writer w;
-	uint64_t seq = lane->seq, head = lane->head;
-	bump(&arena->attempts);
+	uint64_t head = lane->head;
 	if (!lane_begin(lane, &w, RECORD_AUDIT)) {
 		lane_drop(lane, lane_full_reason(lane));
 		return false;
 	}
 	put_words(&w, seq);
 	lane_commit(&w, seq * 3, thread, (uint32_t)seq);
-	if (lane->head == head)
+	return lane->head != head;
+}
+
+bool
+produce(struct lane *lane, uint32_t thread)
+{
+	uint64_t seq = next_seq(lane);
+	bump(&arena->attempts);
+	if (seq < N_DEFINITIONS)
+		arena->definitions[seq] = definition_of(seq);
+	if (!(is_call(seq) ? produce_call : produce_record)(lane, seq, thread))
 		return false;
 	bump(&arena->committed);
 	return true;
@@ -128,9 +141,11 @@ produce_on(struct lane *lane)
 {
 	while (!load_relaxed(&arena->stop)) {
 		produce(lane, ONE_PRODUCER);
-		if (lane->seq % 4096 == 0)
+		if (next_seq(lane) % 4096 == 0)
 			usleep(50);
 	}
+	if (next_seq(lane) % 2 == 0) /* else the slot stays open */
+		lane_call_close(lane);
 }
 
 pid_t

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* A producer whose records follow from their seq alone, so that each word can be checked. */
+/* A producer whose events follow from their seq alone, so that each word can be checked. */
 #ifndef TORTURE_PRODUCER_H
 #define TORTURE_PRODUCER_H
 
@@ -7,10 +7,10 @@
 
 #define ONE_PRODUCER 77 /* what stands in a record as its thread */
 
-/* Slots of the record with this seq; at most a quarter of the lane. */
+/* Slots that the event with this seq took: at most a quarter of the lane, 0 in an open slot. */
 unsigned slots_of(uint64_t seq);
 
-/* Each word of it. */
+/* Each word of a record. */
 void check_record(const struct slot *record, unsigned k, uint64_t seq, uint32_t thread);
 
 void open_lane(struct lane *lane, enum lane_mode mode);
