@@ -120,7 +120,8 @@ static void
 add_summed(void *context, const struct function *function, const struct function_sums *sums)
 {
 	struct call_table *table = context;
-	table->summed += table->sign * (int64_t)sums->calls;
+	uint64_t n = table->sign < 0 ? -sums->calls : sums->calls;
+	table->summed = (int64_t)((uint64_t)table->summed + n); /* any number, of a damaged segment */
 	add_row(context, function, sums);
 }
 

@@ -174,7 +174,7 @@ look_at_calls(struct followed *followed)
 		return;
 	followed->calls_before = tracee_calls(followed->tracee);
 	if (call_support_check(header, reading->settings.calls, why, sizeof why) == 0)
-		reading->n_call_tracers++;
+		followed->wants_calls = ++reading->n_call_tracers > 0;
 	else
 		log_note("pid %" PRIu32 ": no calls: %s", followed->source.pid, why);
 	followed->lacks_calls = why[0] != '\0';
@@ -185,7 +185,14 @@ static void
 add_up(struct followed *followed)
 {
 	struct reading *reading = followed->reading;
-	reading->called |= tracee_calls(followed->tracee) > followed->calls_before;
+	bool called = tracee_calls(followed->tracee) > followed->calls_before;
+	reading->called |= called;
+	/* A program without a single audit event has not looked at what we want. */
+	if (followed->wants_calls && !called && !tracee_traces_calls(followed->tracee)) {
+		reading->n_call_tracers--;
+		log_note("pid %" PRIu32 " has not taken up --calls: it does so at its next audit "
+			 "event, and raised none", followed->source.pid);
+	}
 	summary_add(reading->summary, followed->tracee, followed->from_start);
 }
 

@@ -40,6 +40,7 @@ struct followed {
 	bool many_lanes;
 	bool from_start;            /* nothing of it happened before we came */
 	bool complained;            /* of a damaged lane */
+	bool wants_calls;           /* they were asked for, and can be had */
 	bool lacks_calls;           /* which were asked for; that has been said */
 	unsigned n_notices;         /* of its hook, that were said on stderr */
 	uint64_t calls_before;      /* what tracee_calls() said when we came */

@@ -81,6 +81,13 @@ insert(struct summary *summary, size_t at, const char *event)
 	return &summary->rows[at];
 }
 
+/* What a damaged segment says may be any number: then the sum is wrong, and no more. */
+static int64_t
+plus(int64_t a, uint64_t b)
+{
+	return (int64_t)((uint64_t)a + b);
+}
+
 static void
 count(void *context, const char *event, enum level level, uint64_t n)
 {
@@ -90,7 +97,7 @@ count(void *context, const char *event, enum level level, uint64_t n)
 	struct row *row = found ? &summary->rows[at] : insert(summary, at, event);
 	if (row == NULL)
 		return;
-	row->n += summary->sign * (int64_t)n;
+	row->n = plus(row->n, summary->sign < 0 ? -n : n);
 	row->level = level;
 }
 
@@ -231,7 +238,7 @@ summary_print(struct summary *summary, FILE *file)
 	size_t n = add_calls(summary, rows, summary->n);
 	qsort(rows, n, sizeof *rows, by_count);
 	for (size_t i = 0; i < n; i++)
-		total += rows[i].n;
+		total = plus(total, (uint64_t)rows[i].n);
 	fprintf(file, "%12s  %6s  %-6s  %s\n", "events", "share", "level", "name");
 	for (size_t i = 0; i < n && rows[i].n > 0; i++) {
 		fprintf(file, "%12" PRId64 "  %5.1f%%  %-6s  ", rows[i].n,

@@ -110,6 +110,9 @@ struct account {
 	uint64_t lost[N_LOST_REASONS];
 	uint64_t high_water_slots, ring_slots;
 };
+/* Are calls traced there at this moment, as its hook says? */
+bool tracee_traces_calls(const struct tracee *tracee);
+
 void tracee_account(struct tracee *tracee, struct account *account);
 /*
  * The caller says what became of an event that it was handed: audit events, calls, returns, and

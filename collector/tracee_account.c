@@ -218,3 +218,10 @@ tracee_calls(struct tracee *tracee)
 	n -= n < tracee->n_notices ? n : tracee->n_notices;
 	return n + sum_calls(tracee);
 }
+
+bool
+tracee_traces_calls(const struct tracee *tracee)
+{
+	return segment_knows_calls(&tracee->segment.header) &&
+	       load_relaxed(&tracee->segment.shared->calls_level) != CALL_LEVEL_OFF;
+}

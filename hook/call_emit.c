@@ -73,12 +73,23 @@ call_record_next(uint64_t word, enum call_event what)
 {
 	struct call_thread *me = &call_thread;
 	uint32_t depth = me->depth;
-	if (unlikely(session.calls_fast != me) || unlikely(settings_changed()) ||
-	    unlikely(!lane_call_next(&session.producers[0].lane, word | call_word(what, 0),
-				     clock_counter(), me->tid, depth)))
+	if (unlikely(session.calls_fast != me) || unlikely(settings_changed()))
+		return false;
+	uint64_t ticks = clock_counter();
+	if (unlikely((int64_t)(ticks - session.calls_next_look) >= 0) ||
+	    unlikely(!lane_call_next(&session.producers[0].lane, word | call_word(what, 0), ticks,
+				     me->tid, depth)))
 		return false;
 	me->depth = call_ends(what) ? depth - (depth > 0) : depth + 1;
 	return true;
+}
+
+void
+call_emit_renew(void)
+{
+	lane_call_close(&session.producers[0].lane);
+	session.calls_owner = session.calls_fast = NULL;
+	call_plan.version++;
 }
 
 void
@@ -87,6 +98,10 @@ call_emit_open(uint64_t word, uint64_t ticks, uint32_t depth)
 	struct lane *lane = &session.producers[0].lane;
 	if (unlikely(settings_changed()))
 		settings_refresh();
+	if (unlikely((int64_t)(ticks - session.calls_next_look) >= 0)) {
+		session.calls_next_look = ticks + CALL_LOOK_TICKS;
+		settings_check_lease();
+	}
 	if (unlikely(!lane_call_open(lane, word, ticks, call_thread.tid, depth)))
 		settings_check_lease();
 }

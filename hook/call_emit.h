@@ -48,6 +48,9 @@ extern __thread struct call_thread call_thread
 /* Another thread than at the last event, or a new plan. False: there is nothing to be done. */
 bool call_emit_enter(void);
 
+/* Calls were not seen for a while: what is open now in whatever thread is forgotten. */
+void call_emit_renew(void);
+
 /* The open slot does not take it. `depth`: calls that were open before it. */
 void call_emit_open(uint64_t word, uint64_t ticks, uint32_t depth);
 

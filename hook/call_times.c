@@ -9,7 +9,6 @@
 
 #define MAX_DEPTH (1u << 20)
 #define SEARCH_DEPTH 4096  /* how far down the call is looked for that ends */
-#define LOOK_TICKS (1u << 30) /* a third of a second, or one */
 
 void
 call_times_free(struct call_times *times)
@@ -82,7 +81,7 @@ call_times_make_room(struct call_times *times, uint32_t id)
 void
 call_times_look(struct call_times *times, uint64_t ticks)
 {
-	times->next_look = ticks + LOOK_TICKS;
+	times->next_look = ticks + CALL_LOOK_TICKS;
 	if (settings_changed())
 		settings_refresh();
 	else

@@ -15,6 +15,9 @@
 #include "clock.h"
 #include "session.h"
 
+/* So often the lease is looked at: each third of a second, or each second. */
+#define CALL_LOOK_TICKS (1u << 30)
+
 struct call_time {
 	uint64_t began, inner; /* ticks; those of the calls within it */
 	uint32_t id;

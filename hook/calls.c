@@ -70,14 +70,12 @@ calls_want(const struct call_settings *settings)
 static void
 set_plan(const struct call_settings *settings, const struct call_source *source)
 {
-	lane_call_close(&session.producers[0].lane);
-	session.calls_owner = session.calls_fast = NULL;
+	call_emit_renew();
 	call_plan.level = source != NULL ? settings->level : CALL_LEVEL_OFF;
 	call_plan.c_calls = !settings->no_c;
 	call_plan.filtered = settings->match[0] != '\0' || settings->files[0] != '\0';
 	call_plan.max_depth = settings->max_depth > 0 ? settings->max_depth : UINT32_MAX;
 	call_plan.ends = settings->level > CALL_LEVEL_COUNT || settings->max_depth > 0;
-	call_plan.version++;
 	uint32_t backend = source != NULL ? source->backend : CALL_BACKEND_AUTO;
 	session_options.calls_backend = backend;
 	session_options.calls_level = call_plan.level;

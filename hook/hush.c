@@ -3,28 +3,29 @@
 
 PyObject *hush_setprofile;
 
-#if PY_PROFILE_IS_MONITORING
-
 static hush_returned_fn returned;
 static struct {
 	PyThreadState *tstate;
 	py_frame frame;  /* that calls it */
-	bool begun;
+	bool recorded, begun;
 } call;
 
 void
 hush_init(hush_returned_fn fn)
 {
-	if (hush_setprofile == NULL)
-		hush_setprofile = Py_XNewRef(PySys_GetObject("setprofile"));
+	if (hush_setprofile == NULL) {
+		hush_setprofile = PySys_GetObject("setprofile");
+		Py_XINCREF(hush_setprofile);
+	}
 	returned = fn;
 }
 
 void
-hush_called(void)
+hush_called(bool recorded)
 {
 	if (call.begun)
 		return;
+	call.recorded = recorded;
 	call.tstate = py_thread_state();
 	call.frame = py_frame_current(call.tstate);
 }
@@ -45,12 +46,13 @@ static int
 end(void *unused)
 {
 	(void)unused;
-	if (!call.begun || (still_inside() && py_run_soon(end) == 0))
+	if (!call.begun || (still_inside() && py_run_later(end) == 0))
 		return 0;
 	call.begun = false;
 	call.tstate->tracing--;
 	call.tstate = NULL;
-	returned((PyCFunctionObject *)hush_setprofile);
+	if (call.recorded)
+		returned((PyCFunctionObject *)hush_setprofile);
 	return 0;
 }
 
@@ -58,28 +60,8 @@ void
 hush_begin(void)
 {
 	if (call.begun || call.tstate == NULL || call.tstate != py_thread_state() ||
-	    py_run_soon(end) < 0)
+	    !py_runs_pending() || py_run_later(end) < 0)
 		return;
 	call.begun = true;
 	call.tstate->tracing++;
 }
-
-#else
-
-void
-hush_init(hush_returned_fn fn)
-{
-	(void)fn;
-}
-
-void
-hush_called(void)
-{
-}
-
-void
-hush_begin(void)
-{
-}
-
-#endif

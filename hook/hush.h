@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * sys.setprofile() has a peculiarity since 3.12: where calls are instrumented, by us that is, the
- * new profile function is told of the return from sys.setprofile() itself, of which it saw no
- * call; the module `profile` fails over that. So from its audit event, before anything has
- * changed, to the end of the instruction, where pending calls are run, its thread is said to be
- * in a callback: then nobody is called, and the back end sees to its own event.
+ * sys.setprofile() has a peculiarity: where C calls are looked at already, by us that is, the new
+ * profile function is told of the return from sys.setprofile() itself, of which it saw no call;
+ * the module `profile` fails over that. So from its audit event, before anything has changed, to
+ * the end of the instruction, where pending calls are run, its thread is said to be in a callback:
+ * then nobody is called, and the back end sees to its own event. Up to 3.11 pending calls are run
+ * by the main thread alone, and this is done there alone.
  */
 #ifndef HOOK_HUSH_H
 #define HOOK_HUSH_H
@@ -14,13 +15,13 @@
 /* sys.setprofile, to be known when it is called; NULL before hush_init(). */
 extern PyObject *hush_setprofile;
 
-/* Called where it has returned, with what it was told at hush_called(). */
+/* Called where it has returned, if its call was recorded. */
 typedef void (*hush_returned_fn)(PyCFunctionObject *function);
 
 void hush_init(hush_returned_fn returned);
 
-/* Python code is about to call it. */
-void hush_called(void);
+/* Python code is about to call it; and we record that, or not. */
+void hush_called(bool recorded);
 
 /* Its audit event. */
 void hush_begin(void);

@@ -13,6 +13,8 @@
 #define PY_SSIZE_T_CLEAN
 #include <Python.h>
 #include <stdbool.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 #if PY_VERSION_HEX < 0x03080000 || PY_VERSION_HEX >= 0x03100000
 #error "pyauditd knows CPython 3.8 to 3.15"
@@ -28,6 +30,8 @@
 #define PY_HAS_QUALNAME (PY_VERSION_HEX >= 0x030b0000)
 #define PY_HAS_MONITORING (PY_VERSION_HEX >= 0x030c0000)
 #define PY_HAS_EVAL_FRAME (PY_VERSION_HEX >= 0x03090000)
+/* Closing a generator is an event only where somebody asks for PY_UNWIND. */
+#define PY_UNWIND_SHOWS_CLOSE (PY_VERSION_HEX >= 0x030e0000)
 /* sys.setprofile() is a shim over sys.monitoring, which runs for all threads or for none. */
 #define PY_PROFILE_IS_MONITORING PY_HAS_MONITORING
 /* A PY_UNWIND or PY_THROW callback may return DISABLE. */
@@ -278,6 +282,17 @@ py_run_soon(int (*work)(void *))
 #endif
 }
 
+/* Does this thread run pending calls? Up to 3.11 only the main thread does. */
+static inline bool
+py_runs_pending(void)
+{
+#if PY_VERSION_HEX >= 0x030c0000
+	return true;
+#else
+	return syscall(SYS_gettid) == getpid();
+#endif
+}
+
 /* The same, but never now. */
 static inline int
 py_run_later(int (*work)(void *))
@@ -289,17 +304,22 @@ py_run_later(int (*work)(void *))
 #endif
 }
 
-/* The profile function of a thread; its first argument is NULL. With the GIL. */
+/*
+ * Another thread's profile function, whose first argument is NULL; runs nothing. As
+ * _PyEval_SetProfile() does it, but that raises an audit event first: an audit hook in Python may
+ * let go of the GIL, and the thread state be gone when it is used. From 3.12 on the events behind
+ * it are switched on and off with those of the calling thread: py_set_own_profile() comes last.
+ */
 static inline void
 py_set_profile(PyThreadState *tstate, Py_tracefunc function)
 {
 #if PY_PROFILE_IS_MONITORING
-	if (_PyEval_SetProfile(tstate, function, NULL) < 0)
-		PyErr_Clear();
-#else
-	/* As _PyEval_SetProfile() does it, which 3.8 lacks; ours has no object to be released. */
+	tstate->interp->sys_profiling_threads +=
+		(function != NULL) - (tstate->c_profilefunc != NULL);
+#endif
 	tstate->c_profilefunc = function;
-	tstate->c_profileobj = NULL;
+	tstate->c_profileobj = NULL; /* ours has none, and another's is left in its place */
+#if !PY_PROFILE_IS_MONITORING
 	bool tracing = function != NULL || tstate->c_tracefunc != NULL;
 #if PY_VERSION_HEX >= 0x030b0000
 	tstate->cframe->use_tracing = tracing ? 255 : 0;
@@ -309,6 +329,20 @@ py_set_profile(PyThreadState *tstate, Py_tracefunc function)
 	tstate->use_tracing = tracing;
 #endif
 #endif
+}
+
+/* That of the calling thread. -1: an audit hook refused it. Audit hooks run, of any kind. */
+static inline int
+py_set_own_profile(PyThreadState *tstate, Py_tracefunc function)
+{
+#if PY_PROFILE_IS_MONITORING
+	PyEval_SetProfile(function, NULL);
+	if (PyErr_Occurred())
+		PyErr_Clear();
+#else
+	py_set_profile(tstate, function);
+#endif
+	return tstate->c_profilefunc == function ? 0 : -1;
 }
 
 /* The interpreter's view of a frame object. */

@@ -368,6 +368,7 @@ session_open(void)
 		return err;
 	}
 	adopt(&header);
+	session.opened_ns = clock_ns(CLOCK_MONOTONIC_COARSE);
 	session.generation = (header.start_ticks ^ (uint64_t)nonce << 32) | 1;
 	return 0;
 }
@@ -481,5 +482,5 @@ session_reader_alive(void)
 		session.heartbeat = beat;
 		session.heartbeat_ns = now_ns;
 	}
-	return now_ns - session.heartbeat_ns < 3000000000u;
+	return now_ns - session.heartbeat_ns < LEASE_NS;
 }

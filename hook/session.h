@@ -52,6 +52,8 @@ enum session_state {
 #define WIPED_ALIGN 65536
 #endif
 
+#define LEASE_NS 3000000000u /* after so long without a heartbeat, a collector is gone */
+
 struct session {
 	uint32_t state;          /* enum session_state */
 	uint32_t lock;           /* guards definitions, tables, lanes */
@@ -69,6 +71,7 @@ struct session {
 	uint64_t settings_version; /* of the collector's settings in force; 0: our own */
 	uint64_t void_version;     /* of a lease that ran out */
 	int64_t budget;          /* bytes of /dev/shm that we may still take */
+	uint64_t opened_ns;      /* CLOCK_MONOTONIC_COARSE, as the next but one */
 	uint64_t heartbeat;      /* as last seen, and when */
 	uint64_t heartbeat_ns;
 	char name[SEGMENT_NAME_BYTES];
@@ -79,6 +82,7 @@ struct session {
 	const void *calls_fast;  /* the same, where its events may take the short way */
 	struct call_stats *call_stats; /* by definition id; NULL: not mapped yet */
 	uint32_t n_call_stats;   /* ids that have memory there */
+	uint64_t calls_next_look; /* ticks: when the lease is looked at again */
 	uint32_t call_stats_refused; /* attempts before memory is asked for again */
 	struct producer producers[SEGMENT_LANES]; /* 0: the main interpreter */
 } __attribute__((aligned(WIPED_ALIGN)));

@@ -8,6 +8,8 @@
 
 static struct level_rules rules;
 static char reveal[512];
+/* In force are a collector's, or those of the parent's collector in a fork child. */
+static bool leased;
 
 enum level
 settings_level(const char *event)
@@ -60,6 +62,7 @@ apply(const char *events, const char *reveal_list, uint32_t stack,
 void
 settings_use_own(void)
 {
+	leased = false;
 	apply(session_options.events, session_options.reveal, session_options.stack,
 	      &session_options.calls);
 }
@@ -87,6 +90,7 @@ settings_refresh(void)
 			calls.match[sizeof calls.match - 1] = '\0';
 			calls.files[sizeof calls.files - 1] = '\0';
 			session.settings_version = version;
+			leased = true;
 			apply(events, reveal_list, stack < 64 ? stack : 64, &calls);
 		}
 	}
@@ -102,10 +106,18 @@ settings_ask(const struct event_name *name)
 	return level != LEVEL_ASK ? level : settings_level(name->text); /* torn: ask again */
 }
 
+/* A child of a traced process may not have been found yet. */
+static bool
+reader_may_come(void)
+{
+	return session.settings_version == 0 &&
+	       clock_ns(CLOCK_MONOTONIC_COARSE) - session.opened_ns < LEASE_NS;
+}
+
 void
 settings_check_lease(void)
 {
-	if (session.settings_version == 0 || session_reader_alive())
+	if (!leased || session_reader_alive() || reader_may_come())
 		return;
 	session_lock();
 	session.void_version = session.settings_version;

@@ -133,13 +133,14 @@ c_event(enum call_level level, PyObject *const *args, size_t n_args, enum call_e
 {
 	if (unlikely((n_args & ~PY_VECTORCALL_ARGUMENTS_OFFSET) < 4) || !from_interpreter(args, n_args))
 		return Py_None;
-	if (unlikely(caller_is_unwanted(args[0])))
+	bool wanted = !caller_is_unwanted(args[0]);
+	if (what == CALL_C_CALL && unlikely(args[2] == hush_setprofile))
+		hush_called(wanted);
+	if (unlikely(!wanted))
 		return what == CALL_C_CALL ? Py_NewRef(disable) : Py_None;
 	uint64_t word = c_function(args[2], args[3]);
 	if (word & CALL_UNWANTED)
 		return Py_None;
-	if (what == CALL_C_CALL && unlikely(args[2] == hush_setprofile))
-		hush_called();
 	call_happens(level, word, what);
 	return Py_None;
 }
@@ -257,9 +258,11 @@ is_wanted(int event)
 	case PY_MONITORING_EVENT_C_RETURN:
 	case PY_MONITORING_EVENT_C_RAISE:
 		return call_plan.c_calls && call_plan.ends;
+	case PY_MONITORING_EVENT_PY_UNWIND:
+		/* Who asks for it sees generators that are closed, at level count as at others. */
+		return call_plan.ends || PY_UNWIND_SHOWS_CLOSE;
 	case PY_MONITORING_EVENT_PY_RETURN:
 	case PY_MONITORING_EVENT_PY_YIELD:
-	case PY_MONITORING_EVENT_PY_UNWIND:
 		return call_plan.ends;
 	default:
 		return true;
@@ -326,7 +329,21 @@ start(const char **why)
 	return 0;
 }
 
-/* Is the tool id ours still, with our events? */
+/* monitoring.register_callback(): was it ours already? */
+static bool
+put_back(unsigned i)
+{
+	const struct binding *binding = &bindings[call_plan.level][i];
+	PyObject *ours = is_wanted(binding->event) ? (PyObject *)callbacks[call_plan.level][i] : Py_None;
+	PyObject *before = PyObject_CallMethod(monitoring, "register_callback", "iiO", tool,
+					       1 << binding->event, ours);
+	bool same = before == ours;
+	Py_XDECREF(before);
+	PyErr_Clear();
+	return same;
+}
+
+/* Is the tool id ours still, with our events and callbacks? */
 static bool
 in_place(void)
 {
@@ -336,11 +353,15 @@ in_place(void)
 	PyObject *on = ours ? PyObject_CallMethod(monitoring, "get_events", "i", tool) : NULL;
 	/* C_RETURN and C_RAISE belong to CALL, and are never told of. */
 	long told = events & ~(1L << PY_MONITORING_EVENT_C_RETURN | 1L << PY_MONITORING_EVENT_C_RAISE);
-	ours = on != NULL && PyLong_Check(on) && PyLong_AsLong(on) == told;
+	bool same = on != NULL && PyLong_Check(on) && PyLong_AsLong(on) == told;
 	Py_XDECREF(name);
 	Py_XDECREF(on);
 	PyErr_Clear();
-	return ours;
+	for (unsigned i = 0; ours && i < 9; i++)
+		same &= put_back(i);
+	if (!ours)
+		tool = -1;
+	return same;
 }
 
 static void
@@ -349,8 +370,8 @@ look(void)
 	const char *why = "";
 	if (tool < 0 || in_place())
 		return;
-	notice("evicted", "another tool took our id of sys.monitoring, or our events off it");
-	tool = -1;
+	notice("evicted", "another tool took our id, events or callbacks of sys.monitoring");
+	call_emit_renew(); /* what was open then may have ended unseen */
 	if (start(&why) < 0)
 		notice("calls", why);
 	else

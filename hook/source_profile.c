@@ -9,6 +9,7 @@
  */
 #include "call_source.h"
 
+#include <errno.h>
 #include <stdio.h>
 
 #include "call_emit.h"
@@ -65,14 +66,15 @@ CALL_INLINE void
 c_event(enum call_level level, PyFrameObject *object, int what, PyObject *function)
 {
 	PyCodeObject *code;
-	if (!call_plan.c_calls || !PyCFunction_Check(function) ||
-	    (call_plan.filtered && (code_of(object, &code) & CALL_UNWANTED) != 0))
+	bool wanted = call_plan.c_calls && PyCFunction_Check(function) &&
+		      !(call_plan.filtered && (code_of(object, &code) & CALL_UNWANTED) != 0);
+	if (unlikely(function == hush_setprofile) && what == PyTrace_C_CALL)
+		hush_called(wanted);
+	if (!wanted)
 		return;
 	uint64_t word = call_target_cfunction((PyCFunctionObject *)function);
 	if (word & CALL_UNWANTED)
 		return;
-	if (unlikely(function == hush_setprofile))
-		hush_called();
 	call_happens(level, word, what == PyTrace_C_CALL     ? CALL_C_CALL
 			    : what == PyTrace_C_RETURN ? CALL_C_RETURN
 						       : CALL_C_RAISE);
@@ -142,38 +144,58 @@ remember_taken(uint64_t id, const char *what, const char *how)
 	notice(what, detail);
 }
 
-static void
-look_at(PyThreadState *tstate, Py_tracefunc ours, bool starting)
+/* Whether ours is to be put in. */
+static bool
+is_free(PyThreadState *tstate, bool starting)
 {
 	if (tstate->id == being_set)
 		being_set = 0;
-	if (tstate->c_profilefunc == NULL) {
-		py_set_profile(tstate, ours);
-		if (forget_taken(tstate->id))
-			notice("returned", "the profile function of a thread was given back: its calls "
-					   "are seen again");
-	} else if (!is_ours(tstate->c_profilefunc)) {
-		remember_taken(tstate->id, starting ? "occupied" : "evicted",
-			       starting ? "has" : "took");
-	} else if (tstate->c_profilefunc != ours) {
-		py_set_profile(tstate, ours);
-	}
+	if (tstate->c_profilefunc == NULL || is_ours(tstate->c_profilefunc))
+		return true;
+	remember_taken(tstate->id, starting ? "occupied" : "evicted", starting ? "has" : "took");
+	return false;
 }
 
 static void
+tell_returned(uint64_t id)
+{
+	if (!forget_taken(id))
+		return;
+	call_emit_renew(); /* what was open when it was taken may have ended unseen */
+	notice("returned", "the profile function of a thread was given back: its calls are seen "
+			   "again");
+}
+
+/* The calling thread comes last: with it, audit hooks run. -1: one of them refused. */
+static int
 look_at_all(bool starting)
 {
 	PyInterpreterState *interp = py_main_interpreter();
+	PyThreadState *own = py_thread_state(), *tstate = PyInterpreterState_ThreadHead(interp);
+	Py_tracefunc ours = functions[call_plan.level];
+	bool own_is_free = false;
+	int err = 0;
 	installing = true;
 	threads_seen = py_threads_made(interp);
-	PyThreadState *tstate = PyInterpreterState_ThreadHead(interp);
-	for (; tstate != NULL; tstate = PyThreadState_Next(tstate))
-		look_at(tstate, functions[call_plan.level], starting);
+	for (; tstate != NULL; tstate = PyThreadState_Next(tstate)) {
+		bool free = is_free(tstate, starting);
+		own_is_free |= free && tstate == own;
+		if (!free || tstate == own || tstate->c_profilefunc == ours)
+			continue;
+		py_set_profile(tstate, ours);
+		tell_returned(tstate->id);
+	}
+	if (own_is_free && own->c_profilefunc != ours) {
+		err = py_set_own_profile(own, ours);
+		if (err == 0)
+			tell_returned(own->id);
+	}
 	installing = false;
 	if (being_set != 0)
 		notice("evicted", "another tool took the profile function of a thread that has "
 				  "ended: its last calls were not seen");
 	being_set = 0;
+	return err;
 }
 
 static __attribute__((noinline)) void
@@ -185,25 +207,32 @@ look_at_threads(void)
 
 /* ---- the back end ---- */
 
-static int
-start(const char **why)
-{
-	(void)why;
-	hush_init(call_emit_c_returned);
-	look_at_all(true);
-	return 0;
-}
-
 static void
 stop(void)
 {
+	PyThreadState *own = py_thread_state();
 	PyThreadState *tstate = PyInterpreterState_ThreadHead(py_main_interpreter());
 	installing = true;
 	for (; tstate != NULL; tstate = PyThreadState_Next(tstate))
-		if (is_ours(tstate->c_profilefunc))
+		if (tstate != own && is_ours(tstate->c_profilefunc))
 			py_set_profile(tstate, NULL);
+	if (is_ours(own->c_profilefunc) || own->c_profilefunc == NULL)
+		py_set_own_profile(own, NULL);
+	if (is_ours(own->c_profilefunc)) /* an audit hook refused even that */
+		py_set_profile(own, NULL);
 	installing = false;
 	taken.n = 0;
+}
+
+static int
+start(const char **why)
+{
+	hush_init(call_emit_c_returned);
+	if (look_at_all(true) == 0)
+		return 0;
+	stop();
+	*why = "an audit hook of the program refuses profile functions";
+	return -EPERM;
 }
 
 static void
