@@ -26,7 +26,7 @@
 #define RECORD_MAX_SLOTS 2047 /* what the field takes: an argv of 64 KiB fits whole */
 
 struct slot {
-	uint64_t w[8];
+	_Alignas(SLOT_BYTES) uint64_t w[8];
 };
 _Static_assert(sizeof(struct slot) == SLOT_BYTES, "a slot is one cache line");
 

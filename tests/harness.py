@@ -166,7 +166,7 @@ def check_account(run, filtered=False):
         assert stats["recorded"] == \
             stats["emitted"] + stats["filtered"] + stats["lost_collector"], stats
         assert stats["emitted"] == sum("seq" in line for line in run.lines
-                                       if line["key"] == key), stats
+                                       if line.get("key") == key), stats
         if not filtered:
             assert stats["filtered"] == 0, stats
         lost = run.of_type("lost", key=key)
