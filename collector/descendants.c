@@ -211,6 +211,7 @@ descendants_scan(struct descendants *descendants, uint64_t now_ns, descendants_k
 {
 	if (now_ns < descendants->next_ns)
 		return;
+	uint64_t begun_ns = clock_ns(CLOCK_MONOTONIC); /* now_ns is from before others had their turn */
 	for (size_t i = 0; i < descendants->n_seen; i++)
 		descendants->seen[i].present = false;
 	descendants->n_queue = 0;
@@ -218,8 +219,8 @@ descendants_scan(struct descendants *descendants, uint64_t now_ns, descendants_k
 	for (size_t i = 0; i < descendants->n_queue; i++)
 		visit(descendants, descendants->queue[i], now_ns, known, found, context);
 	drop_absent(descendants);
-	uint64_t cost = clock_ns(CLOCK_MONOTONIC) - now_ns;
+	uint64_t cost = clock_ns(CLOCK_MONOTONIC) - begun_ns;
 	uint64_t pause = cost * COST_DIVISOR;
-	descendants->next_ns = now_ns + cost +
+	descendants->next_ns = begun_ns + cost +
 			       (pause > DESCENDANTS_EVERY_NS ? pause : DESCENDANTS_EVERY_NS);
 }
