@@ -60,7 +60,7 @@ void
 hush_begin(void)
 {
 	if (call.begun || call.tstate == NULL || call.tstate != py_thread_state() ||
-	    !py_runs_pending() || py_run_later(end) < 0)
+	    !PY_PROFILE_IS_MONITORING || py_run_later(end) < 0)
 		return;
 	call.begun = true;
 	call.tstate->tracing++;

@@ -4,8 +4,8 @@
  * profile function is told of the return from sys.setprofile() itself, of which it saw no call;
  * the module `profile` fails over that. So from its audit event, before anything has changed, to
  * the end of the instruction, where pending calls are run, its thread is said to be in a callback:
- * then nobody is called, and the back end sees to its own event. Up to 3.11 pending calls are run
- * by the main thread alone, and this is done there alone.
+ * then nobody is called, and the back end sees to its own event. Not up to 3.11, where pending calls
+ * are the main thread's alone: there `profile` is not to be used beside us.
  */
 #ifndef HOOK_HUSH_H
 #define HOOK_HUSH_H

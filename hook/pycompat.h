@@ -13,8 +13,6 @@
 #define PY_SSIZE_T_CLEAN
 #include <Python.h>
 #include <stdbool.h>
-#include <sys/syscall.h>
-#include <unistd.h>
 
 #if PY_VERSION_HEX < 0x03080000 || PY_VERSION_HEX >= 0x03100000
 #error "pyauditd knows CPython 3.8 to 3.15"
@@ -30,8 +28,6 @@
 #define PY_HAS_QUALNAME (PY_VERSION_HEX >= 0x030b0000)
 #define PY_HAS_MONITORING (PY_VERSION_HEX >= 0x030c0000)
 #define PY_HAS_EVAL_FRAME (PY_VERSION_HEX >= 0x03090000)
-/* Closing a generator is an event only where somebody asks for PY_UNWIND. */
-#define PY_UNWIND_SHOWS_CLOSE (PY_VERSION_HEX >= 0x030e0000)
 /* sys.setprofile() is a shim over sys.monitoring, which runs for all threads or for none. */
 #define PY_PROFILE_IS_MONITORING PY_HAS_MONITORING
 /* A PY_UNWIND or PY_THROW callback may return DISABLE. */
@@ -279,17 +275,6 @@ py_run_soon(int (*work)(void *))
 	return _PyEval_AddPendingCall(py_main_interpreter(), work, NULL, 0);
 #else
 	return work(NULL);
-#endif
-}
-
-/* Does this thread run pending calls? Up to 3.11 only the main thread does. */
-static inline bool
-py_runs_pending(void)
-{
-#if PY_VERSION_HEX >= 0x030c0000
-	return true;
-#else
-	return syscall(SYS_gettid) == getpid();
 #endif
 }
 

@@ -258,11 +258,9 @@ is_wanted(int event)
 	case PY_MONITORING_EVENT_C_RETURN:
 	case PY_MONITORING_EVENT_C_RAISE:
 		return call_plan.c_calls && call_plan.ends;
-	case PY_MONITORING_EVENT_PY_UNWIND:
-		/* Who asks for it sees generators that are closed, at level count as at others. */
-		return call_plan.ends || PY_UNWIND_SHOWS_CLOSE;
 	case PY_MONITORING_EVENT_PY_RETURN:
 	case PY_MONITORING_EVENT_PY_YIELD:
+	case PY_MONITORING_EVENT_PY_UNWIND:
 		return call_plan.ends;
 	default:
 		return true;
