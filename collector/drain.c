@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "decode.h"
+#include "drain_losses.h"
 
 #define COPY_SLOTS 4096 /* at least RECORD_MAX_SLOTS */
 
@@ -42,8 +43,8 @@ resume_at(struct drain *drain, uint64_t seq)
 }
 
 /* How many words of a slot may be read: all, of one that does not hold calls. */
-static unsigned
-words_of(const struct drain *drain, uint64_t position)
+unsigned
+drain_words(const struct drain *drain, uint64_t position)
 {
 	const struct lane_reader *reader = &drain->reader;
 	uint64_t words[CALLS_PER_SLOT];
@@ -65,7 +66,7 @@ drain_init(struct drain *drain, struct lane_shared *shared, const struct slot *s
 	drain->limit = drain->part_at = drain->reader.position;
 	drain->skip_to = skip ? load_acquire(&shared->head) : drain->limit;
 	if (drain->skip_to != drain->limit)
-		drain->skip_words = words_of(drain, drain->skip_to - 1);
+		drain->skip_words = drain_words(drain, drain->skip_to - 1);
 	call_stacks_init(&drain->calls, room);
 	resume(drain);
 }
@@ -82,128 +83,9 @@ drain_note(struct drain *drain)
 	drain->limit = load_acquire(&drain->shared->head); /* (C) of common/lane.h */
 	uint64_t unread = drain->limit - drain->reader.position;
 	if (unread > 0)
-		drain->limit_words = words_of(drain, drain->limit - 1);
+		drain->limit_words = drain_words(drain, drain->limit - 1);
 	if (unread > drain->most_unread && unread <= drain->reader.n_slots)
 		drain->most_unread = unread;
-}
-
-uint64_t
-drain_dropped(const struct drain *drain)
-{
-	uint64_t n = 0;
-	for (unsigned i = 0; i < LANE_DROP_REASONS; i++)
-		n += drain->dropped[i];
-	return n;
-}
-
-uint64_t
-drain_lost(const struct drain *drain)
-{
-	uint64_t n = 0;
-	for (unsigned i = 0; i < N_LOST_REASONS; i++)
-		n += drain->lost[i];
-	return n;
-}
-
-/* ---- losses ---- */
-
-static void
-tell_lost(struct drain *drain, const struct drain_to *to, unsigned reason, uint64_t n,
-	  uint64_t time_ns)
-{
-	struct event event = {
-		.type = EVENT_LOST,
-		.time_ns = time_ns,
-		.lane = drain->index,
-		.lost_count = n,
-		.lost_reason = reason,
-		.lost_seq_from = drain->next_seq,
-		.lost_seq_to = drain->next_seq + n - 1,
-	};
-	if (reason < LANE_DROP_REASONS)
-		drain->dropped[reason] += n;
-	else
-		drain->lost[reason] += n;
-	drain->next_seq += n;
-	call_stacks_forget(&drain->calls);
-	to->fn(to->context, &event, true);
-}
-
-/*
- * The events up to `seq` are missing. The hook's counts, which were stored before the next
- * record was, say why; those that came before anybody read come first.
- */
-static void
-tell_gap(struct drain *drain, const struct drain_to *to, uint64_t seq, uint64_t time_ns)
-{
-	static const uint8_t order[] = {LOST_NO_READER, LOST_LANE_FULL, LOST_NO_MEMORY};
-	for (unsigned i = 0; i < sizeof order && drain->next_seq < seq; i++) {
-		unsigned reason = order[i];
-		uint64_t n = load_acquire(&drain->shared->dropped[reason]) - drain->dropped[reason];
-		if (n > seq - drain->next_seq)
-			n = (int64_t)n > 0 ? seq - drain->next_seq : 0;
-		if (n > 0)
-			tell_lost(drain, to, reason, n, time_ns);
-	}
-	bool replaced = drain->reader.overwrite && !drain->damaged;
-	if (drain->next_seq < seq)
-		tell_lost(drain, to, replaced ? LOST_OVERWRITTEN : LOST_DAMAGED,
-			  seq - drain->next_seq, time_ns);
-}
-
-void
-drain_look_for_losses(struct drain *drain)
-{
-	if (drain->looking)
-		return;
-	for (unsigned i = 0; i < LANE_DROP_REASONS; i++)
-		drain->noted[i] = load_acquire(&drain->shared->dropped[i]);
-	drain->noted_head = load_acquire(&drain->shared->head);
-	/* A drop closes the slot: what is lost comes behind the words that are there now. */
-	if (drain->noted_head != drain->reader.position)
-		drain->noted_words = words_of(drain, drain->noted_head - 1);
-	drain->looking = true;
-}
-
-/* Everything that was there when the counts were noted has been read. */
-static bool
-has_read_noted(const struct drain *drain)
-{
-	int64_t ahead = (int64_t)(drain->noted_head - drain->reader.position);
-	return ahead <= 0 || (ahead == 1 && drain->part_at == drain->reader.position &&
-			      drain->part >= drain->noted_words);
-}
-
-static void
-tell_noted_losses(struct drain *drain, const struct drain_to *to)
-{
-	uint64_t n = 0;
-	drain->looking = false;
-	for (unsigned i = 0; i < LANE_DROP_REASONS; i++)
-		if ((int64_t)(drain->noted[i] - drain->dropped[i]) > 0)
-			n += drain->noted[i] - drain->dropped[i];
-	uint64_t taken = load_relaxed(&drain->shared->seq) - drain->next_seq;
-	if (n > 0 && (int64_t)taken > 0)
-		tell_gap(drain, to, drain->next_seq + (n < taken ? n : taken), to->now_ns);
-}
-
-void
-drain_finish(struct drain *drain, const struct drain_to *to)
-{
-	uint64_t left = load_relaxed(&drain->shared->seq) - drain->next_seq;
-	if ((int64_t)left <= 0 || left > RECORD_SEQ_MASK)
-		return;
-	uint64_t dropped = 0;
-	for (unsigned i = 0; i < LANE_DROP_REASONS; i++)
-		dropped += load_acquire(&drain->shared->dropped[i]) - drain->dropped[i];
-	/* The one that was being written; a damaged lane has more to say. */
-	if (left == dropped + 1 && !drain->damaged) {
-		if (dropped > 0)
-			tell_gap(drain, to, drain->next_seq + dropped, to->now_ns);
-		tell_lost(drain, to, LOST_KILLED, 1, to->now_ns);
-	} else {
-		tell_gap(drain, to, drain->next_seq + left, to->now_ns);
-	}
 }
 
 /* ---- records ---- */
@@ -235,7 +117,7 @@ account_for(struct drain *drain, const struct drain_to *to, uint64_t masked, uin
 	if (ahead > RECORD_SEQ_MASK / 2)
 		return false;
 	if (ahead > 0)
-		tell_gap(drain, to, drain->next_seq + ahead, time_ns);
+		drain_tell_gap(drain, to, drain->next_seq + ahead, time_ns);
 	return true;
 }
 
@@ -248,7 +130,7 @@ take(struct drain *drain, const struct drain_to *to, const struct slot *slots, u
 		return false;
 	event.seq = drain->next_seq;
 	if (!decode_record(slots, to->symbols, &event)) {
-		tell_lost(drain, to, LOST_DAMAGED, 1, event.time_ns);
+		drain_tell_lost(drain, to, LOST_DAMAGED, 1, event.time_ns);
 		return true;
 	}
 	drain->next_seq++;
@@ -308,7 +190,7 @@ take_words(struct drain *drain, const struct drain_to *to, const struct slot *sl
 		event.seq = drain->next_seq;
 		event.time_ns = to->time(to->context, ticks);
 		if (!decode_call(word, to->symbols, &event)) {
-			tell_lost(drain, to, LOST_DAMAGED, 1, event.time_ns);
+			drain_tell_lost(drain, to, LOST_DAMAGED, 1, event.time_ns);
 			stack = call_stack_begin(&drain->calls, tid, depth_after(slot, i + 1));
 			continue;
 		}
@@ -437,8 +319,7 @@ drain_run(struct drain *drain, const struct drain_to *to, uint64_t max)
 			lane_reader_unread(&drain->reader, (uint64_t)(n - used));
 		vain = used == 0 ? vain + 1 : 0;
 	}
-	if (drain->looking && has_read_noted(drain))
-		tell_noted_losses(drain, to);
+	drain_tell_noted(drain, to);
 	return (uint64_t)(most - left);
 }
 

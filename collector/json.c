@@ -212,8 +212,8 @@ put_sites(struct json *json, const struct event *event)
 	line_char(&json->out, ']');
 }
 
-static void
-put_position(struct json *json, const struct json_source *source, const struct event *event)
+void
+json_put_position(struct json *json, const struct json_source *source, const struct event *event)
 {
 	struct line *out = &json->out;
 	if (event->lane != EVENT_NO_LANE) {
@@ -233,7 +233,7 @@ put_audit(struct json *json, const struct json_source *source, const struct even
 {
 	size_t begin = json_begin(json, source, "audit", event->time_ns);
 	json->encoder.redact = json->redact && template->redact;
-	put_position(json, source, event);
+	json_put_position(json, source, event);
 	line_bytes(&json->out, template->text, template->head_len);
 	if (template->name_percent) {
 		struct where where = {.name = "event", .name_len = 5};
@@ -294,7 +294,7 @@ notice_line(struct json *json, const struct json_source *source, const struct ev
 	if (event->lane == EVENT_NO_LANE)
 		return json_notice(json, source, event->time_ns, event->what, event->detail);
 	size_t begin = json_begin(json, source, "notice", event->time_ns);
-	put_position(json, source, event);
+	json_put_position(json, source, event);
 	json_put_string(json, "what", event->what);
 	json_put_string(json, "detail", event->detail);
 	return json_end(json, begin);

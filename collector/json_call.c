@@ -55,26 +55,13 @@ put_function(struct json *json, const struct function_template *template, bool i
 	note(json, template->file_percent && !is_c, "file");
 }
 
-static void
-put_position(struct json *json, const struct json_source *source, const struct event *event)
-{
-	struct line *out = &json->out;
-	line_literal(out, ",\"lane\":");
-	line_u64(out, event->lane);
-	line_literal(out, ",\"seq\":");
-	line_u64(out, event->seq);
-	line_bytes(out, source->pid.text, source->pid.len);
-	line_literal(out, ",\"tid\":");
-	line_u64(out, event->tid);
-}
-
 static int
 put_call(struct json *json, const struct json_source *source, const struct event *event,
 	 const struct function_template *template)
 {
 	const struct words *word = &words[event->call];
 	size_t begin = json_begin(json, source, "call", event->time_ns);
-	put_position(json, source, event);
+	json_put_position(json, source, event);
 	line_bytes(&json->out, word->kind, word->kind_len);
 	put_function(json, template, word->is_c);
 	line_literal(&json->out, ",\"depth\":");
@@ -88,7 +75,7 @@ put_return(struct json *json, const struct json_source *source, const struct eve
 {
 	const struct words *word = &words[event->call];
 	size_t begin = json_begin(json, source, "return", event->time_ns);
-	put_position(json, source, event);
+	json_put_position(json, source, event);
 	line_bytes(&json->out, word->kind, word->kind_len);
 	line_bytes(&json->out, template->text, template->func_len);
 	note(json, template->func_percent, "func");

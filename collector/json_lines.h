@@ -19,6 +19,10 @@ void json_put_string(struct json *json, const char *name, const char *text); /* 
 /* ,"ppid":...,"uid":...,"exe":...,"argv":[...],"cwd":... as far as they are known */
 void json_put_identity(struct json *json, const struct identity *identity);
 
+/* lane and seq, where there are any, pid and tid */
+void json_put_position(struct json *json, const struct json_source *source,
+		       const struct event *event);
+
 /* call and return */
 int json_call_event(struct json *json, const struct json_source *source,
 		    const struct event *event);

@@ -27,11 +27,11 @@ less(uint64_t a, uint64_t b)
 }
 
 /*
- * The counters of a lane are a sparse 2 MiB: only what exists is read. They end at `end`,
- * whatever the object is.
+ * Each so manyth word from `begin` to `end`, whatever the object is. Counters and sums are a few
+ * sparse MiB: only what exists is read. A page of them begins with the first word of an item.
  */
 static uint64_t
-sum_counters(int fd, uint64_t begin, uint64_t end)
+sum_words(int fd, uint64_t begin, uint64_t end, size_t stride)
 {
 	uint64_t sum = 0, words[4096];
 	for (off_t at = (off_t)begin; (uint64_t)at < end;) {
@@ -40,9 +40,9 @@ sum_counters(int fd, uint64_t begin, uint64_t end)
 			break;
 		uint64_t left = end - (uint64_t)at;
 		ssize_t n = pread(fd, words, left < sizeof words ? left : sizeof words, at);
-		if (n < (ssize_t)sizeof words[0])
+		if (n < (ssize_t)(stride * sizeof words[0]))
 			break;
-		for (size_t i = 0; i < (size_t)n / sizeof words[0]; i++)
+		for (size_t i = 0; i < (size_t)n / sizeof words[0]; i += stride)
 			sum = plus(sum, words[i]);
 		at += n;
 	}
@@ -53,21 +53,9 @@ sum_counters(int fd, uint64_t begin, uint64_t end)
 static uint64_t
 sum_stats(int fd, const struct segment_layout *layout, uint32_t n_ids)
 {
-	struct call_stats part[512];
-	uint64_t sum = 0, end = layout->call_stats + (uint64_t)n_ids * sizeof part[0];
-	for (off_t at = (off_t)layout->call_stats; (uint64_t)at < end;) {
-		at = lseek(fd, at, SEEK_DATA);
-		if (at < 0 || (uint64_t)at >= end)
-			break;
-		uint64_t left = end - (uint64_t)at;
-		ssize_t n = pread(fd, part, left < sizeof part ? left : sizeof part, at);
-		if (n < (ssize_t)sizeof part[0])
-			break;
-		for (size_t i = 0; i < (size_t)n / sizeof part[0]; i++)
-			sum = plus(sum, part[i].calls);
-		at += n;
-	}
-	return sum;
+	_Static_assert(offsetof(struct call_stats, calls) == 0, "the first word of each");
+	uint64_t end = layout->call_stats + (uint64_t)n_ids * sizeof(struct call_stats);
+	return sum_words(fd, layout->call_stats, end, sizeof(struct call_stats) / 8);
 }
 
 static uint64_t
@@ -95,7 +83,7 @@ add_lane(int fd, const struct segment_layout *layout, uint64_t lane_at, uint32_t
 	uint64_t dropped = sum_reasons(late.dropped);
 	uint64_t taken = early.seq < MOST ? early.seq : MOST;
 	uint64_t recorded = less(taken, dropped);
-	uint64_t seen = sum_counters(fd, counters, counters + (uint64_t)n_ids * 8);
+	uint64_t seen = sum_words(fd, counters, counters + (uint64_t)n_ids * 8, 1);
 	peek->recorded = plus(peek->recorded, recorded);
 	peek->lost_hook = plus(peek->lost_hook, dropped);
 	/* Calls and returns have no counter. */

@@ -54,11 +54,31 @@ resolve(struct event_template *template)
 	}
 }
 
+/* One block of a head and the text, whose size is *bytes, of the head. NULL: no memory. */
+static void *
+finish(struct line *text, const void *head, size_t head_bytes, size_t text_at, uint32_t *bytes)
+{
+	char *block = NULL;
+	*bytes = (uint32_t)(head_bytes + text->len);
+	if (!text->failed)
+		block = malloc(*bytes);
+	if (block != NULL) {
+		memcpy(block, head, head_bytes);
+		memcpy(block + text_at, text->text, text->len);
+	}
+	line_fini(text);
+	return block;
+}
+
+#define FINISH(text_line, head) \
+	finish(text_line, head, sizeof *(head), (size_t)((head)->text - (char *)(head)), \
+	       &(head)->bytes)
+
 struct event_template *
 event_template_new(const struct event *event, unsigned python_minor)
 {
 	struct line text = {0};
-	struct event_template head = {0}, *template = NULL;
+	struct event_template head = {0};
 	enum category category =
 		event->info != NULL ? (enum category)event->info->category : CATEGORY_CUSTOM;
 	line_literal(&text, ",\"event\":");
@@ -70,15 +90,9 @@ event_template_new(const struct event *event, unsigned python_minor)
 	head.head_len = (uint32_t)text.len;
 	head.redact = event_carries_secrets(event);
 	put_keys(&text, &head, event->info, python_minor);
-	if (!text.failed)
-		template = malloc(sizeof *template + text.len);
-	if (template != NULL) {
-		*template = head;
-		template->bytes = (uint32_t)(sizeof *template + text.len);
-		memcpy(template->text, text.text, text.len);
+	struct event_template *template = FINISH(&text, &head);
+	if (template != NULL)
 		resolve(template);
-	}
-	line_fini(&text);
 	return template;
 }
 
@@ -86,7 +100,7 @@ struct site_template *
 site_template_new(const struct site *site)
 {
 	struct line text = {0};
-	struct site_template head = {0}, *template = NULL;
+	struct site_template head = {0};
 	line_literal(&text, "{\"func\":");
 	head.func_percent = escape_json(&text, (const uint8_t *)site->func, strlen(site->func));
 	line_literal(&text, ",\"file\":");
@@ -95,22 +109,14 @@ site_template_new(const struct site *site)
 	line_u64(&text, site->line);
 	line_char(&text, '}');
 	head.len = (uint32_t)text.len;
-	if (!text.failed)
-		template = malloc(sizeof *template + text.len);
-	if (template != NULL) {
-		*template = head;
-		template->bytes = (uint32_t)(sizeof *template + text.len);
-		memcpy(template->text, text.text, text.len);
-	}
-	line_fini(&text);
-	return template;
+	return FINISH(&text, &head);
 }
 
 struct function_template *
 function_template_new(const struct function *function)
 {
 	struct line text = {0};
-	struct function_template head = {0}, *template = NULL;
+	struct function_template head = {0};
 	line_literal(&text, ",\"func\":");
 	head.func_percent = escape_json(&text, (const uint8_t *)function->func,
 					strlen(function->func));
@@ -125,13 +131,5 @@ function_template_new(const struct function *function)
 	line_literal(&text, ",\"line\":");
 	line_u64(&text, function->line);
 	head.len = (uint32_t)text.len;
-	if (!text.failed)
-		template = malloc(sizeof *template + text.len);
-	if (template != NULL) {
-		*template = head;
-		template->bytes = (uint32_t)(sizeof *template + text.len);
-		memcpy(template->text, text.text, text.len);
-	}
-	line_fini(&text);
-	return template;
+	return FINISH(&text, &head);
 }

@@ -11,6 +11,14 @@
 #define store_relaxed(p, v) __atomic_store_n((p), (v), __ATOMIC_RELAXED)
 #define store_release(p, v) __atomic_store_n((p), (v), __ATOMIC_RELEASE)
 
+/* Make it NULL if it is that; nothing else hangs on it. */
+#define clear_if(p, v) \
+	do { \
+		__typeof__(*(p)) expected_ = (v); \
+		__atomic_compare_exchange_n((p), &expected_, NULL, false, __ATOMIC_RELAXED, \
+					    __ATOMIC_RELAXED); \
+	} while (0)
+
 /* For counters with several writers; nothing else hangs on their order. */
 #define add_relaxed(p, v) __atomic_fetch_add((p), (v), __ATOMIC_RELAXED)
 

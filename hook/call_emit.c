@@ -22,11 +22,8 @@ static void
 leave(void *value)
 {
 	struct call_thread *me = value;
-	const void *owner = me, *fast = me;
-	__atomic_compare_exchange_n(&session.calls_owner, &owner, NULL, false, __ATOMIC_RELAXED,
-				    __ATOMIC_RELAXED);
-	__atomic_compare_exchange_n(&session.calls_fast, &fast, NULL, false, __ATOMIC_RELAXED,
-				    __ATOMIC_RELAXED);
+	clear_if(&session.calls_owner, me);
+	clear_if(&session.calls_fast, me);
 	call_times_free(&me->times);
 	me->generation = 0;
 }
@@ -112,8 +109,5 @@ call_emit_c_returned(PyCFunctionObject *function)
 	uint64_t word = call_target_cfunction(function);
 	if ((word & CALL_UNWANTED) != 0 || !call_plan.ends || !call_plan.c_calls)
 		return;
-	if (call_plan.level == CALL_LEVEL_RECORD)
-		call_ends_here(CALL_LEVEL_RECORD, word, CALL_C_RETURN);
-	else if (call_plan.level == CALL_LEVEL_STATS)
-		call_ends_here(CALL_LEVEL_STATS, word, CALL_C_RETURN);
+	call_happens(call_plan.level, word, CALL_C_RETURN);
 }

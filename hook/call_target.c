@@ -79,7 +79,7 @@ call_target_find_code(PyCodeObject *code, PyObject *globals)
 	if (wanted(info, code, globals))
 		word = code_info_define(info, code, globals) ? call_word(0, info->id) : 0;
 	if (info != &spare && word != 0) {
-		unsigned i = call_target_line(code, 12);
+		unsigned i = call_target_line(code, CALL_CODE_BITS);
 		call_cache.codes[i].code = code;
 		call_cache.codes[i].word = word;
 		info->call_cached |= 1ull << i / CODES_PER_PART;
@@ -157,7 +157,7 @@ define(const char *module, const char *function)
 static void
 remember(const PyMethodDef *method, const PyTypeObject *type, uint32_t id)
 {
-	struct call_cfunc_line *line = &call_cache.cfuncs[call_target_line(method, 10)];
+	struct call_cfunc_line *line = &call_cache.cfuncs[call_target_line(method, CALL_CFUNC_BITS)];
 	size_t len = strlen(method->ml_name);
 	line->method = NULL;
 	if (len + 8 >= sizeof line->name || id == 0)

@@ -18,6 +18,9 @@
 /* A definition's id where it stands in a packed event, or: */
 #define CALL_UNWANTED 1ull
 
+#define CALL_CODE_BITS 12 /* of the number of a line in the caches */
+#define CALL_CFUNC_BITS 10
+
 /* A name, and eight bytes that may be read behind it (same_text.h). */
 #define CALL_CFUNC_NAME 40
 
@@ -26,13 +29,13 @@ struct call_cache {
 	struct {
 		const PyCodeObject *code;
 		uint64_t word;
-	} codes[4096];
+	} codes[1 << CALL_CODE_BITS];
 	struct call_cfunc_line {
 		const PyMethodDef *method;
 		const PyTypeObject *type; /* of a method of the type itself, as __new__ is; or NULL */
 		uint32_t id, len;
 		char name[CALL_CFUNC_NAME];
-	} cfuncs[1024];
+	} cfuncs[1 << CALL_CFUNC_BITS];
 } __attribute__((aligned(WIPED_ALIGN)));
 extern struct call_cache call_cache __attribute__((visibility("hidden")));
 
@@ -52,21 +55,33 @@ call_target_line(const void *address, unsigned bits)
 	return (unsigned)((uintptr_t)address * 0x9e3779b97f4a7c15u >> (64 - bits));
 }
 
-/* What the cache has of it; CALL_UNWANTED also when that is nothing. */
-static inline uint64_t
-call_target_cached(const PyCodeObject *code)
+/* What the cache has of it: a wanted function, or CALL_UNWANTED. False: nothing. */
+static inline bool
+call_target_cached(const PyCodeObject *code, uint64_t *word)
 {
-	unsigned i = call_target_line(code, 12);
-	return likely(call_cache.codes[i].code == code) ? call_cache.codes[i].word : CALL_UNWANTED;
+	unsigned i = call_target_line(code, CALL_CODE_BITS);
+	*word = call_cache.codes[i].word;
+	return likely(call_cache.codes[i].code == code);
 }
 
-/* A Python function that runs: the innermost frame is of `code`. */
+/* The function of a frame. */
+static inline uint64_t
+call_target_frame(py_frame frame)
+{
+	uint64_t word;
+	PyCodeObject *code = py_frame_code(frame);
+	if (!call_target_cached(code, &word))
+		word = call_target_find_code(code, py_frame_globals(frame));
+	return word;
+}
+
+/* A function of which only the code is known: if it is the innermost, its module is, too. */
 static inline uint64_t
 call_target_code(PyCodeObject *code)
 {
-	unsigned i = call_target_line(code, 12);
-	if (likely(call_cache.codes[i].code == code))
-		return call_cache.codes[i].word;
+	uint64_t word;
+	if (call_target_cached(code, &word))
+		return word;
 	py_frame frame = py_frame_current(py_thread_state());
 	bool known = frame != NULL && py_frame_code(frame) == code;
 	return call_target_find_code(code, known ? py_frame_globals(frame) : NULL);
@@ -79,7 +94,7 @@ uint64_t call_target_find_cfunction(PyCFunctionObject *function);
 static inline uint64_t
 call_target_cached_cfunc(const PyMethodDef *method, const PyTypeObject *type)
 {
-	const struct call_cfunc_line *line = &call_cache.cfuncs[call_target_line(method, 10)];
+	const struct call_cfunc_line *line = &call_cache.cfuncs[call_target_line(method, CALL_CFUNC_BITS)];
 	bool there = line->method == method && line->type == type &&
 		     same_text(line->name, line->len, method->ml_name);
 	return likely(there) ? call_word(0, line->id) : 0;

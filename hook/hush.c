@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 #include "hush.h"
 
+#include "call_emit.h"
+
 PyObject *hush_setprofile;
 
-static hush_returned_fn returned;
 static struct {
 	PyThreadState *tstate;
 	py_frame frame;  /* that calls it */
@@ -11,13 +12,12 @@ static struct {
 } call;
 
 void
-hush_init(hush_returned_fn fn)
+hush_init(void)
 {
 	if (hush_setprofile == NULL) {
 		hush_setprofile = PySys_GetObject("setprofile");
 		Py_XINCREF(hush_setprofile);
 	}
-	returned = fn;
 }
 
 void
@@ -42,17 +42,21 @@ still_inside(void)
 	return frame != NULL;
 }
 
+/* A pending call may come up in any thread. */
 static int
 end(void *unused)
 {
 	(void)unused;
-	if (!call.begun || (still_inside() && py_run_later(end) == 0))
+	if (!call.begun)
+		return 0;
+	bool early = call.tstate != py_thread_state() || still_inside();
+	if (early && py_run_later(end) == 0)
 		return 0;
 	call.begun = false;
-	call.tstate->tracing--;
+	py_callbacks_resume(call.tstate);
 	call.tstate = NULL;
 	if (call.recorded)
-		returned((PyCFunctionObject *)hush_setprofile);
+		call_emit_c_returned((PyCFunctionObject *)hush_setprofile);
 	return 0;
 }
 
@@ -60,8 +64,8 @@ void
 hush_begin(void)
 {
 	if (call.begun || call.tstate == NULL || call.tstate != py_thread_state() ||
-	    !PY_PROFILE_IS_MONITORING || py_run_later(end) < 0)
+	    !py_runs_pending() || py_run_later(end) < 0)
 		return;
 	call.begun = true;
-	call.tstate->tracing++;
+	py_callbacks_pause(call.tstate);
 }

@@ -13,6 +13,8 @@
 #define PY_SSIZE_T_CLEAN
 #include <Python.h>
 #include <stdbool.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 #if PY_VERSION_HEX < 0x03080000 || PY_VERSION_HEX >= 0x03100000
 #error "pyauditd knows CPython 3.8 to 3.15"
@@ -286,6 +288,36 @@ py_run_later(int (*work)(void *))
 	return py_run_soon(work);
 #else
 	return Py_AddPendingCall(work, NULL);
+#endif
+}
+
+/* Does this thread run pending calls? Up to 3.11 only the main thread does. */
+static inline bool
+py_runs_pending(void)
+{
+#if PY_VERSION_HEX >= 0x030c0000
+	return true;
+#else
+	return syscall(SYS_gettid) == getpid();
+#endif
+}
+
+/* Say of a thread that it is in a callback: then no tool is called. And that it is no longer. */
+static inline void
+py_callbacks_pause(PyThreadState *tstate)
+{
+	tstate->tracing++;
+}
+
+static inline void
+py_callbacks_resume(PyThreadState *tstate)
+{
+	tstate->tracing--;
+#if PY_VERSION_HEX >= 0x030b0000 && PY_VERSION_HEX < 0x030c0000
+	/* 3.11 looks at `tracing` when a function is set, and not again when it is 0. */
+	bool on = tstate->tracing == 0 &&
+		  (tstate->c_profilefunc != NULL || tstate->c_tracefunc != NULL);
+	tstate->cframe->use_tracing = on ? 255 : 0;
 #endif
 }
 

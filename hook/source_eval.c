@@ -98,15 +98,6 @@ step_aside(PyThreadState *tstate, py_frame frame, int throwflag)
 	return result;
 }
 
-CALL_INLINE uint64_t
-target(PyCodeObject *code, py_frame frame)
-{
-	unsigned i = call_target_line(code, 12);
-	if (likely(call_cache.codes[i].code == code))
-		return call_cache.codes[i].word;
-	return call_target_find_code(code, py_frame_globals(frame));
-}
-
 CALL_INLINE PyObject *
 evaluate(enum call_level level, PyThreadState *tstate, py_frame frame, int throwflag)
 {
@@ -117,7 +108,7 @@ evaluate(enum call_level level, PyThreadState *tstate, py_frame frame, int throw
 		return before(tstate, frame, throwflag);
 	if (near_a_bound(tstate))
 		return step_aside(tstate, frame, throwflag);
-	uint64_t word = target(code, frame);
+	uint64_t word = call_target_frame(frame);
 	if (unlikely(word & CALL_UNWANTED))
 		return before(tstate, frame, throwflag);
 	bool resumes = generator && py_frame_resumes(frame);
@@ -198,10 +189,11 @@ look(void)
 			  "hand on is not seen");
 }
 
+/* `before` stays: what runs yet comes through us. */
 static void
 forget(void)
 {
-	ours = before = NULL;
+	ours = NULL;
 	n_aside = 0;
 }
 

@@ -59,12 +59,7 @@ long_way(enum call_level level, PyObject *const *args, size_t n_args, enum call_
 	uint64_t word = call_target_code((PyCodeObject *)args[0]);
 	if (unlikely(word & CALL_UNWANTED))
 		return Py_NewRef(disable);
-	if (level == CALL_LEVEL_RECORD && likely(call_record_next(word, what)))
-		return Py_None;
-	if (call_ends(what))
-		call_ends_here(level, word, what);
-	else
-		call_begins(level, word, what);
+	call_happens(level, word, what);
 	return Py_None;
 }
 
@@ -74,17 +69,14 @@ py_event(enum call_level level, PyObject *const *args, size_t n_args, enum call_
 {
 	if (unlikely((n_args & ~PY_VECTORCALL_ARGUMENTS_OFFSET) == 0))
 		return Py_None;
-	uint64_t word = call_target_cached((PyCodeObject *)args[0]);
-	if (unlikely(word & CALL_UNWANTED))
+	uint64_t word;
+	if (unlikely(!call_target_cached((PyCodeObject *)args[0], &word)) ||
+	    unlikely(word & CALL_UNWANTED))
 		return long_way(level, args, n_args, what);
-	if (level == CALL_LEVEL_RECORD) {
-		if (unlikely(!call_record_fast(word, what)))
-			return long_way(level, args, n_args, what);
-	} else if (call_ends(what)) {
-		call_ends_here(level, word, what);
-	} else {
-		call_begins(level, word, what);
-	}
+	if (level != CALL_LEVEL_RECORD)
+		call_happens(level, word, what);
+	else if (unlikely(!call_record_fast(word, what)))
+		return long_way(level, args, n_args, what);
 	return Py_None;
 }
 
@@ -170,12 +162,14 @@ CALLBACKS(X, STATS)
 CALLBACKS(X, RECORD)
 #undef X
 
+#define N_BINDINGS 9
+
 struct binding {
 	int event;
 	vectorcallfunc call;
 };
 #define X(name, event, level, does) {PY_MONITORING_EVENT_##event, on_##name##_##level},
-static const struct binding bindings[][9] = {
+static const struct binding bindings[][N_BINDINGS] = {
 	[CALL_LEVEL_COUNT] = {CALLBACKS(X, COUNT)},
 	[CALL_LEVEL_STATS] = {CALLBACKS(X, STATS)},
 	[CALL_LEVEL_RECORD] = {CALLBACKS(X, RECORD)},
@@ -190,7 +184,7 @@ static PyTypeObject callback_type = {
 	.tp_vectorcall_offset = offsetof(struct callback, call),
 	.tp_call = PyVectorcall_Call,
 };
-static struct callback *callbacks[CALL_LEVEL_RECORD + 1][9];
+static struct callback *callbacks[CALL_LEVEL_RECORD + 1][N_BINDINGS];
 
 /* ---- sys.monitoring ---- */
 
@@ -218,7 +212,7 @@ make_callbacks(void)
 	if (PyType_Ready(&callback_type) < 0)
 		return -1;
 	for (unsigned level = CALL_LEVEL_COUNT; level <= CALL_LEVEL_RECORD; level++) {
-		for (unsigned i = 0; i < 9; i++) {
+		for (unsigned i = 0; i < N_BINDINGS; i++) {
 			struct callback *callback = PyObject_New(struct callback, &callback_type);
 			if (callback == NULL)
 				return -1;
@@ -244,7 +238,7 @@ prepare(void)
 		PyErr_Clear();
 		return -1;
 	}
-	hush_init(call_emit_c_returned);
+	hush_init();
 	monitoring = module;
 	return 0;
 }
@@ -276,20 +270,32 @@ take_tool(void)
 	return tool < 0 ? -1 : 0;
 }
 
-static int
-register_all(bool on)
+/* The callback of one event: ours where it is wanted. Was it in place before? */
+static bool
+register_one(unsigned i)
 {
-	int err = 0;
+	const struct binding *binding = &bindings[call_plan.level][i];
+	bool on = is_wanted(binding->event);
+	PyObject *callback = on ? (PyObject *)callbacks[call_plan.level][i] : Py_None;
+	PyObject *previous = PyObject_CallMethod(monitoring, "register_callback", "iiO", tool,
+						 1 << binding->event, callback);
+	bool same = previous == callback;
+	if (previous == NULL)
+		PyErr_Clear();
+	Py_XDECREF(previous);
+	if (on)
+		events |= 1L << binding->event;
+	return same;
+}
+
+static bool
+register_all(void)
+{
+	bool same = true;
 	events = 0;
-	for (unsigned i = 0; i < 9; i++) {
-		const struct binding *binding = &bindings[call_plan.level][i];
-		bool wanted = on && is_wanted(binding->event);
-		PyObject *callback = wanted ? (PyObject *)callbacks[call_plan.level][i] : Py_None;
-		err |= ask("register_callback", "(iiO)", tool, 1 << binding->event, callback);
-		if (wanted)
-			events |= 1L << binding->event;
-	}
-	return err;
+	for (unsigned i = 0; i < N_BINDINGS; i++)
+		same &= register_one(i);
+	return same;
 }
 
 /* ---- the back end ---- */
@@ -300,7 +306,7 @@ stop(void)
 	if (tool < 0)
 		return;
 	ask("set_events", "(ii)", tool, 0);
-	for (unsigned i = 0; i < 9; i++)
+	for (unsigned i = 0; i < N_BINDINGS; i++)
 		ask("register_callback", "(iiO)", tool, 1 << bindings[CALL_LEVEL_RECORD][i].event,
 		    Py_None);
 	ask("free_tool_id", "(i)", tool);
@@ -318,7 +324,8 @@ start(const char **why)
 		*why = "other tools have the ids 3 and 4 of sys.monitoring";
 		return -EBUSY;
 	}
-	if (register_all(true) < 0 || ask("set_events", "(il)", tool, events) < 0 ||
+	register_all();
+	if (!register_all() /* they did not take */ || ask("set_events", "(il)", tool, events) < 0 ||
 	    ask("restart_events", "()") < 0) {
 		stop();
 		*why = "sys.monitoring refused our callbacks";
@@ -327,21 +334,7 @@ start(const char **why)
 	return 0;
 }
 
-/* monitoring.register_callback(): was it ours already? */
-static bool
-put_back(unsigned i)
-{
-	const struct binding *binding = &bindings[call_plan.level][i];
-	PyObject *ours = is_wanted(binding->event) ? (PyObject *)callbacks[call_plan.level][i] : Py_None;
-	PyObject *before = PyObject_CallMethod(monitoring, "register_callback", "iiO", tool,
-					       1 << binding->event, ours);
-	bool same = before == ours;
-	Py_XDECREF(before);
-	PyErr_Clear();
-	return same;
-}
-
-/* Is the tool id ours still, with our events and callbacks? */
+/* Is the tool id ours still, with our events and callbacks? The callbacks are so after it. */
 static bool
 in_place(void)
 {
@@ -349,17 +342,17 @@ in_place(void)
 	bool ours = name != NULL && PyUnicode_Check(name) &&
 		    PyUnicode_CompareWithASCIIString(name, TOOL_NAME) == 0;
 	PyObject *on = ours ? PyObject_CallMethod(monitoring, "get_events", "i", tool) : NULL;
-	/* C_RETURN and C_RAISE belong to CALL, and are never told of. */
-	long told = events & ~(1L << PY_MONITORING_EVENT_C_RETURN | 1L << PY_MONITORING_EVENT_C_RAISE);
-	bool same = on != NULL && PyLong_Check(on) && PyLong_AsLong(on) == told;
+	long told = on != NULL && PyLong_Check(on) ? PyLong_AsLong(on) : -1;
 	Py_XDECREF(name);
 	Py_XDECREF(on);
 	PyErr_Clear();
-	for (unsigned i = 0; ours && i < 9; i++)
-		same &= put_back(i);
-	if (!ours)
+	if (!ours) {
 		tool = -1;
-	return same;
+		return false;
+	}
+	/* C_RETURN and C_RAISE belong to CALL, and are never told of. */
+	const long c_ends = 1L << PY_MONITORING_EVENT_C_RETURN | 1L << PY_MONITORING_EVENT_C_RAISE;
+	return register_all() && told == (events & ~c_ends);
 }
 
 static void
@@ -376,11 +369,12 @@ look(void)
 		notice("returned", "calls are seen again");
 }
 
+/* DISABLE and MISSING stay: what runs yet may come by, and they outlive an interpreter. */
 static void
 forget(void)
 {
 	tool = -1;
-	monitoring = disable = missing = NULL;
+	monitoring = NULL;
 }
 
 const struct call_source source_monitoring = {

@@ -18,7 +18,7 @@
 #include "notice.h"
 #include "pycompat.h"
 
-/* Threads that somebody else's function is in; more than that are not remembered one by one. */
+/* Threads that somebody else's function is in, and that this was said of; not of more than that. */
 #define TAKEN_MAX 64
 static struct {
 	uint64_t ids[TAKEN_MAX];
@@ -31,31 +31,20 @@ static bool installing;
 
 static void look_at_threads(void);
 
-static inline uint64_t
-code_of(PyFrameObject *object, PyCodeObject **code)
-{
-	py_frame frame = py_frame_of(object);
-	*code = py_frame_code(frame);
-	unsigned i = call_target_line(*code, 12);
-	if (likely(call_cache.codes[i].code == *code))
-		return call_cache.codes[i].word;
-	return call_target_find_code(*code, py_frame_globals(frame));
-}
-
 CALL_INLINE void
 py_event(enum call_level level, PyFrameObject *object, int what, PyObject *arg)
 {
-	PyCodeObject *code;
-	uint64_t word = code_of(object, &code);
+	py_frame frame = py_frame_of(object);
+	uint64_t word = call_target_frame(frame);
 	if (word & CALL_UNWANTED)
 		return;
-	bool generator = unlikely(py_code_is_generator(code));
+	bool generator = unlikely(py_code_is_generator(py_frame_code(frame)));
 	if (what == PyTrace_CALL) {
-		bool resumes = generator && py_frame_resumes(py_frame_of(object));
+		bool resumes = generator && py_frame_resumes(frame);
 		call_happens(level, word, resumes ? CALL_PY_RESUME : CALL_PY_START);
 	} else {
-		bool unwinds = py_frame_unwinds(py_frame_of(object), arg);
-		bool yields = generator && !unwinds && py_frame_is_yielding(py_frame_of(object));
+		bool unwinds = py_frame_unwinds(frame, arg);
+		bool yields = generator && !unwinds && py_frame_is_yielding(frame);
 		call_happens(level, word, unwinds  ? CALL_PY_UNWIND
 					  : yields ? CALL_PY_YIELD
 						   : CALL_PY_RETURN);
@@ -65,9 +54,9 @@ py_event(enum call_level level, PyFrameObject *object, int what, PyObject *arg)
 CALL_INLINE void
 c_event(enum call_level level, PyFrameObject *object, int what, PyObject *function)
 {
-	PyCodeObject *code;
-	bool wanted = call_plan.c_calls && PyCFunction_Check(function) &&
-		      !(call_plan.filtered && (code_of(object, &code) & CALL_UNWANTED) != 0);
+	bool unwanted = call_plan.filtered &&
+			(call_target_frame(py_frame_of(object)) & CALL_UNWANTED) != 0;
+	bool wanted = call_plan.c_calls && PyCFunction_Check(function) && !unwanted;
 	if (unlikely(function == hush_setprofile) && what == PyTrace_C_CALL)
 		hush_called(wanted);
 	if (!wanted)
@@ -133,10 +122,11 @@ static void
 remember_taken(uint64_t id, const char *what, const char *how)
 {
 	char detail[160];
-	if (forget_taken(id) || taken.n == TAKEN_MAX) {
-		taken.ids[taken.n++ % TAKEN_MAX] = id;
+	for (unsigned i = 0; i < taken.n; i++)
+		if (taken.ids[i] == id)
+			return;
+	if (taken.n == TAKEN_MAX)
 		return;
-	}
 	taken.ids[taken.n++] = id;
 	snprintf(detail, sizeof detail,
 		 "another tool %s the profile function of a thread: its calls are not seen until "
@@ -227,7 +217,7 @@ stop(void)
 static int
 start(const char **why)
 {
-	hush_init(call_emit_c_returned);
+	hush_init();
 	if (look_at_all(true) == 0)
 		return 0;
 	stop();

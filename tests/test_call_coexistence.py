@@ -61,3 +61,30 @@ def test_what_we_do_not_see_is_said(case, alone, together):
     n_said = sum(notices[what] for what in ("occupied", "evicted", "calls"))
     assert n_said >= len(unseen), (notices, unseen)
     assert not notices or unseen, notices
+
+
+@calls.on(backends=("profile", "monitoring"))
+@pytest.mark.parametrize("options", [[], ["--no-c-calls"], ["--calls-file", "/nowhere"]])
+def test_the_module_profile_works(case, tmp_path, options):
+    (tmp_path / "mine.py").write_text("def f(): pass\nf()\nprint('{}')\n")
+    done = subprocess.run(
+        [harness.COLLECTOR, "-q", "--calls", "--calls-backend", case.backend, *options, "-o",
+         str(tmp_path / "out"), "--", case.python.path, "-m", "profile", str(tmp_path / "mine.py")],
+        env=harness.environment(tmp_path), stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=60)
+    assert done.returncode == 0 and b"(f)" in done.stdout, done
+
+
+@calls.on(backends=("profile",), minors=(8, 11, 13, 15))
+def test_no_time_bridges_what_was_not_seen(case, tmp_path):
+    run = calls.trace(case, tmp_path, "calls_evicted.py", calls="--calls=f,tick")
+    assert [line["what"] for line in run.of_type("notice")] == ["evicted", "returned"]
+    times = [line["dur_ns"] for line in run.of_type("return", func="f") if "dur_ns" in line]
+    assert times and max(times) < 200000000, times
+    assert run.of_type("call", func="tick")[-1]["depth"] == 1
+
+
+@calls.on(minors=(8, 11, 12, 13, 15))
+def test_an_audit_hook_may_let_go_of_the_gil(case, tmp_path):
+    run = calls.trace(case, tmp_path, "calls_slow_hook.py", options=["--calls-level", "count"])
+    [line] = run.of_type("func", func="work")
+    assert line["calls"] == 400

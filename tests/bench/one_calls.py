@@ -35,28 +35,25 @@ def empty():
     pass
 
 
-def python_calls(bursts, pause, function=empty, clock=time.perf_counter_ns):
+def best_of(bursts, pause, loop, clock=time.perf_counter_ns):
     best = 1 << 60
     for _ in repeat(None, bursts):
         if pause:
             time.sleep(pause)
         start = clock()
-        for _ in repeat(None, CALLS):
-            function()
+        loop()
         best = min(best, clock() - start)
     return best / CALLS
 
 
-def c_calls(bursts, pause, function=len, clock=time.perf_counter_ns):
-    best = 1 << 60
-    for _ in repeat(None, bursts):
-        if pause:
-            time.sleep(pause)
-        start = clock()
-        for _ in repeat(None, CALLS):
-            function("")
-        best = min(best, clock() - start)
-    return best / CALLS
+def python_calls(function=empty):
+    for _ in repeat(None, CALLS):
+        function()
+
+
+def c_calls(function=len):
+    for _ in repeat(None, CALLS):
+        function("")
 
 
 class Lane:
@@ -126,7 +123,7 @@ def measure(side, folder, program):
                 collector = Collector(program, side, folder)
             lane = Lane(side)
         for name, loop in loops.items():
-            said[name] = loop(bursts, pause)
+            said[name] = best_of(bursts, pause, loop)
         if lane:
             said["bytes"] = lane.check(bursts * CALLS * len(loops))
         if collector:

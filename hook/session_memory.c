@@ -1,0 +1,127 @@
+/* SPDX-License-Identifier: MIT */
+/* Memory of the segment: it exists where it is asked for here, and nowhere else (segment.h). */
+#include "session.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define REFUSED_PAUSE 4096
+#ifndef MADV_POPULATE_WRITE
+#define MADV_POPULATE_WRITE 23 /* Linux 5.14 */
+#endif
+
+int
+session_open_own(int flags)
+{
+	struct stat found;
+	int fd = shm_open(session.name, flags | O_NONBLOCK | O_CLOEXEC, 0);
+	if (fd < 0)
+		return -errno;
+	if (fstat(fd, &found) == 0 && found.st_dev == session.dev && found.st_ino == session.ino)
+		return fd;
+	close(fd);
+	return -ESTALE;
+}
+
+/* Where in the object an address of one of our mappings lies; -1: nowhere. */
+static off_t
+offset_of(uintptr_t address)
+{
+	uintptr_t base = (uintptr_t)session.base;
+	if (address >= base && address - base < session.at.mapped_bytes)
+		return (off_t)(address - base);
+	base = (uintptr_t)session.call_stats;
+	if (base != 0 && address >= base &&
+	    address - base < session.at.total_bytes - session.at.call_stats)
+		return (off_t)(session.at.call_stats + (address - base));
+	for (uint32_t i = 1; i < SEGMENT_LANES; i++) {
+		base = (uintptr_t)session.producers[i].base;
+		if (base != 0 && address >= base && address - base < session.at.other_bytes)
+			return (off_t)(segment_lane_offset(&session.at, i) + (address - base));
+	}
+	return -1;
+}
+
+/* The way before Linux 5.14. */
+static int
+reserve_by_name(uintptr_t first, uint64_t bytes)
+{
+	off_t offset = offset_of(first);
+	int fd = offset >= 0 ? session_open_own(O_RDWR) : -EINVAL;
+	if (fd < 0)
+		return fd;
+	int err = posix_fallocate(fd, offset, (off_t)bytes);
+	close(fd);
+	return -err;
+}
+
+int
+session_reserve(void *from, uint64_t bytes)
+{
+	uintptr_t first = (uintptr_t)from & ~(uintptr_t)(SEGMENT_PAGE - 1);
+	uint64_t n = ((uintptr_t)from + bytes - first + SEGMENT_PAGE - 1) & ~(uint64_t)(SEGMENT_PAGE - 1);
+	int saved = errno, err = 0;
+	if (__atomic_sub_fetch(&session.budget, (int64_t)n, __ATOMIC_RELAXED) < 0) {
+		__atomic_add_fetch(&session.budget, (int64_t)n, __ATOMIC_RELAXED);
+		return -ENOSPC;
+	}
+	/* EFAULT where a store would have been a SIGBUS. */
+	if (madvise((void *)first, n, MADV_POPULATE_WRITE) < 0)
+		err = errno == EINVAL ? reserve_by_name(first, n) : -errno;
+	errno = saved;
+	return err;
+}
+
+bool
+session_reserve_counter(struct producer *producer, uint32_t id)
+{
+	while (producer->n_counters <= id) {
+		if (session_reserve(producer->counters + producer->n_counters, SEGMENT_PAGE) < 0)
+			return false;
+		producer->n_counters += SEGMENT_PAGE / 8;
+	}
+	return true;
+}
+
+/* Mapped when it is first needed: few programs do. */
+static bool
+map_call_stats(void)
+{
+	uint64_t bytes = session.at.total_bytes - session.at.call_stats;
+	int fd = session_open_own(O_RDWR);
+	if (fd < 0)
+		return false;
+	void *base = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_NORESERVE, fd,
+			  (off_t)session.at.call_stats);
+	close(fd);
+	if (base == MAP_FAILED)
+		return false;
+	if (madvise(base, bytes, MADV_DONTFORK) < 0) {
+		munmap(base, bytes);
+		return false;
+	}
+	madvise(base, bytes, MADV_DONTDUMP);
+	session.call_stats = base;
+	return true;
+}
+
+bool
+session_reserve_call_stats(uint32_t id)
+{
+	/* What was refused is left in peace for so many attempts. */
+	if (session.call_stats_refused > 0 && --session.call_stats_refused > 0)
+		return false;
+	int saved = errno;
+	bool ok = session.call_stats != NULL || map_call_stats();
+	while (ok && session.n_call_stats <= id) {
+		ok = session_reserve(session.call_stats + session.n_call_stats, SEGMENT_PAGE) == 0;
+		if (ok)
+			session.n_call_stats += SEGMENT_PAGE / sizeof(struct call_stats);
+	}
+	session.call_stats_refused = ok ? 0 : REFUSED_PAUSE;
+	errno = saved;
+	return ok;
+}
