@@ -27,6 +27,7 @@
 #include "log.h"
 #include "outputs.h"
 #include "proc.h"
+#include "remarks.h"
 #include "roster.h"
 #include "signals.h"
 #include "waiter.h"
@@ -36,6 +37,7 @@
 #define SHARE 4096                /* events of one process in a round */
 #define ALIVE_NS 1000000000u      /* how often to look for ends that no descriptor tells: exec */
 #define TICK_NS 1000000000u
+#define IDLE_TICKS 4
 #define EXEC_GRACE_NS 3000000000u /* a process that runs another program may be Python again */
 
 struct collect {
@@ -49,6 +51,7 @@ struct collect {
 	struct launch launch;
 	uint64_t started_ns, now_ns;
 	uint64_t next_tick_ns, next_alive_ns, next_stats_ns, alone_since_ns;
+	unsigned n_idle_ticks; /* until somebody is seen */
 	bool leaving;
 };
 
@@ -120,6 +123,8 @@ tick(struct collect *collect)
 {
 	for (size_t i = 0; i < collect->roster.n_followed; i++)
 		followed_tick(collect->roster.followed[i]);
+	if (collect->roster.n_seen == 0 && ++collect->n_idle_ticks == IDLE_TICKS)
+		remark_waiting(collect->options);
 }
 
 static void
@@ -331,6 +336,7 @@ begin(struct collect *collect)
 	char why[600] = "";
 	collect->started_ns = collect->now_ns = clock_ns(CLOCK_MONOTONIC);
 	collect->next_stats_ns = collect->now_ns + options->stats_interval_ns;
+	remark_unknown_events(options);
 	if (options->command != NULL) {
 		const struct launch_settings settings = {options->events, options->reveal,
 							 options->stack,
@@ -339,6 +345,8 @@ begin(struct collect *collect)
 					  sizeof why);
 		if (status != 0) {
 			log_error("%s", why);
+			if (status == LAUNCH_NOT_FOUND)
+				remark_calls_pattern(options);
 			return status;
 		}
 		collect->roster.target.launch_id = collect->launch.id;
@@ -386,6 +394,15 @@ exit_status(const struct collect *collect)
 	return status == 0 && lost ? EXIT_LOSS : status;
 }
 
+/* Where no line of ours should stand in the end. */
+static bool
+json_on_stderr(const struct collect *collect)
+{
+	const struct options *options = collect->options;
+	return options->command != NULL && options->outputs.n == 0 &&
+	       outputs_wants(collect->outputs, CHANNEL_JSON);
+}
+
 static int
 finish(struct collect *collect)
 {
@@ -399,6 +416,8 @@ finish(struct collect *collect)
 	outputs_close(collect->outputs);
 	if (collect->options->summary)
 		summary_print(collect->reading.summary, stderr);
+	else if (!json_on_stderr(collect))
+		remark_losses(collect->reading.summary);
 	if (nothing_matched(collect))
 		say_nothing_matched(collect->reading.settings.calls);
 	return exit_status(collect);
@@ -433,8 +452,7 @@ collect_run(const struct options *options)
 	if (status == 0)
 		run(&collect);
 	if (status == 0 && options->command != NULL && collect.roster.n_seen == 0)
-		log_note("nothing was traced: no Python that can load the hook was run "
-			 "(PYAUDITD_DEBUG=1 says why)");
+		remark_nothing_traced();
 	int at_end = finish(&collect);
 	release_all(&collect);
 	return status != 0 ? status : at_end;

@@ -162,6 +162,23 @@ summary_lost(const struct summary *summary)
 	return (n > 0 ? (uint64_t)n : 0) + summary->removed;
 }
 
+void
+summary_lost_text(const struct summary *summary, char *text, size_t bytes)
+{
+	size_t used = 0;
+	text[0] = '\0';
+	for (unsigned i = 0; i <= N_LOST_REASONS; i++) {
+		bool removed = i == N_LOST_REASONS;
+		int64_t n = removed ? (int64_t)summary->removed : summary->lost[i];
+		if (i == LOST_NO_READER)
+			n -= summary->before;
+		if (n > 0 && used < bytes)
+			used += (size_t)snprintf(text + used, bytes - used, "%s%" PRId64 " %s",
+						 used > 0 ? ", " : "", n,
+						 removed ? "removed unread" : lost_reason_name(i));
+	}
+}
+
 static int
 by_count(const void *a, const void *b)
 {

@@ -34,6 +34,9 @@ void summary_removed(struct summary *summary, uint64_t n);
 /* Lost while we watched: not what had no reader because we had not come yet. */
 uint64_t summary_lost(const struct summary *summary);
 
+/* The same by reason: "512 lane_full, 3 killed". */
+void summary_lost_text(const struct summary *summary, char *text, size_t bytes);
+
 void summary_print(struct summary *summary, FILE *file);
 
 #endif

@@ -104,7 +104,8 @@ tracee_close(struct tracee *tracee)
 		free(tracee->lanes[i]);
 	}
 	free(tracee->lanes);
-	free(tracee->told_stats);
+	free(tracee->came.stats);
+	free(tracee->told.stats);
 	symbols_free(tracee->symbols);
 	attachment_fini(&tracee->segment);
 	close(tracee->segment.fd);
@@ -165,6 +166,8 @@ tracee_backlog(struct tracee *tracee, bool wanted)
 {
 	tracee->backlog = wanted;
 	find_lanes(tracee);
+	if (!wanted)
+		tracee_note_functions(tracee);
 }
 
 void

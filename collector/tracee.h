@@ -137,8 +137,9 @@ typedef void (*tracee_function_fn)(void *context, const struct function *functio
 				   const struct function_sums *sums);
 
 /*
- * Calls fn for every function that was called at level count or stats; with `changed` for those
- * whose sums are not what they were at the last such call.
+ * Calls fn for every function that was called at level count or stats since we came, or ever
+ * when a backlog is wanted; with `changed` for those alone whose sums are not what they were at
+ * the last such call.
  */
 void tracee_functions(struct tracee *tracee, bool changed, tracee_function_fn fn, void *context);
 

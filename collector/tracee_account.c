@@ -162,10 +162,24 @@ sums_of(const struct tracee *tracee, const struct call_stats *stats)
 }
 
 static bool
-has_changed(const struct tracee *tracee, uint32_t id, const struct call_stats *stats)
+has_changed(const struct stats_then *then, uint32_t id, const struct call_stats *now)
 {
-	return id >= tracee->n_told_stats ||
-	       memcmp(&tracee->told_stats[id], stats, sizeof *stats) != 0;
+	return id >= then->n || memcmp(&then->stats[id], now, sizeof *now) != 0;
+}
+
+static void
+keep_stats(struct stats_then *then, struct call_stats *stats, uint32_t n)
+{
+	free(then->stats);
+	*then = (struct stats_then){stats, n};
+}
+
+void
+tracee_note_functions(struct tracee *tracee)
+{
+	uint32_t n = 0;
+	struct call_stats *stats = read_stats(tracee, &n);
+	keep_stats(&tracee->came, stats, stats != NULL ? n : 0);
 }
 
 void
@@ -173,23 +187,21 @@ tracee_functions(struct tracee *tracee, bool changed, tracee_function_fn fn, voi
 {
 	uint32_t n_ids = 0;
 	struct call_stats *stats = read_stats(tracee, &n_ids);
+	bool told = changed && tracee->told.stats != NULL;
+	const struct stats_then *then = told ? &tracee->told : &tracee->came;
 	if (stats == NULL)
 		return;
 	for (uint32_t id = 0; id < n_ids; id++) {
 		const struct function *function = symbols_function(tracee->symbols, id);
-		if (stats[id].calls == 0 || function == NULL ||
-		    (changed && !has_changed(tracee, id, &stats[id])))
+		if (stats[id].calls == 0 || function == NULL || !has_changed(then, id, &stats[id]))
 			continue;
 		struct function_sums sums = sums_of(tracee, &stats[id]);
 		fn(context, function, &sums);
 	}
-	if (!changed) {
+	if (changed)
+		keep_stats(&tracee->told, stats, n_ids);
+	else
 		free(stats);
-		return;
-	}
-	free(tracee->told_stats);
-	tracee->told_stats = stats;
-	tracee->n_told_stats = n_ids;
 }
 
 void

@@ -10,6 +10,12 @@
 #include "symbols.h"
 #include "tracee.h"
 
+/* What call_stats were at some moment, by definition id. */
+struct stats_then {
+	struct call_stats *stats;
+	uint32_t n; /* ids from there on had none */
+};
+
 struct tracee {
 	struct identity identity;
 	struct attachment segment;
@@ -25,10 +31,13 @@ struct tracee {
 	uint64_t now_ticks, ticked_ns;
 	uint64_t emitted, filtered;
 	uint64_t n_notices;           /* read from lanes: they are counted with the calls */
-	struct call_stats *told_stats; /* of ids below n_told_stats, at the last report */
-	uint32_t n_told_stats;
+	struct stats_then came; /* when we came, without a backlog */
+	struct stats_then told; /* at the last report of changes */
 	tracee_event_fn fn;
 	void *context;
 };
+
+/* So that functions are told of when they are called from now on. */
+void tracee_note_functions(struct tracee *tracee);
 
 #endif

@@ -178,3 +178,20 @@ level_rules_apply(const struct level_rules *rules, const char *event)
 		return LEVEL_APP;
 	return in_import == LEVEL_RECORD ? LEVEL_IMPORT : LEVEL_COUNT;
 }
+
+bool
+level_rule_fits_any(const struct level_rules *rules, unsigned i)
+{
+	static const char expressly[] = "custom:";
+	const struct level_rule *rule = &rules->rules[i];
+	size_t len = sizeof expressly - 1, n;
+	if (rule->category >= 0 || rule->everything)
+		return true;
+	if (rule->name >= len && memcmp(rules->text + rule->name - len, expressly, len) == 0)
+		return true;
+	const struct event_info *all = event_info_all(&n);
+	for (size_t k = 0; k < n; k++)
+		if (rule_matches(rules, rule, all[k].name, (enum category)all[k].category))
+			return true;
+	return false;
+}

@@ -60,4 +60,7 @@ int level_rules_parse(struct level_rules *rules, const char *text, bool lenient,
 /* The level of an event, from off to LEVEL_IMPORT. One of no table is recorded. */
 enum level level_rules_apply(const struct level_rules *rules, const char *event);
 
+/* Does the rule mean some event of the table, or expressly one of none? */
+bool level_rule_fits_any(const struct level_rules *rules, unsigned i);
+
 #endif

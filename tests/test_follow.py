@@ -12,7 +12,8 @@ import time
 import pytest
 
 import harness
-from world import check, needs_world, numbers, process_state, stage, wait_until  # noqa: F401
+from world import (LOSSES, check, needs_world, numbers, process_state, stage,  # noqa: F401
+                   wait_until)
 
 
 def children_said(run, name):
@@ -73,7 +74,10 @@ def test_loss_under_our_eyes_is_a_failure(stage):
     target.do("step", 10)
     run = check(collector.stop(status=3), lossy=True)
     assert {line["reason"] for line in run.of_type("lost")} == {"lane_full"}
-    assert len(numbers(run)) + sum(line["count"] for line in run.of_type("lost")) == 20020
+    n = sum(line["count"] for line in run.of_type("lost"))
+    assert len(numbers(run)) + n == 20020
+    assert collector.stderr == "auditd-collect: %d events were lost: %d lane_full %s\n" % (
+        n, n, LOSSES)
 
 
 # Whom
