@@ -2,24 +2,12 @@
 #include "options.h"
 
 #include <errno.h>
-#include <getopt.h>
-#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
+#include "option_table.h"
 #include "option_values.h"
-
-/* What an option does with its argument: 0, -EINVAL with `why`, or -ENOMEM. */
-typedef int (*apply_fn)(struct options *options, const char *value, char *why, size_t size);
-
-struct option_row {
-	const char *group;    /* not NULL: a heading of the help stands before this row */
-	char letter;          /* 0: none */
-	const char *name;
-	const char *argument; /* NULL: takes none; "[=...": may be left out */
-	apply_fn apply;
-	const char *help;
-};
 
 #define SETTER(field) \
 	static int set_##field(struct options *options, const char *value, char *why, \
@@ -120,7 +108,7 @@ static const struct option_row rows[] = {
 	{NULL, 0, "version", NULL, version, "print the version"},
 	{NULL, 'h', "help", NULL, help, "print this"},
 };
-#define N_ROWS (sizeof rows / sizeof rows[0])
+static const struct option_table table = {rows, sizeof rows / sizeof rows[0]};
 
 void
 options_print_help(FILE *file)
@@ -131,23 +119,7 @@ options_print_help(FILE *file)
 	      "\n"
 	      "Show what running Python programs do: files, network, processes, code.\n",
 	      file);
-	for (size_t i = 0; i < N_ROWS; i++) {
-		const struct option_row *row = &rows[i];
-		char left[64], letter[8] = "    ";
-		if (row->group != NULL)
-			fprintf(file, "\n%s:\n", row->group);
-		if (row->letter != 0)
-			snprintf(letter, sizeof letter, "-%c, ", row->letter);
-		snprintf(left, sizeof left, "%s--%s%s%s", letter, row->name,
-			 row->argument != NULL && row->argument[0] != '[' ? " " : "",
-			 row->argument != NULL ? row->argument : "");
-		const char *line = row->help;
-		for (const char *end; (end = strchr(line, '\n')) != NULL; line = end + 1) {
-			fprintf(file, "  %-26s %.*s\n", left, (int)(end - line), line);
-			left[0] = '\0';
-		}
-		fprintf(file, "  %-26s %s\n", left, line);
-	}
+	option_table_print(&table, file);
 	fputs("\n"
 	      "Exit status: 0 done, 1 failure, 2 usage, 3 lost events (--fail-on-loss),\n"
 	      "4 no permission, 5 no such process or not traced; with -- COMMAND the\n"
@@ -216,76 +188,16 @@ check_together(const struct options *options, char *why, size_t size)
 	return check_target(options, why, size);
 }
 
-static void
-build_getopt(struct option *longs, char *shorts)
-{
-	/* '+': stop at the command; ':': tell a missing argument from an unknown option. */
-	*shorts++ = '+';
-	*shorts++ = ':';
-	for (size_t i = 0; i < N_ROWS; i++) {
-		bool has = rows[i].argument != NULL, may = has && rows[i].argument[0] == '[';
-		longs[i] = (struct option){rows[i].name,
-					   may   ? optional_argument
-					   : has ? required_argument
-						 : no_argument,
-					   NULL, 256 + (int)i};
-		if (rows[i].letter != 0) {
-			*shorts++ = rows[i].letter;
-			if (has)
-				*shorts++ = ':';
-		}
-	}
-	*shorts = '\0';
-}
-
-static const struct option_row *
-row_of(int code)
-{
-	if (code >= 256)
-		return &rows[code - 256];
-	for (size_t i = 0; i < N_ROWS; i++)
-		if (rows[i].letter == code)
-			return &rows[i];
-	return NULL;
-}
-
-static int
-refuse(int code, char **argv, char *why, size_t size)
-{
-	const struct option_row *row = optopt != 0 ? row_of(optopt) : NULL;
-	if (code == ':' && row != NULL)
-		snprintf(why, size, "--%s needs an argument (%s)", row->name, row->argument);
-	else if (row != NULL)
-		snprintf(why, size, "--%s takes no argument", row->name);
-	else if (optopt != 0)
-		snprintf(why, size, "unknown option -%c (see --help)", optopt);
-	else
-		snprintf(why, size, "unknown option %s (see --help)", argv[optind - 1]);
-	return -EINVAL;
-}
-
 int
 options_parse(struct options *options, int argc, char **argv, char *why, size_t why_bytes)
 {
-	struct option longs[N_ROWS + 1] = {{0}};
-	char shorts[2 * N_ROWS + 3];
-	int code;
-
 	memset(options, 0, sizeof *options);
 	options->stack = -1;
 	options->redact = true;
 	options->calls.level = CALL_LEVEL_RECORD;
-	build_getopt(longs, shorts);
-	optind = 0; /* start over: glibc and musl both take 0 for that */
-	opterr = 0;
-	while ((code = getopt_long(argc, argv, shorts, longs, NULL)) != -1) {
-		const struct option_row *row = row_of(code);
-		if (row == NULL)
-			return refuse(code, argv, why, why_bytes);
-		int err = row->apply(options, optarg, why, why_bytes);
-		if (err != 0)
-			return err;
-	}
+	int err = option_table_parse(&table, options, argc, argv, why, why_bytes);
+	if (err != 0)
+		return err;
 	if (optind < argc)
 		options->command = argv + optind;
 	return check_together(options, why, why_bytes);

@@ -10,21 +10,7 @@
 
 #include "defs.h"
 #include "identity.h"
-
-/* Numbers of a hostile segment may add up to anything; JSON's integers end at 2^53 - 1. */
-#define MOST ((1ULL << 53) - 1)
-
-static uint64_t
-plus(uint64_t a, uint64_t b)
-{
-	return b > MOST - a ? MOST : a + b;
-}
-
-static uint64_t
-less(uint64_t a, uint64_t b)
-{
-	return a > b ? a - b : 0;
-}
+#include "saturating.h"
 
 /*
  * Each so manyth word from `begin` to `end`, whatever the object is. Counters and sums are a few
@@ -81,7 +67,7 @@ add_lane(int fd, const struct segment_layout *layout, uint64_t lane_at, uint32_t
 	    pread(fd, &early, sizeof early, (off_t)lane_at) < 0)
 		return;
 	uint64_t dropped = sum_reasons(late.dropped);
-	uint64_t taken = early.seq < MOST ? early.seq : MOST;
+	uint64_t taken = plus(early.seq, 0);
 	uint64_t recorded = less(taken, dropped);
 	uint64_t seen = sum_words(fd, counters, counters + (uint64_t)n_ids * 8, 1);
 	peek->recorded = plus(peek->recorded, recorded);

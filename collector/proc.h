@@ -24,6 +24,7 @@ struct proc_stat {
 	char state;
 	uint32_t ppid;
 	uint64_t cpu_ticks;  /* user and system */
+	uint32_t n_threads;
 	uint64_t start_time; /* ticks since boot */
 };
 int proc_stat(int proc, struct proc_stat *stat);
