@@ -24,16 +24,21 @@ Q        := $(if $(V),,@)
 
 # Each folder sees only what it may: common/ by all, hook/ and collector/ never each other.
 SEE_COMMON    := -Icommon -I$(BUILD)/common
-SEE_COLLECTOR := $(SEE_COMMON) -Icollector
+SEE_COLLECTOR := $(SEE_COMMON) -Icollector -Icollector/top
+
+# Optional libraries, found by pkg-config; what is not there is left out, and said.
+HAVE_NCURSES := $(shell pkg-config --exists ncursesw 2>/dev/null && echo yes)
+OPTIONAL_FLAGS := $(if $(HAVE_NCURSES),-DHAVE_NCURSES $(shell pkg-config --cflags ncursesw))
+OPTIONAL_LIBS  := $(if $(HAVE_NCURSES),$(shell pkg-config --libs ncursesw))
 
 COMMON   := $(patsubst %.c,$(BUILD)/%.o,$(wildcard common/*.c))
-COLLECT  := $(patsubst %.c,$(BUILD)/%.o,$(wildcard collector/*.c))
+COLLECT  := $(patsubst %.c,$(BUILD)/%.o,$(wildcard collector/*.c collector/*/*.c))
 UNITS    := $(patsubst %.c,$(BUILD)/%,$(wildcard tests/test_*.c))
 TORTURE  := $(patsubst %.c,$(BUILD)/%.o,$(wildcard tests/torture/*.c))
 BENCHES  := $(patsubst %.c,$(BUILD)/%,$(wildcard tests/bench_*.c))
 COLLECTOR := $(if $(wildcard collector/main.c),$(BUILD)/bin/auditd-collect)
 PACKAGE  := $(shell cd hook/python 2>/dev/null && find . -type f -not -path '*/__pycache__/*')
-LIBS_TEST  = $(shell pkg-config --libs check jansson 2>/dev/null) -lm -lrt -lpthread
+LIBS_TEST  = $(shell pkg-config --libs check jansson 2>/dev/null) $(OPTIONAL_LIBS) -lm -lrt -lpthread
 
 # The hook for one interpreter: its tag is the extension suffix, cpython-311-x86_64-linux-gnu.
 # The byte code is made here: who runs programs may not be allowed to write it, or not want to.
@@ -68,11 +73,12 @@ $(BUILD)/common/%.o: common/%.c
 
 $(BUILD)/collector/%.o: collector/%.c
 	@mkdir -p $(@D)
-	$(Q)$(C) $(SEE_COLLECTOR) -c $< -o $@
+	$(Q)$(C) $(SEE_COLLECTOR) $(OPTIONAL_FLAGS) -c $< -o $@
 
 $(BUILD)/bin/auditd-collect: $(COLLECT) $(COMMON)
 	@mkdir -p $(@D)
-	$(Q)$(CC) $(CFLAGS) $(SANFLAGS) $^ -o $@ -ljansson -lm -lrt -lpthread
+	$(Q)$(CC) $(CFLAGS) $(SANFLAGS) $^ -o $@ -ljansson $(OPTIONAL_LIBS) -lm -lrt -lpthread
+	@[ -n '$(HAVE_NCURSES)' ] || echo 'without ncurses (libncurses-dev): auditd-collect top prints only'
 
 $(BUILD)/tests/%: tests/%.c $(COMMON) $(filter-out %/main.o,$(COLLECT))
 	@mkdir -p $(@D)

@@ -13,34 +13,25 @@
 
 /* As PYAUDITD_RING has it: 256k, 4m. A ring is a power of two. */
 void
-cell_size(struct table *table, uint64_t bytes)
+put_size(struct line *out, uint64_t bytes)
 {
 	unsigned unit = 0;
 	while (unit < 3 && bytes >= 1024 && bytes % 1024 == 0) {
 		bytes /= 1024;
 		unit++;
 	}
-	line_u64(&table->text, bytes);
+	line_u64(out, bytes);
 	if (unit > 0)
-		line_char(&table->text, " kmg"[unit]);
-	table_cell(table);
+		line_char(out, " kmg"[unit]);
 }
 
 void
-cell_age(struct table *table, uint64_t now_ns, uint64_t since_ns)
+put_age(struct line *out, uint64_t now_ns, uint64_t since_ns)
 {
 	uint64_t s = now_ns > since_ns ? (now_ns - since_ns) / 1000000000u : 0;
 	bool seconds = s < 100, minutes = s < 100 * 60, hours = s < 48 * 3600;
-	line_u64(&table->text, seconds ? s : minutes ? s / 60 : hours ? s / 3600 : s / 86400);
-	line_char(&table->text, seconds ? 's' : minutes ? 'm' : hours ? 'h' : 'd');
-	table_cell(table);
-}
-
-void
-cell_number(struct table *table, uint64_t n)
-{
-	line_u64(&table->text, n);
-	table_cell(table);
+	line_u64(out, seconds ? s : minutes ? s / 60 : hours ? s / 3600 : s / 86400);
+	line_char(out, seconds ? 's' : minutes ? 'm' : hours ? 'h' : 'd');
 }
 
 /* The text of a JSON string, quotes included; without them where no blank divides it. */
@@ -64,11 +55,15 @@ string_end(const char *at, const char *end)
 
 /* The command line, from the array that the stream would show, so as well redacted. */
 void
-cell_command(struct table *table, const struct identity *identity)
+put_command(struct line *out, const struct identity *identity)
 {
 	static const struct where nowhere = {.name = ""};
 	struct encoder encoder = {0};
 	struct line array = {0}, command = {0};
+	if (identity->argv == NULL || identity->argv[0] == NULL) {
+		line_char(out, '?');
+		return;
+	}
 	encoder_begin(&encoder, true);
 	encode_argv(&encoder, &array, identity->argv, &nowhere);
 	const char *at = array.text + 1, *end = array.text + array.len - 1;
@@ -85,17 +80,17 @@ cell_command(struct table *table, const struct identity *identity)
 		while (n > 0 && ((uint8_t)command.text[n] & 0xc0) == 0x80)
 			n--;
 	}
-	line_bytes(&table->text, command.text, n);
+	line_bytes(out, command.text, n);
 	if (n < command.len)
-		line_literal(&table->text, "...");
-	table->text.failed |= array.failed || command.failed;
+		line_literal(out, "...");
+	out->failed |= array.failed || command.failed;
 	line_fini(&command);
 	line_fini(&array);
 	encoder_fini(&encoder);
 }
 
 void
-cell_text(struct line *out, const char *string)
+put_text(struct line *out, const char *string)
 {
 	struct line json = {0};
 	escape_json_bare(&json, (const uint8_t *)string, strlen(string));
@@ -105,13 +100,12 @@ cell_text(struct line *out, const char *string)
 }
 
 void
-cell_user(struct table *table, uint32_t uid)
+put_user(struct line *out, uint32_t uid)
 {
 	const struct passwd *user = getpwuid(uid);
 	if (user != NULL)
-		cell_text(&table->text, user->pw_name);
+		put_text(out, user->pw_name);
 	else
-		line_u64(&table->text, uid);
-	table_cell(table);
+		line_u64(out, uid);
 }
 

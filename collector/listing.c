@@ -100,6 +100,13 @@ listing_titles(struct table *table)
 	}
 }
 
+static void
+put_number(struct table *table, uint64_t n)
+{
+	line_u64(&table->text, n);
+	table_cell(table);
+}
+
 /* PYTHON and COVERAGE; then, behind STATE, the numbers. */
 static void
 put_python(struct table *table, const struct listed *listed)
@@ -120,36 +127,39 @@ put_numbers(struct table *table, const struct listed *listed)
 			table_string(table, "-");
 		return;
 	}
-	cell_number(table, peek->lanes);
-	cell_number(table, peek->attempted);
-	cell_number(table, peek->recorded);
-	cell_number(table, peek->lost_hook);
-	cell_size(table, (uint64_t)peek->header.lane0_slots * SLOT_BYTES);
+	put_number(table, peek->lanes);
+	put_number(table, peek->attempted);
+	put_number(table, peek->recorded);
+	put_number(table, peek->lost_hook);
+	put_size(&table->text, (uint64_t)peek->header.lane0_slots * SLOT_BYTES);
+	table_cell(table);
 }
 
 void
 listing_row(struct table *table, uint64_t now_ns, const struct listed *listed)
 {
-	cell_number(table, listed_pid(listed));
-	cell_user(table, listed->identity.uid);
+	put_number(table, listed_pid(listed));
+	put_user(&table->text, listed->identity.uid);
+	table_cell(table);
 	put_python(table, listed);
 	table_string(table, state_name(listed));
 	put_numbers(table, listed);
 	if (listed->reader != 0)
-		cell_number(table, listed->reader);
+		put_number(table, listed->reader);
 	else
 		table_string(table, "-");
 	if (listed->err == 0)
-		cell_age(table, now_ns, listed->peek.header.start_realtime_ns);
+		put_age(&table->text, now_ns, listed->peek.header.start_realtime_ns);
 	else
-		table_string(table, "-");
+		line_char(&table->text, '-');
+	table_cell(table);
 	if (listed->identity.argv != NULL && listed->identity.argv[0] != NULL)
-		cell_command(table, &listed->identity);
+		put_command(&table->text, &listed->identity);
 	else if (listed->err == 0)
 		line_char(&table->text, '?');
 	if (listed->err != 0) {
 		line_string(&table->text, listed->identity.argv != NULL ? "  (" : "(");
-		cell_text(&table->text, listed->why);
+		put_text(&table->text, listed->why);
 		line_char(&table->text, ')');
 	}
 	table_cell(table);

@@ -41,6 +41,7 @@ static const struct {
 	{"collect", collect},
 	{"events", verb_events},
 	{"list", verb_list},
+	{"top", verb_top},
 };
 
 int

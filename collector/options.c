@@ -116,6 +116,7 @@ options_print_help(FILE *file)
 	fputs("usage: auditd-collect [options] --pid N | --all | --name GLOB\n"
 	      "       auditd-collect [options] -- COMMAND [ARGUMENT ...]\n"
 	      "       auditd-collect list | events [GLOB]   [--format json|text]\n"
+	      "       auditd-collect top [options]          live counters (top --help)\n"
 	      "\n"
 	      "Show what running Python programs do: files, network, processes, code.\n",
 	      file);

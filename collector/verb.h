@@ -14,6 +14,7 @@
 /* argv[0] is the verb. Each returns what to exit with (exit_status.h). */
 int verb_list(int argc, char **argv);
 int verb_events(int argc, char **argv);
+int verb_top(int argc, char **argv);
 
 struct verb {
 	const char *name;

@@ -68,6 +68,9 @@ CHANGES = [(re.compile(pattern, re.M), to) for pattern, to in [
     (r"^ *(\d+) +\d+\.\d{3} +\d+\.\d{3} ", r"\1 MS MS "),
     (r"^ *\d+ +\d+\.\d% ", "N N% "),
     (r"^ *\d+ +(in \d+ process)", r"N \1"),
+    # top: its first line, and rows of functions
+    (r"^\d\d:\d\d:\d\d +(\d+ process\w*)(, \d+ ended)? .*", r"TIME \1\2 RATES"),
+    (r"^ *[\d.kM]+ +(\d+) +\d+\.\d{6} +\d+\.\d{6} +\d+\.\d{3} ", r"RATE \1 S S US "),
     (r"[ \t]+", " "),
     (r"^ | $", ""),
 ]]

@@ -140,9 +140,11 @@ def test_the_manual_names_every_option(installed):
     text = (installed / "share/man/man1/auditd-collect.1").read_text()
     manual = {"--" + name.replace("\\-", "-") for name in
               re.findall(r"^\.It.*?Fl \\-([a-z\\-]+)", text, re.M)}
-    program = subprocess.run([str(installed / "bin/auditd-collect"), "--help"],
-                             stdout=subprocess.PIPE, text=True, check=True)
-    options = set(re.findall(r"^ .*?(--[a-z][a-z-]+)", program.stdout, re.M))
+    options = set()
+    for verb in [], ["top"]:
+        program = subprocess.run([str(installed / "bin/auditd-collect"), *verb, "--help"],
+                                 stdout=subprocess.PIPE, text=True, check=True)
+        options.update(re.findall(r"^  (?:-\w, |    )(--[a-z][a-z-]+)", program.stdout, re.M))
     assert manual - {"--format"} == options - {"--format"}
 
 

@@ -286,7 +286,7 @@ def test_the_examples_of_the_text_are_valid():
 
 def keys_of_the_manual(verb):
     with open(os.path.join(harness.ROOT, "doc", "auditd-collect.1")) as file:
-        section = re.split(r"^\.It Cm (?=list|events)", file.read(), flags=re.M)[
+        section = re.split(r"^\.It Cm (?=list|events|top)", file.read(), flags=re.M)[
             {"list": 1, "events": 2}[verb]].split("\n.Sh ")[0]
     return set(re.findall(r"Li ([a-z_]\w*)", section))
 

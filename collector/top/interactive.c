@@ -1,0 +1,132 @@
+/* SPDX-License-Identifier: MIT */
+/* Looks, keys and the picture. When all processes have ended, the last picture stays. */
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <poll.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "print.h"
+#include "screen.h"
+#include "top.h"
+
+struct interactive {
+	struct top *top;
+	struct browse browse;
+	struct history history;
+	struct report report; /* what is seen */
+};
+
+static void
+draw(struct interactive *now)
+{
+	struct selection selection = browse_selection(&now->browse);
+	report_fini(&now->report);
+	int err = report_make(&now->report, &now->top->fleet, &selection,
+			      browse_parts(&now->browse));
+	if (err == 0)
+		err = browse_arrange(&now->browse, &now->report, screen_rows());
+	if (err == 0)
+		screen_draw(&now->browse, &now->report, &now->history);
+	now->top->failed |= err < 0;
+}
+
+/* What is seen, sorted and chosen as it is seen, into a file of this folder. */
+static void
+write_snapshot(struct interactive *now)
+{
+	struct browse *browse = &now->browse;
+	struct json json;
+	char name[64];
+	json_init(&json, true);
+	snprintf(name, sizeof name, "auditd-top-%" PRIu64 ".json",
+		 now->top->fleet.realtime_ns / 1000000);
+	int fd = open(name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+	bool written = fd >= 0 && print_json(&json, &now->report, 0, browse_parts(browse)) == 0 &&
+		       write(fd, json.out.text, json.out.len) == (ssize_t)json.out.len;
+	if (written)
+		snprintf(browse->said, sizeof browse->said, "written: %s", name);
+	else
+		snprintf(browse->said, sizeof browse->said, "not written: %s: %s", name,
+			 strerror(errno));
+	if (fd >= 0)
+		close(fd);
+	json_fini(&json);
+}
+
+/* What a key means depends on what is seen: each is drawn before the next one is taken. */
+static void
+take_keys(struct interactive *now, bool *quit)
+{
+	int key;
+	while (!*quit && (key = screen_key()) >= 0) {
+		switch (browse_key(&now->browse, key, &now->report, screen_rows())) {
+		case BROWSE_QUIT:
+			*quit = true;
+			break;
+		case BROWSE_RESET:
+			fleet_reset(&now->top->fleet);
+			break;
+		case BROWSE_SNAPSHOT:
+			write_snapshot(now);
+			break;
+		case BROWSE_DRAW:
+		case BROWSE_NOTHING: /* or the size of the terminal has changed */
+			break;
+		}
+		draw(now);
+	}
+}
+
+static void
+look_and_draw(struct interactive *now)
+{
+	top_look(now->top);
+	draw(now);
+	history_add(&now->history, now->top->fleet.now_ns,
+		    report_rate(&now->report, now->report.header.events.recent));
+}
+
+static void
+begin(struct interactive *now)
+{
+	const struct top_options *options = &now->top->options;
+	struct browse *browse = &now->browse;
+	browse_init(browse, options->interval_ns);
+	for (int i = N_VIEWS - 1; i >= 0; i--)
+		if (options->view_given[i])
+			browse->view = (enum view_id)i;
+	if (options->sort != NULL)
+		browse->views[browse->view].sort =
+			(unsigned)view_column(view_get(browse->view), options->sort);
+	browse->views[browse->view].invert = options->invert;
+}
+
+void
+top_interactive(struct top *top)
+{
+	struct interactive now = {.top = top};
+	uint64_t next_ns = 0;
+	bool quit = false;
+	begin(&now);
+	while (!quit && !top->failed && !top_is_stopped(top)) {
+		uint64_t now_ns = clock_ns(CLOCK_MONOTONIC);
+		top_look_at_signals(top);
+		if (next_ns > now_ns + now.browse.interval_ns)
+			next_ns = now_ns; /* it was made shorter */
+		if (now_ns >= next_ns && !now.browse.paused) {
+			look_and_draw(&now);
+			next_ns = now_ns + now.browse.interval_ns;
+		}
+		struct pollfd fds[] = {{.fd = STDIN_FILENO, .events = POLLIN},
+				       {.fd = top->fleet.places.inotify, .events = POLLIN}};
+		poll(fds, 2, candidates_waiting(&top->fleet.candidates) ? 2 : 50);
+		if ((fds[0].revents & (POLLHUP | POLLERR)) != 0)
+			break; /* the terminal is gone */
+		fleet_find(&top->fleet);
+		take_keys(&now, &quit);
+	}
+	report_fini(&now.report);
+}

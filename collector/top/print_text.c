@@ -1,0 +1,82 @@
+/* SPDX-License-Identifier: MIT */
+#include <string.h>
+
+#include "print.h"
+#include "view.h"
+
+static void
+put_named_rate(struct line *out, const struct report *report, const char *name, uint64_t recent)
+{
+	line_literal(out, "  ");
+	put_rate(out, report_rate(report, recent));
+	line_char(out, ' ');
+	line_string(out, name);
+}
+
+void
+print_header(const struct report *report, struct line *out)
+{
+	const struct header_figures *header = &report->header;
+	struct line_clock clock = {0};
+	size_t begin = out->len;
+	line_time_of_day(out, &clock, report->fleet->realtime_ns);
+	if (out->len >= begin + sizeof "15:00:01" - 1)
+		out->len = begin + sizeof "15:00:01" - 1;
+	line_literal(out, "  ");
+	line_u64(out, header->n_alive);
+	line_string(out, header->n_alive == 1 ? " process" : " processes");
+	if (header->n_ended > 0) {
+		line_literal(out, ", ");
+		line_u64(out, header->n_ended);
+		line_literal(out, " ended");
+	}
+	put_named_rate(out, report, "events/s", header->events.recent);
+	put_named_rate(out, report, "calls/s", header->calls.recent + header->call_events.recent);
+	put_named_rate(out, report, "recorded/s", header->recorded.recent);
+	put_named_rate(out, report, header->lost.recent > 0 ? "LOST/s" : "lost/s",
+		       header->lost.recent);
+	put_named_rate(out, report, "bytes/s", header->slots.recent * SLOT_BYTES);
+}
+
+/* Right in so many columns. */
+static void
+put_column(struct line *out, size_t width, const char *text, size_t n)
+{
+	for (size_t i = n; i < width; i++)
+		line_char(out, ' ');
+	line_bytes(out, text, n);
+}
+
+void
+print_line(const struct report *report, bool titles, struct line *out)
+{
+	const struct header_figures *header = &report->header;
+	const struct {
+		const char *title;
+		uint64_t recent;
+	} columns[] = {
+		{"ev/s", header->events.recent},
+		{"calls/s", header->calls.recent + header->call_events.recent},
+		{"rec/s", header->recorded.recent},
+		{"lost/s", header->lost.recent},
+		{"bytes/s", header->slots.recent * SLOT_BYTES},
+	};
+	size_t n = sizeof columns / sizeof columns[0];
+	struct line number = {0};
+	if (titles) {
+		line_literal(out, "procs");
+		for (size_t i = 0; i < n; i++)
+			put_column(out, 9, columns[i].title, strlen(columns[i].title));
+		line_char(out, '\n');
+	}
+	line_u64(&number, header->n_alive);
+	put_column(out, 5, number.text, number.len);
+	for (size_t i = 0; i < n; i++) {
+		line_cut(&number, 0);
+		put_rate(&number, report_rate(report, columns[i].recent));
+		put_column(out, 9, number.text, number.len);
+	}
+	line_char(out, '\n');
+	out->failed |= number.failed;
+	line_fini(&number);
+}

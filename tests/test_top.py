@@ -1,0 +1,364 @@
+# SPDX-License-Identifier: MIT
+"""auditd-collect top: its figures are the true ones whatever the rings lose, it disturbs nobody, and
+it can be used on a real terminal."""
+import json
+import os
+import signal
+import subprocess
+import time
+
+import pytest
+
+import harness
+from test_verbs import CONTROL
+from world import PATIENCE, needs_world, numbers, stage, wait_until  # noqa: F401
+
+N, M, K = 30000, 2000, 12345
+
+
+def top(tmp, *arguments, status=0, env=None, **more):
+    """Run it; stdout and stderr as text."""
+    done = subprocess.run([harness.COLLECTOR, "top", *map(str, arguments)], cwd=tmp,
+                          stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=60,
+                          env=env or harness.environment(tmp), **more)
+    assert done.returncode == status, done
+    return done.stdout.decode(), done.stderr.decode()
+
+
+def looks(text):
+    """JSON, object by object; others' garbage in /dev/shm is told among them."""
+    return [json.loads(line, object_pairs_hook=harness.without_twins)
+            for line in text.splitlines() if not line.startswith("auditd-collect: /pyauditd.")]
+
+
+def by(rows, field):
+    return {row[field]: row for row in rows}
+
+
+# ---- exact ----
+
+def test_totals_are_the_true_ones_however_much_is_lost(python, tmp_path):
+    """The ring has room for 4,096 slots, and everything is recorded into it."""
+    env = harness.environment(tmp_path, PYAUDITD_RING="256k")
+    _, err = top(tmp_path, "-b", "-d", "0.2", "--format", "json", "-e", "all", "--calls",
+                 "--calls-level", "stats", "--", python.path, harness.target("counted.py"), N, M, K,
+                 env=env, input=b"")
+    last = looks(err)[-1]
+    events = by(last["events"], "event")
+    assert (events["counted.open"]["total"], events["counted.import"]["total"]) == (N, M)
+    [function] = [row for row in last["functions"] if row["func"] == "counted"]
+    assert function["calls"] == K and function["cum_ns"] >= function["own_ns"] > 0
+    [process] = last["processes"]
+    assert process["state"] == "ended"
+    lost = by(last["losses"], "reason")
+    assert lost["no_reader"]["total"] > N // 2
+    assert last["sum_events"]["total"] == sum(row["total"] for row in last["events"])
+    assert process["recorded"]["total"] + process["lost"]["total"] + \
+        process["no_reader"]["total"] <= last["sum_events"]["total"]
+    assert process["high_water_slots"] == process["ring_slots"] == 4096
+
+
+@needs_world
+def test_beside_a_collector_and_other_tops(stage):  # noqa: F811
+    """All see the same, and the collector misses nothing."""
+    target = stage.target()
+    collector = stage.attached("--pid", target.inner)
+    outs = [os.path.join(str(stage.tmp), "top.%d" % i) for i in range(2)]
+    tops = [stage.collector("top", "-b", "-d", "0.1", "--format", "json", "--pid", target.inner,
+                            out=None, stdout=open(out, "wb")) for out in outs]
+    wait_until(lambda: all(os.path.getsize(out) > 0 for out in outs), "both look")
+    for _ in range(10):
+        target.do("step", 100)
+    time.sleep(0.25)
+    for one in tops:
+        one.signal(signal.SIGTERM)
+        assert one.wait() == 0
+    assert numbers(collector.stop()) == list(range(1000))
+    for out in outs:
+        with open(out) as file:
+            seen = looks(file.read())
+        assert by(seen[-1]["events"], "event")["driven.step"]["total"] == 1000
+        assert max(look["sum_events"]["rate"] for look in seen) > 100
+        assert all(not look["losses"] for look in seen)
+
+
+@needs_world
+def test_family_is_found_and_the_dead_stay_for_a_while(stage):  # noqa: F811
+    target = stage.target()
+    out = os.path.join(str(stage.tmp), "top")
+    with open(out, "wb") as file:
+        looker = stage.collector("top", "-b", "-d", "0.1", "--format", "json", "--pid", target.inner,
+                                 out=None, stdout=file)
+        wait_until(lambda: os.path.getsize(out) > 0, "it looks")
+        child = int(target.do("spawn"))
+        target.do("step", 7)
+        target.end()
+        assert looker.wait() == 0
+    with open(out) as file:
+        last = looks(file.read())[-1]
+    processes = by(last["processes"], "pid")
+    assert len(processes) == 2 and last["alive"] == 0 and last["ended"] == 2, processes
+    assert {row["state"] for row in processes.values()} == {"ended"}
+    assert [row["total"] for row in last["events"] if row["event"] == "driven.child"] == [3]
+    assert child in [int(row["key"].split(":")[1]) for row in processes.values()]
+    assert not stage.world.segments(), "the hooks remove them, as without us"
+
+
+def test_command_leaves_no_segment_and_its_status_is_ours(tmp_path):
+    before = os.listdir("/dev/shm")
+    out, err = top(tmp_path, "-b", "--line", "-d", "0.1", "--", "/usr/bin/python3", "-c",
+                   "print(3); raise SystemExit(4)", status=4)
+    assert out == "3\n" and err.splitlines()[0].split() == [
+        "procs", "ev/s", "calls/s", "rec/s", "lost/s", "bytes/s"]
+    assert os.listdir("/dev/shm") == before
+
+
+def test_one_that_is_gone_at_once_is_known_by_what_it_said(tmp_path):
+    for _ in range(10):
+        _, err = top(tmp_path, "-b", "--format", "json", "--", "/usr/bin/python3", "-c", "pass")
+        [process] = looks(err)[-1]["processes"]
+        assert process["argv"][1:] == ["-c", "pass"] and process["ppid"] > 0
+
+
+# ---- for scripts ----
+
+TITLES = {
+    "processes": "PID USER PYTHON COVERAGE THR EV/s CALL/s FILE/s NET/s PROC/s IMP/s REST/s LOST "
+                 "RING% AGE COMMAND",
+    "events": "EVENT CATEGORY LEVEL /s TOTAL SHARE%",
+    "functions": "CALL/s CALLS OWN s CUM s OWN us/call FUNCTION FILE:LINE",
+    "losses": "LOST /s TOTAL",
+    "rings": "PID LANES RING RING% MOST% LOST/s LOST NO READER COMMAND",
+}
+
+
+@needs_world
+def test_text_has_the_views_that_were_asked_for(stage):  # noqa: F811
+    target = stage.target()
+    target.do("step", 1234)
+
+    def text(*options):
+        looker = stage.collector("top", "-b", "-n", "1", "--format", "text", "--pid", target.inner,
+                                 *options, out=None, stdout=subprocess.PIPE)
+        return looker.popen.communicate(timeout=20)[0].decode()
+
+    for view, titles in TITLES.items():
+        blocks = text("--view", view).rstrip("\n").split("\n\n")
+        assert " ".join(blocks[1].splitlines()[0].split()) == titles
+        assert len(blocks) == 3 if view == "losses" else 2
+    lines = text("--view", "events", "--sort", "total", "--rows", "1").splitlines()
+    assert lines[-1].split()[:5] == ["driven.step", "custom", "record", "0", "1234"]
+    names = [line.split()[0] for line in
+             text("--view", "events", "--sort", "event", "--invert").splitlines()[3:]]
+    assert names == sorted(names, reverse=True) and len(names) > 3
+    everything = text("--view", "all")
+    assert [everything.count(" ".join(t.split()[-1:])) > 0 for t in TITLES.values()] == [True] * 5
+
+
+@pytest.mark.parametrize("arguments, status, said", [
+    (["--sort", "nosuch"], 2, "pid, user, python"),
+    (["--view", "nosuch"], 2, "processes, events, functions"),
+    (["--pid", "1", "--all"], 2, "only one of"),
+    (["--delay", "0"], 2, "0.05"), (["-n", "0"], 2, "above 0"), (["--nosuch"], 2, "--help"),
+    (["--calls"], 2, "-- COMMAND"),
+    (["--calls-level", "record", "--calls", "--", "true"], 2, "stats or count"),
+    (["--pid", "4194304"], 5, "no such process"),
+    (["--", "/nosuch"], 127, "/nosuch")])
+def test_bad_input_is_one_line(arguments, status, said, tmp_path):
+    out, err = top(tmp_path, "-b", *arguments, status=status)
+    assert not out and err.count("\n") == 1 and said.lower() in err.lower(), err
+    assert err.startswith("auditd-collect: top: ")
+
+
+@needs_world
+def test_nothing_traced_is_said_and_waited_for(stage):  # noqa: F811
+    out = os.path.join(str(stage.tmp), "top")
+    with open(out, "wb") as file:
+        looker = stage.collector("top", "-b", "-d", "0.1", "--format", "json", out=None, stdout=file)
+        wait_until(lambda: "nothing is traced yet" in looker.stderr, "it is said")
+        target = stage.target()
+        target.do("step", 5)
+        wait_until(lambda: open(out).read().count("driven.step") > 0, "it is seen")
+        looker.signal(signal.SIGINT)
+        assert looker.wait() == 0
+    assert looker.stderr.count("\n") == 1
+
+
+def test_process_without_the_hook(tmp_path):
+    with subprocess.Popen(["sleep", "100"]) as sleep:
+        try:
+            _, err = top(tmp_path, "--pid", sleep.pid, status=5)
+        finally:
+            sleep.kill()
+    assert "does not have the hook" in err and err.count("\n") == 1
+
+
+@needs_world
+def test_names_of_strangers_are_harmless(stage):  # noqa: F811
+    target = stage.target(arguments=["\x1b[31mred\x1b]0;title\x07", "\u202eturned"])
+    target.do("audit", "\x1b[2Jcleared")
+    looker = stage.collector("top", "-b", "-n", "1", "--format", "text", "--view", "all",
+                             "--pid", target.inner, out=None, stdout=subprocess.PIPE)
+    text = looker.popen.communicate(timeout=20)[0].decode()
+    assert "cleared" in text and "red" in text and not CONTROL.search(text)
+    assert "\u202e" not in text
+
+
+# ---- on a terminal ----
+
+class Terminal:
+    """tmux: keys go in, a picture comes out."""
+
+    def __init__(self, tmp, command, width=120, height=30, **env):
+        self.tmux = ["tmux", "-S", os.path.join(str(tmp), "tmux"), "-f", "/dev/null"]
+        words = " ".join("'%s'" % word for word in command)
+        words = " ".join(["env", *("%s=%s" % pair for pair in env.items()), words])
+        env = harness.environment(tmp)
+        subprocess.run([*self.tmux, "new-session", "-d", "-x", str(width), "-y", str(height),
+                        "echo before; %s; echo status $?; exec cat" % words],
+                       check=True, env=env, cwd=tmp)
+
+    def keys(self, *keys):
+        subprocess.run([*self.tmux, "send-keys", *keys], check=True)
+
+    def picture(self):
+        return subprocess.run([*self.tmux, "capture-pane", "-p"], check=True,
+                              stdout=subprocess.PIPE).stdout.decode()
+
+    def shows(self, text):
+        end = time.monotonic() + PATIENCE
+        while True:
+            picture = self.picture()
+            if text in picture:
+                return picture
+            assert time.monotonic() < end, "no %r in\n%s" % (text, picture)
+            time.sleep(0.02)
+
+    def resize(self, width, height):
+        subprocess.run([*self.tmux, "resize-window", "-x", str(width), "-y", str(height)],
+                       check=True)
+
+    def close(self):
+        subprocess.run([*self.tmux, "kill-server"], check=False)
+
+
+@pytest.fixture
+def terminal(tmp_path):
+    made = []
+
+    def make(*command, **more):
+        made.append(Terminal(tmp_path, [harness.COLLECTOR, "top", *command], **more))
+        return made[-1]
+    yield make
+    for one in made:
+        one.close()
+
+
+PROGRAM = ["--", "/usr/bin/python3", harness.target("counted.py"), "500", "20", "30"]
+
+
+def test_keys_do_what_the_help_says(terminal, tmp_path):
+    screen = terminal("--calls", *PROGRAM, width=220)
+    screen.shows("[1 processes]")
+    screen.shows("counted.py 500 20 30")
+    screen.keys("2")
+    picture = screen.shows("counted.open")
+    assert picture.splitlines()[3].split()[0] == "EVENT" and "500" in picture
+    screen.keys("f", "import", "Enter")
+    picture = screen.shows("filter import")
+    assert "counted.open" not in picture and "counted.import" in picture
+    screen.keys("Escape")
+    screen.shows("counted.open")
+    screen.keys("3")
+    screen.shows("FUNCTION")
+    screen.keys("f", "__main__", "Enter")
+    assert "__main__.counted" in screen.shows("filter __main__")
+    screen.keys(">")
+    screen.shows("by cum")
+    screen.keys("I")
+    screen.shows("by cum inverted")
+    screen.keys("/", "counted", "Enter")
+    assert "not found" not in screen.picture()
+    screen.keys("/", "no such thing", "Enter")
+    screen.shows("not found: no such thing")
+    screen.keys("F1")
+    screen.shows("go into this process")
+    screen.keys("x", "1", "Enter")
+    screen.shows("  pid ")
+    screen.keys("BSpace")
+    screen.shows("[1 processes]")
+    screen.keys("Space")
+    screen.shows("PAUSED")
+    screen.keys("Space", "r")
+    screen.shows("totals count from now on")
+    screen.keys("2", "w")
+    screen.shows("written: auditd-top-")
+    [name] = [name for name in os.listdir(tmp_path) if name.startswith("auditd-top-")]
+    with open(os.path.join(str(tmp_path), name)) as file:
+        [look] = looks(file.read())
+    assert by(look["events"], "event")["counted.open"]["total"] == 0 or look["events"]
+    screen.keys("-")
+    screen.shows("a look every 0.5 s")
+    screen.keys("+")
+    screen.shows("a look every 1 s")
+    screen.keys("u", "no-such-user", "Enter")
+    screen.shows("no such user")
+    screen.keys("u", "root", "Enter")
+    screen.shows("user root")
+    screen.keys("t", "Tab", "Tab", "Tab")
+    screen.shows("[5 rings]")
+    screen.keys("q")
+    picture = screen.shows("status 0")
+    assert "done" in picture and "before" in picture and "EVENT" not in picture
+
+
+@pytest.mark.parametrize("width, height, env", [
+    (80, 24, {}), (200, 50, {"TERM": "vt100"}), (80, 24, {"LANG": "C", "LC_ALL": "C"}), (20, 5, {})])
+def test_any_size_and_locale(terminal, width, height, env):
+    screen = terminal(*PROGRAM, width=width, height=height, **env)
+    screen.shows("process")
+    screen.resize(100, 30)
+    screen.shows("COMMAND")
+    screen.resize(40, 10)
+    screen.keys("2")
+    screen.shows("EVENT")
+    screen.keys("q")
+    screen.shows("status 0")
+
+
+@pytest.mark.parametrize("number", [signal.SIGSEGV, signal.SIGTERM, signal.SIGHUP, signal.SIGABRT])
+def test_terminal_is_restored_when_it_is_ended(terminal, number, tmp_path):
+    screen = terminal("--name", str(tmp_path))
+    screen.shows("[1 processes]")
+    server = subprocess.run([*screen.tmux, "display", "-p", "#{pane_pid}"], check=True,
+                            stdout=subprocess.PIPE).stdout.decode().strip()
+    with open("/proc/%s/task/%s/children" % (server, server)) as file:
+        os.kill(int(file.read().split()[0]), number)
+    picture = screen.shows("status")
+    assert "before" in picture and "[1 processes]" not in picture
+
+
+def test_dumb_terminal_is_printed_to(terminal):
+    screen = terminal("-n", "2", "-d", "0.1", *PROGRAM, TERM="dumb")
+    screen.keys("Enter", "C-d")
+    picture = screen.shows("COMMAND")
+    assert "cannot move its cursor" in picture
+
+
+# ---- what it costs ----
+
+@needs_world
+def test_it_opens_nothing_for_writing_and_takes_no_lock(stage):  # noqa: F811
+    target = stage.target()
+    looker = stage.collector("top", "-b", "-d", "0.1", "--format", "json", "--pid", target.inner,
+                             out=None, stdout=subprocess.DEVNULL)
+    wait_until(lambda: len(os.listdir("/proc/%d/fd" % looker.pid)) > 5, "it looks")
+    with open("/proc/%d/maps" % looker.pid) as file:
+        assert "/pyauditd." not in file.read()
+    with open("/proc/locks") as file:
+        assert " %d " % looker.pid not in file.read()
+    collector = stage.attached("--pid", target.inner)
+    target.do("step", 3)
+    assert numbers(collector.stop()) == [0, 1, 2]
+    looker.signal(signal.SIGTERM)
+    looker.wait()
