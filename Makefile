@@ -45,7 +45,7 @@ LIBS_TEST  = $(shell pkg-config --libs check jansson 2>/dev/null) $(OPTIONAL_LIB
 PY_SUFFIX = $(shell tools/interpreters --suffix $(PYTHON))
 PY_CFLAGS = $(subst -I,-isystem ,$(shell tools/interpreters --cflags $(PYTHON)))
 
-.PHONY: all bootstrap build hook hooks package units torture benches check check-all bench \
+.PHONY: all bootstrap build hook hooks package units torture benches check check-faults check-all bench \
         bench-programs demo install help clean
 .DEFAULT_GOAL := all
 .DELETE_ON_ERROR:
@@ -135,6 +135,10 @@ $(BUILD)/python/%: hook/python/%
 check: bootstrap
 	$(Q)tests/run
 
+# Killed, flooded, starved, lied to: doc/reliability.md.
+check-faults: bootstrap
+	$(Q)tests/run --faults
+
 # What takes longer: the interpreters' own regression tests, long torture runs.
 check-all: bootstrap
 	$(Q)tests/run --all
@@ -163,6 +167,7 @@ help:
 	@echo 'make            the collector, and the hook for PYTHON ($(PYTHON))'
 	@echo 'make hooks      a hook for every CPython 3.8-3.15 found, or those in PYTHONS='
 	@echo 'make check      run the tests, under ten minutes'
+	@echo 'make check-faults  what happens under faults, floods and hostile neighbours'
 	@echo 'make check-all  and what takes longer: interpreters’ own tests, long torture runs'
 	@echo 'make bench      what it costs, beside no hook, no-op hooks and other tracers'
 	@echo 'make bench-programs  how much slower whole programs get, beside other tracers'
