@@ -26,10 +26,18 @@ Q        := $(if $(V),,@)
 SEE_COMMON    := -Icommon -I$(BUILD)/common
 SEE_COLLECTOR := $(SEE_COMMON) -Icollector -Icollector/top
 
-# Optional libraries, found by pkg-config; what is not there is left out, and said.
-HAVE_NCURSES := $(shell pkg-config --exists ncursesw 2>/dev/null && echo yes)
-OPTIONAL_FLAGS := $(if $(HAVE_NCURSES),-DHAVE_NCURSES $(shell pkg-config --cflags ncursesw))
-OPTIONAL_LIBS  := $(if $(HAVE_NCURSES),$(shell pkg-config --libs ncursesw))
+# Optional libraries, found by pkg-config; what is not there is left out, and said. WITHOUT=ncursesw
+# leaves one out that is there.
+OPTIONAL := libcap-ng libseccomp ncursesw
+WITHOUT  ?=
+FOUND    := $(filter-out $(WITHOUT),$(shell for lib in $(OPTIONAL); do \
+              pkg-config --exists $$lib 2>/dev/null && echo $$lib; done))
+LACKING  := $(filter-out $(FOUND),$(OPTIONAL))
+OPTIONAL_FLAGS := $(if $(filter libcap-ng,$(FOUND)),-DHAVE_LIBCAP_NG) \
+                  $(if $(filter libseccomp,$(FOUND)),-DHAVE_LIBSECCOMP) \
+                  $(if $(filter ncursesw,$(FOUND)),-DHAVE_NCURSES) \
+                  $(if $(FOUND),$(shell pkg-config --cflags $(FOUND)))
+OPTIONAL_LIBS  := $(if $(FOUND),$(shell pkg-config --libs $(FOUND)))
 
 COMMON   := $(patsubst %.c,$(BUILD)/%.o,$(wildcard common/*.c))
 COLLECT  := $(patsubst %.c,$(BUILD)/%.o,$(wildcard collector/*.c collector/*/*.c))
@@ -46,7 +54,7 @@ PY_SUFFIX = $(shell tools/interpreters --suffix $(PYTHON))
 PY_CFLAGS = $(subst -I,-isystem ,$(shell tools/interpreters --cflags $(PYTHON)))
 
 .PHONY: all bootstrap build hook hooks package units torture benches check check-faults check-all bench \
-        bench-programs demo install help clean
+        bench-programs demo install help clean FORCE
 .DEFAULT_GOAL := all
 .DELETE_ON_ERROR:
 .SECONDARY:
@@ -75,14 +83,24 @@ $(BUILD)/collector/%.o: collector/%.c
 	@mkdir -p $(@D)
 	$(Q)$(C) $(SEE_COLLECTOR) $(OPTIONAL_FLAGS) -c $< -o $@
 
+# Who has one of them installed meanwhile builds with it.
+$(BUILD)/optional: FORCE
+	@mkdir -p $(@D)
+	@echo '$(FOUND)' | cmp -s - $@ || echo '$(FOUND)' >$@
+
+$(patsubst %.c,$(BUILD)/%.o,$(shell grep -l HAVE_ collector/*.c collector/*/*.c)) \
+$(BUILD)/tests/test_privileges: $(BUILD)/optional
+
 $(BUILD)/bin/auditd-collect: $(COLLECT) $(COMMON)
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(CFLAGS) $(SANFLAGS) $^ -o $@ -ljansson $(OPTIONAL_LIBS) -lm -lrt -lpthread
-	@[ -n '$(HAVE_NCURSES)' ] || echo 'without ncurses (libncurses-dev): auditd-collect top prints only'
+	$(if $(filter libcap-ng,$(LACKING)),@echo 'without libcap-ng: root keeps all his capabilities')
+	$(if $(filter libseccomp,$(LACKING)),@echo 'without libseccomp: system calls are not limited')
+	$(if $(filter ncursesw,$(LACKING)),@echo 'without ncurses (libncurses-dev): auditd-collect top prints only')
 
 $(BUILD)/tests/%: tests/%.c $(COMMON) $(filter-out %/main.o,$(COLLECT))
 	@mkdir -p $(@D)
-	$(Q)$(C) $(SEE_COLLECTOR) -Itests $< $(filter %.o,$^) -o $@ $(LIBS_TEST)
+	$(Q)$(C) $(SEE_COLLECTOR) $(OPTIONAL_FLAGS) -Itests $< $(filter %.o,$^) -o $@ $(LIBS_TEST)
 
 # A lane needs no collector.
 $(BUILD)/tests/torture/%.o: tests/torture/%.c

@@ -26,10 +26,12 @@
 #include "launch.h"
 #include "log.h"
 #include "outputs.h"
+#include "privileges.h"
 #include "proc.h"
 #include "remarks.h"
 #include "roster.h"
 #include "signals.h"
+#include "system_calls.h"
 #include "waiter.h"
 
 #define SLEEP_NS 50000000u        /* a line comes within twice that of its event */
@@ -328,6 +330,18 @@ prepare(struct collect *collect, char *why, size_t why_bytes)
 	return err;
 }
 
+/* Capabilities belong to a thread, and the start of one needs a call that is not left then. */
+static void
+confine(struct collect *collect)
+{
+	bool privileged = privileges_any();
+	pid_t command = collect->options->command != NULL ? collect->launch.pid : 0;
+	privileges_drop(PRIVILEGES_FOLLOW | (command != 0 ? PRIVILEGES_SIGNAL : 0));
+	waiter_start(&collect->waiter);
+	if (privileged)
+		system_calls_limit(command);
+}
+
 /* 0, or what to exit with. */
 static int
 begin(struct collect *collect)
@@ -353,6 +367,7 @@ begin(struct collect *collect)
 		roster_watch_descendants(&collect->roster, (uint32_t)collect->launch.pid);
 	}
 	allow_many_files();
+	confine(collect);
 	if (options->n_pids > 0)
 		return roster_follow_pids(&collect->roster, options->pids, options->n_pids);
 	if (options->command == NULL)

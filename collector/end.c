@@ -18,6 +18,7 @@ struct exit_info {
 };
 _Static_assert(sizeof(struct exit_info) == 64, "PIDFD_INFO_SIZE_VER0");
 #define GET_INFO _IOWR(0xFF, 11, struct exit_info)
+_Static_assert(GET_INFO == END_GET_INFO, "");
 #define INFO_EXIT (1u << 3)
 #define EXIT_CODE 11 /* in ids */
 

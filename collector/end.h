@@ -28,4 +28,7 @@ const char *end_name(enum end_how how);
  */
 enum end_how end_ask(uint32_t pid, uint64_t start_time, int pidfd, int *status);
 
+/* The ioctl that end_ask() makes, for who limits system calls (PIDFD_GET_INFO of Linux 6.13). */
+#define END_GET_INFO 0xc040ff0bu
+
 #endif

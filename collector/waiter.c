@@ -6,6 +6,7 @@
 #include <signal.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/eventfd.h>
 #include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
@@ -37,7 +38,8 @@ watch_descriptors(void *argument)
 {
 	struct waiter *waiter = argument;
 	struct pollfd poller = {.fd = waiter->epoll, .events = POLLIN};
-	for (;;) {
+	sem_post(&waiter->started);
+	while (!load_acquire(&waiter->ending)) {
 		if (poll(&poller, 1, -1) <= 0)
 			continue;
 		__atomic_add_fetch(&waiter->ready, 1, __ATOMIC_RELEASE);
@@ -59,28 +61,55 @@ can_wait_for_futexes(void)
 int
 waiter_init(struct waiter *waiter)
 {
-	sigset_t all, before;
 	memset(waiter, 0, sizeof *waiter);
 	waiter->epoll = epoll_create1(EPOLL_CLOEXEC);
 	if (waiter->epoll < 0)
 		return -errno;
-	if (!can_wait_for_futexes() || sem_init(&waiter->resume, 0, 0) < 0)
+	waiter->end = eventfd(1, EFD_CLOEXEC);
+	if (waiter->end >= 0)
 		return 0;
+	int err = -errno;
+	close(waiter->epoll);
+	return err;
+}
+
+void
+waiter_start(struct waiter *waiter)
+{
+	sigset_t all, before;
+	if (!can_wait_for_futexes() || sem_init(&waiter->started, 0, 0) < 0 ||
+	    sem_init(&waiter->resume, 0, 0) < 0)
+		return;
 	sigfillset(&all);
+	sigdelset(&all, SIGSYS); /* it means the thread that made the call (system_calls.h) */
 	pthread_sigmask(SIG_SETMASK, &all, &before);
 	waiter->has_thread = pthread_create(&waiter->thread, NULL, watch_descriptors, waiter) == 0;
 	pthread_sigmask(SIG_SETMASK, &before, NULL);
-	return 0;
+	/* The C library makes calls in a new thread that we need no longer then (system_calls.h). */
+	while (waiter->has_thread && sem_wait(&waiter->started) < 0 && errno == EINTR) {
+	}
+}
+
+/*
+ * Not by pthread_cancel(): the C library loads another library for it, at a time when we may
+ * map no code any more.
+ */
+static void
+end_thread(struct waiter *waiter)
+{
+	store_release(&waiter->ending, true);
+	waiter_watch(waiter, waiter->end);
+	sem_post(&waiter->resume);
+	pthread_join(waiter->thread, NULL);
+	sem_destroy(&waiter->resume);
 }
 
 void
 waiter_fini(struct waiter *waiter)
 {
-	if (waiter->has_thread) {
-		pthread_cancel(waiter->thread);
-		pthread_join(waiter->thread, NULL);
-		sem_destroy(&waiter->resume);
-	}
+	if (waiter->has_thread)
+		end_thread(waiter);
+	close(waiter->end);
 	close(waiter->epoll);
 }
 

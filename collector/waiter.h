@@ -27,8 +27,11 @@
 
 struct waiter {
 	int epoll;
+	int end;         /* readable; watched when the thread is to end */
+	bool ending;
 	uint32_t ready;  /* futex: the thread found a descriptor readable */
 	sem_t resume;    /* the loop has seen it */
+	sem_t started;
 	pthread_t thread;
 	bool has_thread;
 	uint32_t *words[FUTEX_WAITV_MAX];
@@ -37,8 +40,14 @@ struct waiter {
 	uint32_t last_ready;
 };
 
-/* 0 or -errno. Signals must have been set up: the thread takes none. */
+/* 0 or -errno. */
 int waiter_init(struct waiter *waiter);
+
+/*
+ * Start the thread; without it all works the slower way. It takes no signals, so they must have
+ * been set up, and has the capabilities of its maker, who gives up his first (privileges.h).
+ */
+void waiter_start(struct waiter *waiter);
 void waiter_fini(struct waiter *waiter);
 
 /* A descriptor whose readability ends a sleep; it stays readable until it is dealt with. */
