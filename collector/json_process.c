@@ -47,6 +47,9 @@ void
 json_put_identity(struct json *json, const struct identity *identity)
 {
 	static const struct where where = {.name = "argv", .name_len = 4};
+	/* Of one that is gone, `pid` is this already: out here, nobody knows. */
+	if (identity->alive && identity->ns_pid != identity->pid)
+		json_put_number(json, "ns_pid", identity->ns_pid);
 	json_put_number(json, "ppid", identity->ppid);
 	json_put_number(json, "uid", identity->uid);
 	put_string(json, "exe", identity->exe, ENCODE_RAW);

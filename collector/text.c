@@ -368,6 +368,10 @@ text_start(struct text *text, uint64_t time_ns, const struct identity *identity,
 	}
 	line_literal(&text->out, "  (seen from: ");
 	line_string(&text->out, coverage_name(coverage));
+	if (identity->alive && identity->ns_pid != identity->pid) {
+		line_literal(&text->out, "; inside: pid ");
+		line_u64(&text->out, identity->ns_pid);
+	}
 	line_char(&text->out, ')');
 	return end(text, begin);
 }

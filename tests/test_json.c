@@ -565,7 +565,8 @@ START_TEST(a_process_is_who_the_kernel_says)
 {
 	static struct segment_header header = {.python_hex = 0x030f00a9, .coverage = COVERAGE_SITE};
 	char *argv[] = {"python", "\xff%", "a\nb", "--password", "hunter2", "\xed\xb2\x80", NULL};
-	struct identity identity = {.pid = 1234, .ppid = 1, .uid = 1000, .argv = argv,
+	struct identity identity = {.pid = 1234, .ns_pid = 7, .alive = true, .ppid = 1, .uid = 1000,
+				    .argv = argv,
 				    .exe = "/opt/\xed\xb2\x80/python", .cwd = "/srv/100%\xed\xb3\xbf"};
 	init(true);
 	ck_assert_int_eq(json_start(&json, &source, TIME_NS, &identity, &header, "web1:1:12:77aa"),
@@ -573,6 +574,7 @@ START_TEST(a_process_is_who_the_kernel_says)
 	json_t *line = take_line("process");
 	ck_assert_str_eq(string(line, "action"), "start");
 	NEED(number(line, "pid") == 1234);
+	NEED(number(line, "ns_pid") == 7);
 	NEED(number(line, "ppid") == 1);
 	NEED(number(line, "uid") == 1000);
 	ck_assert_str_eq(string(line, "python"), "3.15.0a9");
@@ -605,12 +607,15 @@ START_TEST(a_process_is_who_the_kernel_says)
 	ck_assert_ptr_null(json_object_get(line, "exe"));
 	ck_assert_ptr_null(json_object_get(line, "argv"));
 	ck_assert_ptr_null(json_object_get(line, "parent"));
+	ck_assert_ptr_null(json_object_get(line, "ns_pid"));
 	json_decref(line);
 
-	identity.pid = 99;
+	identity.pid = identity.ns_pid = 99;
+	identity.alive = true;
 	ck_assert_int_eq(json_start_untraced(&json, TIME_NS, &identity), 0);
 	line = take_line("process");
 	NEED(number(line, "pid") == 99);
+	ck_assert_ptr_null(json_object_get(line, "ns_pid"));
 	ck_assert_str_eq(string(line, "coverage"), "none");
 	ck_assert_ptr_null(json_object_get(line, "key"));
 	json_decref(line);

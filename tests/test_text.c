@@ -140,6 +140,12 @@ START_TEST(losses_notices_and_processes_have_lines_of_their_own)
 	text_start(&text, TIME_NS, &identity, COVERAGE_SITE);
 	ck_assert_str_eq(take_line() + 33, "-- process --       [\"python\",\"a\\nb%FF\","
 					   "\"\\u202e\"]  (seen from: site)");
+	identity.alive = true;
+	identity.pid = 1234;
+	identity.ns_pid = 7;
+	text_start(&text, TIME_NS, &identity, COVERAGE_SITE);
+	ck_assert_ptr_nonnull(strstr(take_line(), "  (seen from: site; inside: pid 7)"));
+	identity.ns_pid = 1234;
 	identity.argv = NULL;
 	text_start(&text, TIME_NS, &identity, COVERAGE_NONE);
 	ck_assert_str_eq(take_line() + 33, "-- process --       /bin/\\u001B  (seen from: none)");
