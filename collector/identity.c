@@ -2,10 +2,12 @@
 #include "identity.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <fnmatch.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "proc.h"
 
@@ -31,6 +33,20 @@ split_words(const char *text, size_t n)
 	return words;
 }
 
+static int64_t
+own_clock_offset_ns(void)
+{
+	static int64_t offset_ns;
+	static bool known;
+	int proc = known ? -1 : open("/proc/self", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	if (proc >= 0) {
+		offset_ns = proc_clock_offset_ns(proc);
+		close(proc);
+	}
+	known = true;
+	return offset_ns;
+}
+
 int
 identity_read(struct identity *identity, int proc, uint32_t pid)
 {
@@ -48,6 +64,7 @@ identity_read(struct identity *identity, int proc, uint32_t pid)
 	identity->uid = status.euid;
 	identity->start_time = stat.start_time;
 	identity->alive = true;
+	identity->clock_offset_ns = proc_clock_offset_ns(proc) - own_clock_offset_ns();
 	identity->exe = proc_link(proc, "exe");
 	identity->cwd = proc_link(proc, "cwd");
 	char *line = malloc(COMMAND_LINE_BYTES);

@@ -83,6 +83,17 @@ proc_status(int proc, struct proc_status *status)
 	return 0;
 }
 
+int64_t
+proc_clock_offset_ns(int proc)
+{
+	char text[256];
+	int64_t seconds, ns;
+	if (proc_read(proc, "timens_offsets", text, sizeof text) <= 0 ||
+	    sscanf(text, "monotonic %" SCNd64 " %" SCNd64, &seconds, &ns) != 2)
+		return 0;
+	return seconds * 1000000000 + ns;
+}
+
 char *
 proc_link(int proc, const char *name)
 {

@@ -35,6 +35,13 @@ struct proc_status {
 };
 int proc_status(int proc, struct proc_status *status);
 
+/*
+ * What its CLOCK_MONOTONIC is ahead of the machine's, in a time namespace; 0: nothing, or not
+ * known. Of what it starts next, to be exact: a process that just made itself another one is none
+ * the wiser itself before it does.
+ */
+int64_t proc_clock_offset_ns(int proc);
+
 /* Where a symbolic link like "exe" points; caller frees; NULL when it cannot be read. */
 char *proc_link(int proc, const char *name);
 

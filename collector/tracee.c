@@ -52,8 +52,6 @@ begin(struct tracee *tracee, const struct settings *settings)
 	symbols_refresh(tracee->symbols);
 	if (lease_begin(control, header, settings))
 		mark_levels(tracee);
-	calibrate_past_init(&tracee->past, (enum clock_kind)header->clock_kind,
-			    (struct clock_pair){header->start_ticks, header->start_realtime_ns});
 	return 0;
 }
 
@@ -69,6 +67,24 @@ take_identity(struct tracee *tracee, struct identity *identity)
 	if (header->parent_pid != 0)
 		key_format(tracee->parent, header->parent_pid, header->parent_start_time,
 			   header->parent_nonce);
+}
+
+/* Counters of the processor are the same in all namespaces. */
+static uint64_t
+our_ticks(const struct tracee *tracee, uint64_t ticks)
+{
+	if (clock_is_counter((enum clock_kind)tracee->segment.header.clock_kind))
+		return ticks;
+	return ticks - (uint64_t)tracee->identity.clock_offset_ns;
+}
+
+static void
+begin_time(struct tracee *tracee)
+{
+	const struct segment_header *header = &tracee->segment.header;
+	struct clock_pair start = {our_ticks(tracee, header->start_ticks),
+				   header->start_realtime_ns};
+	calibrate_past_init(&tracee->past, (enum clock_kind)header->clock_kind, start);
 }
 
 int
@@ -89,6 +105,7 @@ tracee_open(struct tracee **result, int fd, const char *name, struct identity *i
 		return err;
 	}
 	take_identity(tracee, identity);
+	begin_time(tracee);
 	*result = tracee;
 	return 0;
 }
@@ -199,8 +216,8 @@ static uint64_t
 time_of(void *context, uint64_t ticks)
 {
 	struct tracee *tracee = context;
-	return calibrate_convert(&tracee->past, (enum clock_kind)tracee->segment.header.clock_kind, ticks,
-				 tracee->now_ticks);
+	return calibrate_convert(&tracee->past, (enum clock_kind)tracee->segment.header.clock_kind,
+				 our_ticks(tracee, ticks), tracee->now_ticks);
 }
 
 static uint64_t

@@ -20,6 +20,7 @@ struct identity {
 	uint32_t ppid;
 	uint32_t uid;         /* owner of the object; effective uid of the process when alive */
 	uint64_t start_time;  /* field 22 of /proc/PID/stat */
+	int64_t clock_offset_ns; /* its CLOCK_MONOTONIC less ours: a time namespace */
 	bool alive;
 	char *exe, *cwd;
 	char **argv;          /* NULL-terminated */

@@ -352,8 +352,11 @@ def test_another_object_under_its_name_is_left_alone(stage):
 
 # Namespaces
 
+OTHER_TIME = ["unshare", "--time", "--monotonic", "100000", "--boottime", "200000", "--fork",
+              "--kill-child"]
 UNSHARE = {
-    "mount": ["unshare", "--mount", "sh", "-c", 'mount -t tmpfs shm /dev/shm && exec "$@"', "sh"],
+    "mount": ["unshare", "--mount", "sh", "-c",
+              'mount -t tmpfs -o size=4m shm /dev/shm && exec "$@"', "sh"],
     "pid": ["unshare", "--pid", "--fork", "--kill-child", "--mount-proc"],
     "user": ["unshare", "--user", "--map-root-user"],
     "all": ["unshare", "--user", "--map-root-user", "--mount", "--pid", "--fork", "--kill-child",
@@ -362,6 +365,11 @@ UNSHARE = {
     "chroot": ["unshare", "--mount", "sh", "-c",
                'mkdir -p root && mount --rbind / root && mount -t tmpfs shm root/dev/shm && '
                'exec chroot root env --chdir="$PWD" "$@"', "sh"],
+    "time": OTHER_TIME,
+    # As where the kernel does not trust the processor's counter: the clock that is another there.
+    "clock": [*OTHER_TIME, "--mount", "sh", "-c",
+              'echo hpet >clock && mount --bind clock "/sys/devices/system/clocksource/'
+              'clocksource0/current_clocksource" && exec "$@"', "sh"],
 }
 
 
@@ -387,11 +395,13 @@ def inner_pid(stage, pid):
 @pytest.mark.parametrize("kind, asked", [
     (kind, asked) for asked in ("--all", "--pid", "dead") for kind in UNSHARE
     # A /dev/shm of their own goes with them.
-    if asked != "dead" or kind in ("pid", "user")])
+    if asked != "dead" or kind in ("pid", "user", "time")])
 def test_process_in_other_namespaces_is_read_from_outside(stage, kind, asked):
     stage.target()  # so that the pids in there mean another process out here
     target = stage.target(before=UNSHARE[kind])
     target.do("step", 10)
+    target.do("timed")
+    time.sleep(0.2)  # so that "now" would be wrong
     pid = inner_pid(stage, deepest(target.pid))
     if asked == "dead":
         os.kill(deepest(target.pid), signal.SIGKILL)
@@ -401,6 +411,7 @@ def test_process_in_other_namespaces_is_read_from_outside(stage, kind, asked):
         whom = ["--all"] if asked == "--all" else ["--pid", pid]
         collector = stage.attached(*whom, "--backlog", n=2 if asked == "--all" else 1)
         target.do("step", 10)
+        target.do("timed")
         target.do("fork")
         collector.wait_for("driven.child", 3)
     collector.wait_for("driven.step", 10 if asked == "dead" else 20)
@@ -409,4 +420,13 @@ def test_process_in_other_namespaces_is_read_from_outside(stage, kind, asked):
     assert numbers(run, key) == list(range(10 if asked == "dead" else 20))
     if asked != "dead":
         assert run.start(key)["pid"] == pid, "by the pid that it has out here"
+        inside = target.said_pid
+        assert run.start(key).get("ns_pid") == (inside if inside != pid else None)
+        assert (inside != pid) == (kind in ("pid", "all"))
+        told = [(line["ts"], int(line["args"]["_0"]) / 1e9) for line in run.events("driven.timed")]
+        assert len(told) == 2 and all(-0.001 < told - was < 0.05 for told, was in told), told
+        times = [line["time"] for line in run.lines if line.get("key") == key and "seq" in line]
+        assert times == sorted(times) and times[0] >= run.start(key)["time"]
+        now = time.time()
+        assert all(now - 60 < line["ts"] <= now for line in run.lines)
         assert run.start(key)["argv"][-1] == harness.target("driven.py")
