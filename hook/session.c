@@ -11,7 +11,6 @@
 #include <sys/random.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
-#include <sys/statvfs.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -65,15 +64,15 @@ fail(const char *why, int err)
 	return err < 0 ? err : -EINVAL;
 }
 
-/* How large a ring we may take: an eighth of what is free, for everything. */
+/* How large a ring we may take: an eighth of what is free, for everything, if there is room. */
 static int
 choose_ring(uint32_t *ring_bytes)
 {
-	struct statvfs fs;
 	const uint64_t fixed = FIRST_DEFS_BYTES + 8 * SEGMENT_PAGE;
-	if (statvfs("/dev/shm", &fs) < 0)
-		return fail("/dev/shm cannot be used", -errno);
-	session.budget = (int64_t)((uint64_t)fs.f_bavail * fs.f_frsize / 8);
+	int64_t free_bytes, room = session_room(&free_bytes);
+	if (room < 0)
+		return fail("/dev/shm cannot be used", (int)room);
+	session.budget = room < free_bytes / 8 ? room : free_bytes / 8;
 	*ring_bytes = session_options.ring_bytes;
 	while (*ring_bytes > SEGMENT_MIN_RING && (int64_t)(*ring_bytes + fixed) > session.budget)
 		*ring_bytes /= 2;

@@ -133,6 +133,13 @@ void session_resume(void);
  */
 int session_open_own(int flags);
 
+/*
+ * How many bytes of /dev/shm we may still take: what is free (*free_bytes) less a quarter of it
+ * all, or 64 MiB of a large one, which stay for the programs of the machine, however many of them
+ * are traced. -errno: it cannot be asked.
+ */
+int64_t session_room(int64_t *free_bytes);
+
 /* Make memory exist behind part of the segment; 0 or -errno, never SIGBUS. */
 int session_reserve(void *from, uint64_t bytes);
 

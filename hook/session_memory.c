@@ -6,9 +6,11 @@
 #include <fcntl.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
 #define REFUSED_PAUSE 4096
+#define LEFT_ALONE_MAX (64 << 20)
 #ifndef MADV_POPULATE_WRITE
 #define MADV_POPULATE_WRITE 23 /* Linux 5.14 */
 #endif
@@ -58,12 +60,31 @@ reserve_by_name(uintptr_t first, uint64_t bytes)
 	return -err;
 }
 
+int64_t
+session_room(int64_t *free_bytes)
+{
+	struct statvfs fs;
+	if (statvfs("/dev/shm", &fs) < 0)
+		return -errno;
+	int64_t left_alone = (int64_t)(fs.f_blocks * fs.f_frsize / 4);
+	if (left_alone > LEFT_ALONE_MAX)
+		left_alone = LEFT_ALONE_MAX;
+	*free_bytes = (int64_t)(fs.f_bavail * fs.f_frsize);
+	return *free_bytes > left_alone ? *free_bytes - left_alone : 0;
+}
+
 int
 session_reserve(void *from, uint64_t bytes)
 {
 	uintptr_t first = (uintptr_t)from & ~(uintptr_t)(SEGMENT_PAGE - 1);
 	uint64_t n = ((uintptr_t)from + bytes - first + SEGMENT_PAGE - 1) & ~(uint64_t)(SEGMENT_PAGE - 1);
 	int saved = errno, err = 0;
+	int64_t free_bytes;
+	/* Asked anew: those that started when we did grow, too. */
+	if (session_room(&free_bytes) < (int64_t)n) {
+		errno = saved;
+		return -ENOSPC;
+	}
 	if (__atomic_sub_fetch(&session.budget, (int64_t)n, __ATOMIC_RELAXED) < 0) {
 		__atomic_add_fetch(&session.budget, (int64_t)n, __ATOMIC_RELAXED);
 		return -ENOSPC;
