@@ -10,6 +10,7 @@
 #include "command.h"
 #include "exit_status.h"
 #include "log.h"
+#include "privileges.h"
 #include "screen.h"
 #include "signals.h"
 #include "top.h"
@@ -75,6 +76,8 @@ begin(struct top *top)
 		limit.rlim_cur = limit.rlim_max; /* two descriptors for each process */
 		setrlimit(RLIMIT_NOFILE, &limit);
 	}
+	/* Users' names and the terminal come from libraries whose system calls nobody knows. */
+	privileges_drop(PRIVILEGES_FOLLOW | (options->command != NULL ? PRIVILEGES_SIGNAL : 0));
 	return fleet_add_pids(&top->fleet, options->pids, options->n_pids);
 }
 

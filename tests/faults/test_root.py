@@ -142,6 +142,22 @@ def test_list_gives_up_capabilities_alone(stage):
     assert listing.wait() == 0
 
 
+@pytest.mark.parametrize("command", [False, True])
+def test_top_gives_up_capabilities_alone(stage, command):
+    target = stage.target()
+    what = ["--", "sleep", "60"] if command else ["--pid", target.inner]
+    top = stage.program(harness.COLLECTOR, "top", "--batch", *what, stdout=subprocess.DEVNULL,
+                        stderr=subprocess.DEVNULL)
+    had = capabilities(os.getpid())
+    wait_until(lambda: capabilities(top.pid) == (FOLLOWS | {KILL} if command else FOLLOWS) & had,
+               "it has given up the others")
+    if command:
+        [below] = children(top.pid)
+        assert capabilities(below) == had
+    top.signal(signal.SIGTERM)
+    assert top.wait() in (0, 128 + signal.SIGTERM)
+
+
 @pytest.mark.parametrize("more", ["", ",-sys_ptrace"])
 def test_without_those_capabilities_it_begins_with_less(stage, more):
     """In a container, say: nothing is asked for that is not there. Without CAP_SYS_PTRACE the
