@@ -96,9 +96,13 @@ def test_one_wrong_pid_of_several_is_a_failure(stage):
 
 
 def test_kernel_thread_has_no_hook(stage):
-    with open("/proc/2/stat") as f:
-        if "(kthreadd)" not in f.read():
-            pytest.skip("no kernel threads in sight")
+    try:
+        with open("/proc/2/stat") as f:
+            sight = "(kthreadd)" in f.read()
+    except FileNotFoundError:
+        sight = False
+    if not sight:
+        pytest.skip("no kernel threads in sight: tests/run looks for them outside")
     run(Stage(stage.tmp, stage.python), "--pid", 2, status=5)
 
 
@@ -434,13 +438,13 @@ def test_hostile_program_hurts_nobody_but_itself(stage, what, seed):
     assert max(late) < 2, late
     [key] = [key for key in stream.keys if stream.start(key)["pid"] == honest.inner]
     assert numbers(stream, key) == list(range(120)) and not stream.of_type("lost", key=key)
-    for said in collector.stderr.splitlines():
+    for said in collector.said:
         assert said.startswith("auditd-collect: pid %d: " % hostile.pid), said
-    assert collector.stderr.count("\n") <= 2
+    assert len(collector.said) <= 2
     if what in ("size", "size_once"):
         assert "its segment was truncated while it was read" in collector.stderr
     if what in ("lanes", "head", "slots", "defs", "all", "size", "size_once"):
-        assert collector.stderr.count("\n") >= 1, "it is said"
+        assert collector.said, "it is said"
         assert stream.of_type("notice", what="damaged")
     assert what.startswith("size") or process_state(hostile.program.pid) not in ("", "Z")
 
@@ -462,7 +466,7 @@ def test_leftover_of_a_hostile_program(stage, seed):
     stream = collector.stop(quiet=False)
     assert time.monotonic() - start < 3
     assert numbers(stream) == list(range(10))
-    assert collector.stderr.count("\n") <= 2
+    assert len(collector.said) <= 2
 
 
 @needs_world
@@ -471,8 +475,8 @@ def test_target_that_is_truncated_alone_ends_us_with_a_word(stage):
     collector = stage.attached("--pid", hostile.pid)
     hostile.begin()
     assert collector.wait() == 0
-    assert collector.stderr == "auditd-collect: pid %d: its segment was truncated while it was " \
-        "read; reading it no further\n" % hostile.pid
+    assert collector.said == ["auditd-collect: pid %d: its segment was truncated while it was "
+                              "read; reading it no further" % hostile.pid]
     stream = collector.so_far()
     assert {notice["what"] for notice in stream.of_type("notice")} == {"damaged"}
 

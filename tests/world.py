@@ -211,6 +211,11 @@ class Collector(Program):
         with open(self.stderr_path, "rb") as f:
             return f.read().decode()
 
+    @property
+    def said(self):
+        """Its lines on stderr, but for that of losses."""
+        return [line for line in self.stderr.splitlines() if not line.endswith(LOSSES)]
+
     def raw(self):
         with contextlib.suppress(FileNotFoundError), open(self.out, "rb") as f:
             return f.read()
