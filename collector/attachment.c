@@ -31,16 +31,22 @@ lock_object(int fd)
 	return 0;
 }
 
-static void
-say_whose(int fd, char *why, size_t why_bytes)
+/* Who holds the lock: TRACEE_BUSY with `why`; or TRACEE_YIELDS, and it is asked to leave. */
+static int
+look_at_reader(int fd, char *why, size_t why_bytes)
 {
+	static const uint32_t asked = 1;
 	struct segment_control control;
+	off_t at = SEGMENT_PAGE + (off_t)offsetof(struct segment_control, asked);
 	memset(&control, 0, sizeof control);
 	if (pread(fd, &control, sizeof control, SEGMENT_PAGE) <= 0 || control.reader_pid == 0)
 		snprintf(why, why_bytes, "another collector reads it");
 	else
 		snprintf(why, why_bytes, "another collector reads it (pid %" PRIu32 ")",
 			 control.reader_pid);
+	if (control.gives_way != 1 || pwrite(fd, &asked, sizeof asked, at) != sizeof asked)
+		return TRACEE_BUSY;
+	return TRACEE_YIELDS;
 }
 
 static int
@@ -102,7 +108,7 @@ attachment_init(struct attachment *attachment, int fd, const char *name, char *w
 	if (err == 0)
 		err = lock_object(fd);
 	if (err == TRACEE_BUSY)
-		say_whose(fd, why, why_bytes);
+		err = look_at_reader(fd, why, why_bytes);
 	if (err != 0)
 		return err;
 	const struct segment_layout *at = &attachment->at;

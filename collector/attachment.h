@@ -30,7 +30,7 @@ struct attachment {
 
 /*
  * Zeroed storage of the caller, at a fixed address until attachment_fini(). `fd` stays the
- * caller's. 0, TRACEE_NOT_READY, TRACEE_BUSY (tracee.h) or -errno, with `why` a sentence; nothing
+ * caller's. 0, TRACEE_NOT_READY, TRACEE_BUSY, TRACEE_YIELDS (tracee.h) or -errno, with `why` a sentence; nothing
  * is to be undone then.
  */
 int attachment_init(struct attachment *attachment, int fd, const char *name, char *why,

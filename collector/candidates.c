@@ -11,6 +11,7 @@
 #define SETUP_NS 2000000000u
 /* How often to look whether the other collector has left. */
 #define BUSY_NS 1000000000u
+#define YIELDS_NS 20000000u
 /* What a collector started is its own to read: the others wait for it to take its lock. */
 #define LAUNCHER_FIRST_NS 1000000000u
 
@@ -114,6 +115,8 @@ candidates_try(struct candidates *candidates, const struct target *target, uint6
 			candidate->place->n_users--;
 			continue;
 		}
+		if (verdict == CANDIDATE_YIELDS)
+			candidate->next_ns = now_ns + YIELDS_NS;
 		if (verdict == CANDIDATE_BUSY) {
 			candidate->told_busy = true;
 			candidate->next_ns = now_ns + BUSY_NS;

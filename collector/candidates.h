@@ -35,6 +35,7 @@ void candidates_add(void *candidates, struct place *place, const char *name);
 enum candidate_verdict {
 	CANDIDATE_SETTLED, /* ours, or never ours */
 	CANDIDATE_LATER,   /* try again in a moment */
+	CANDIDATE_YIELDS,  /* another one reads it, and will leave: try again soon */
 	CANDIDATE_BUSY,    /* another collector reads it: try again now and then */
 };
 

@@ -21,6 +21,10 @@
 bool lease_begin(struct segment_control *control, const struct segment_header *header,
 		 const struct settings *settings);
 
+/* Other settings, in the middle of it; true as above. */
+bool lease_change(struct segment_control *control, const struct segment_header *header,
+		  const struct settings *settings);
+
 /*
  * Once a second. `late`: it was not, and the hook may have found us gone; true as with
  * lease_begin().

@@ -151,6 +151,8 @@ try_candidate(void *context, struct place *place, struct segment_found *found, b
 	int err = follow(roster, found, place, from_start, why, sizeof why);
 	if (err == TRACEE_NOT_READY)
 		return CANDIDATE_LATER;
+	if (err == TRACEE_YIELDS)
+		return CANDIDATE_YIELDS;
 	if (err == TRACEE_BUSY) {
 		if (first && alive)
 			log_note("pid %" PRIu32 ": %s; not read before that one leaves", pid, why);
@@ -221,7 +223,8 @@ roster_follow_pids(struct roster *roster, const uint32_t *pids, size_t n)
 	for (size_t i = 0; i < n; i++) {
 		char why[256] = "";
 		int err = follow_pid(roster, pids[i], why, sizeof why);
-		for (int k = 0; k < SETUP_TRIES && err == TRACEE_NOT_READY; k++) {
+		for (int k = 0; k < SETUP_TRIES && (err == TRACEE_NOT_READY || err == TRACEE_YIELDS);
+		     k++) {
 			nanosleep(&(struct timespec){.tv_nsec = SETUP_PAUSE_NS}, NULL);
 			err = follow_pid(roster, pids[i], why, sizeof why);
 		}

@@ -41,8 +41,8 @@
 /* One machine has one of them, another the other; what it does not know is left out. */
 static const char *const allowed[] = {
 	/* files and folders */
-	"openat", "openat2", "open", "read", "pread64", "readv", "write", "writev", "lseek", "_llseek",
-	"close", "fstat", "fstat64", "newfstatat", "fstatat64", "statx", "stat", "stat64", "lstat",
+	"openat", "openat2", "open", "read", "pread64", "readv", "write", "pwrite64", "writev", "lseek",
+	"_llseek", "close", "fstat", "fstat64", "newfstatat", "fstatat64", "statx", "stat", "stat64", "lstat",
 	"lstat64", "readlinkat", "readlink", "getdents64", "fcntl", "fcntl64", "flock", "ftruncate",
 	"ftruncate64", "unlinkat", "inotify_add_watch", "inotify_rm_watch",
 	/* waiting, time */

@@ -111,6 +111,25 @@ tracee_open(struct tracee **result, int fd, const char *name, struct identity *i
 }
 
 void
+tracee_ask(struct tracee *tracee, const struct settings *settings)
+{
+	if (lease_change(tracee->segment.control, &tracee->segment.header, settings))
+		mark_levels(tracee);
+}
+
+void
+tracee_give_way(struct tracee *tracee)
+{
+	store_release(&tracee->segment.control->gives_way, 1);
+}
+
+bool
+tracee_is_asked(const struct tracee *tracee)
+{
+	return load_relaxed(&tracee->segment.control->asked) != 0;
+}
+
+void
 tracee_close(struct tracee *tracee)
 {
 	tracee_set_waiting(tracee, false);

@@ -44,6 +44,7 @@ typedef void (*tracee_event_fn)(void *context, struct tracee *tracee, const stru
 enum tracee_outcome {
 	TRACEE_NOT_READY = 11, /* try again in a moment */
 	TRACEE_BUSY = 12,      /* another collector reads it: tracee_open's why says whose */
+	TRACEE_YIELDS = 14,    /* the same, but it was asked to leave: try again soon */
 	TRACEE_CONDEMNED = 13, /* damaged or truncated while we read: give it up, close it */
 };
 
@@ -89,6 +90,13 @@ void tracee_finish(struct tracee *tracee, tracee_event_fn fn, void *context);
 
 /* Condemned: what its lanes say was still to be read is accounted as damaged, through fn. */
 void tracee_give_up(struct tracee *tracee, tracee_event_fn fn, void *context);
+
+/* Other settings from now on. */
+void tracee_ask(struct tracee *tracee, const struct settings *settings);
+
+/* We only look, and leave when another collector asks for the place; does one? */
+void tracee_give_way(struct tracee *tracee);
+bool tracee_is_asked(const struct tracee *tracee);
 
 /* Withdraw settings and heartbeat, unmap, unlock. Neither releases nor unlinks. */
 void tracee_close(struct tracee *tracee);

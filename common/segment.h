@@ -38,7 +38,7 @@
 
 #define SEGMENT_MAGIC 0x3144544944555950ULL /* "PYUDITD1" */
 #define SEGMENT_ABI_MAJOR 1
-#define SEGMENT_ABI_MINOR 3 /* 2: knows LEVEL_ASK; 3: calls, and where they are summed up */
+#define SEGMENT_ABI_MINOR 4 /* 2: knows LEVEL_ASK; 3: calls, and their sums; 4: gives_way */
 #define SEGMENT_ABI_OLDEST 1
 
 #define SEGMENT_PREFIX "pyauditd."
@@ -145,6 +145,9 @@ struct segment_control {
 	char reveal[512];
 	uint64_t told_lost[N_LOST_REASONS]; /* of the header's `lost`, what was told so far */
 	struct call_settings calls;
+	/* ABI 1.4; between collectors: the hook never looks here */
+	uint32_t gives_way;     /* 1: the reader only looks, and leaves when it is asked to */
+	uint32_t asked;         /* 1: another one wants to read; cleared by who reads next */
 };
 _Static_assert(offsetof(struct segment_control, told_lost) == 1568, "part of the format");
 _Static_assert(sizeof(struct segment_control) <= SEGMENT_PAGE, "the control region is one page");

@@ -120,15 +120,109 @@ def test_one_that_is_gone_at_once_is_known_by_what_it_said(tmp_path):
         assert process["argv"][1:] == ["-c", "pass"] and process["ppid"] > 0
 
 
+# ---- the events themselves ----
+
+TOUCH = """
+import os, socket, subprocess, sys
+for i in range(300): open(os.devnull).close()
+for i in range(200): open("/etc/hosts").close()
+listener = socket.socket(); listener.bind(("127.0.0.1", 0)); listener.listen()
+port = listener.getsockname()[1]
+for i in range(7): socket.create_connection(("127.0.0.1", port)).close()
+subprocess.call(["true", "secret"])
+sys.audit("mark.last", "\x1b[31m")
+print(port)
+"""
+
+
+def test_what_events_touch_and_the_last_of_them(python, tmp_path):
+    out, err = top(tmp_path, "-b", "-d", "0.2", "--format", "json", "--view", "all", "-e", "+import",
+                   "--", python.path, "-c", TOUCH)
+    last = looks(err)[-1]
+    targets = {(row["kind"], row["target"]): row["total"] for row in last["targets"]}
+    assert targets["path", os.devnull] >= 300 and targets["path", "/etc/hosts"] == 200
+    # bind() and connect(): of the same address
+    assert targets["address", "127.0.0.1:" + out.strip()] == 7 + 7  # and getaddrinfo()
+    assert targets["command", "true"] == 1 and targets["module", "socket"] >= 1
+    assert not any("secret" in target for _, target in targets)
+    assert all(row["error"] == 0 for row in last["targets"])
+    assert (last["read"], last["read_by_others"], last["losses"]) == (0, 0, [])
+    lines = [row["line"] for row in last["tail"]]
+    assert "mark.last" in [line.split()[2] for line in lines] and not CONTROL.search("".join(lines))
+    assert [line[:15] for line in lines] == sorted((line[:15] for line in lines), reverse=True)
+    assert "u001B[31m" in by(last["events"], "event")["mark.last"]["last"]
+
+
+def test_targets_are_bounded_and_say_how_far_they_are_off(tmp_path):
+    """Ten thousand names, one of them often: it is there, and its count is within its error."""
+    program = ("for i in range(30000): open('/dev/null' if i % 3 == 0 else '/proc/self/stat').close()"
+               " if i % 3 < 2 else os.access('x', 0) or sys.audit('open', '/tmp/%d' % i, 'r', 0)")
+    _, err = top(tmp_path, "-b", "-d", "0.2", "--format", "json", "--view", "targets", "--",
+                 "/usr/bin/python3", "-c", "import os, sys\n" + program,
+                 env=harness.environment(tmp_path, PYAUDITD_MODE="block"))
+    last = looks(err)[-1]
+    rows = by(last["targets"], "target")
+    assert len(rows) <= 1024 and max(row["error"] for row in rows.values()) <= 30100 / 896
+    for name in ("/dev/null", "/proc/self/stat"):
+        assert 10000 <= rows[name]["total"] <= 10010 + rows[name]["error"]
+    assert all(1 <= row["total"] - row["error"] for row in rows.values())
+
+
+@needs_world
+def test_it_gives_way_to_a_collector(stage):  # noqa: F811
+    """Who only looks reads where nobody does, and leaves as soon as somebody wants to."""
+    target = stage.target()
+    out = os.path.join(str(stage.tmp), "top")
+    with open(out, "wb") as file:
+        looker = stage.collector("top", "-b", "-d", "0.1", "--format", "json", "--view", "tail",
+                                 "--pid", target.inner, out=None, stdout=file)
+        target.do("audit", "before.it", 1)
+        wait_until(lambda: "before.it" in open(out).read(), "it reads")
+        start = time.monotonic()
+        collector = stage.attached("--pid", target.inner)
+        assert time.monotonic() - start < 3
+        target.do("step", 1000)
+        wait_until(lambda: looks(open(out).read().rpartition("\n")[0])[-1]["read_by_others"] == 1,
+                   "it says so")
+        assert numbers(collector.stop()) == list(range(1000))
+        target.do("audit", "after.it", 1)
+        wait_until(lambda: "after.it" in open(out).read(), "it reads again")
+        everybody = stage.collector("--all")
+        everybody.wait_attached()
+        target.do("step", 3)
+        assert numbers(everybody.stop()) == [1000, 1001, 1002]
+        looker.signal(signal.SIGTERM)
+        assert looker.wait() == 0
+    target.end()
+    assert not stage.world.segments()
+
+
+@needs_world
+def test_what_ends_while_it_is_read_is_removed(stage):  # noqa: F811
+    target = stage.target()
+    out = os.path.join(str(stage.tmp), "top")
+    with open(out, "wb") as file:
+        looker = stage.collector("top", "-b", "-d", "0.1", "--format", "json", "--view", "tail",
+                                 "--pid", target.inner, out=None, stdout=file)
+        wait_until(lambda: '"read":1' in open(out).read(), "it reads")
+        target.do("step", 5)
+        target.end()
+        assert looker.wait() == 0
+    assert open(out).read().splitlines()[-1].count("driven.step") == 5
+    assert not stage.world.segments()
+
+
 # ---- for scripts ----
 
 TITLES = {
     "processes": "PID USER PYTHON COVERAGE THR EV/s CALL/s FILE/s NET/s PROC/s IMP/s REST/s LOST "
                  "RING% AGE COMMAND",
-    "events": "EVENT CATEGORY LEVEL /s TOTAL SHARE%",
+    "events": "EVENT CATEGORY LEVEL /s TOTAL SHARE% LAST",
     "functions": "CALL/s CALLS OWN s CUM s OWN us/call FUNCTION FILE:LINE",
     "losses": "LOST /s TOTAL",
     "rings": "PID LANES RING RING% MOST% LOST/s LOST NO READER COMMAND",
+    "targets": "/s TOTAL ERROR KIND TARGET",
+    "tail": "TIME PID/TID EVENT DETAILS AT",
 }
 
 
@@ -152,7 +246,7 @@ def test_text_has_the_views_that_were_asked_for(stage):  # noqa: F811
              text("--view", "events", "--sort", "event", "--invert").splitlines()[3:]]
     assert names == sorted(names, reverse=True) and len(names) > 3
     everything = text("--view", "all")
-    assert [everything.count(" ".join(t.split()[-1:])) > 0 for t in TITLES.values()] == [True] * 5
+    assert [everything.count(" ".join(t.split()[-1:])) > 0 for t in TITLES.values()] == [True] * 7
 
 
 @pytest.mark.parametrize("arguments, status, said", [
@@ -307,6 +401,10 @@ def test_keys_do_what_the_help_says(terminal, tmp_path):
     screen.shows("user root")
     screen.keys("t", "Tab", "Tab", "Tab")
     screen.shows("[5 rings]")
+    screen.keys("6")
+    screen.shows("[6 targets]")
+    screen.keys("Tab")
+    screen.shows("[7 tail]")
     screen.keys("q")
     picture = screen.shows("status 0")
     assert "done" in picture and "before" in picture and "EVENT" not in picture
@@ -343,6 +441,37 @@ def test_dumb_terminal_is_printed_to(terminal):
     screen.keys("Enter", "C-d")
     picture = screen.shows("COMMAND")
     assert "cannot move its cursor" in picture
+
+
+@needs_world
+def test_level_of_an_event_is_changed_in_the_running_program(stage, terminal):  # noqa: F811
+    target = stage.target()
+    screen = Terminal(stage.tmp, ["nsenter", "-t", str(stage.world.init), "-m", "-p",
+                                  harness.COLLECTOR, "top", "--view", "events", "-d", "0.2"])
+    try:
+        target.do("step", 3)
+        screen.shows("driven.step")
+        screen.keys("/", "driven.step", "Enter", "m")  # recorded -> off
+        screen.shows("driven.step: off, in 1 processes")
+        target.do("step", 10)  # the first takes it up
+        picture = screen.shows("driven.step")
+        wait_until(lambda: " off " in screen.picture(), "it is off")
+        screen.keys("m")
+        screen.shows("driven.step: count")
+        target.do("step", 20)
+        wait_until(lambda: " count " in screen.picture(), "it is counted")
+        screen.keys("q")
+        screen.shows("status 0")
+    finally:
+        screen.close()
+    target.do("step", 1)
+    out = os.path.join(str(stage.tmp), "top")
+    with open(out, "wb") as file:
+        stage.collector("top", "-b", "-n", "1", "--format", "json", "--pid", target.inner, out=None,
+                        stdout=file).wait()
+    [row] = [row for row in looks(open(out).read())[0]["events"] if row["event"] == "driven.step"]
+    assert row["level"] == "record", "what the program has itself, when nobody asks"
+    assert 3 + 20 <= row["total"] <= 3 + 1 + 20 + 1 + 1, picture
 
 
 # ---- what it costs ----

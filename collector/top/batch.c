@@ -121,7 +121,7 @@ wait_until(struct top *top, uint64_t then_ns)
 		struct pollfd fds = {.fd = top->fleet.places.inotify, .events = POLLIN};
 		poll(&fds, 1, setting_up ? 2 : ms < 50 ? (int)ms : 50);
 		top_look_at_signals(top);
-		fleet_find(&top->fleet);
+		top_find(top);
 	}
 }
 
@@ -167,6 +167,7 @@ top_batch(struct top *top)
 	char why[200];
 	struct batch batch = {.top = top};
 	bool command = top->options.common.command != NULL;
+	top->reads = (parts_of(&top->options) & REPORT_RECORDS) != 0;
 	json_init(&batch.json, true);
 	if (sink_open(&batch.sink, command ? SINK_STDERR : SINK_STDOUT, false, why, sizeof why) < 0) {
 		log_error("top: %s", why);

@@ -10,7 +10,7 @@
 #define MOST_NS 60000000000u
 
 const char *const browse_help[] = {
-	"1-5, Tab         processes, events, functions, losses, rings; the next one",
+	"1-7, Tab         processes, events, functions, losses, rings, targets, tail; the next",
 	"arrows, j k      up and down; left and right move the picture",
 	"PgUp PgDn        a page; Home End, g G: the first and the last row",
 	"Enter            go into this process; Backspace, Esc: back",
@@ -22,6 +22,7 @@ const char *const browse_help[] = {
 	"I                turn the order round",
 	"space            pause, and go on",
 	"+ -              look less often, more often",
+	"m                the selected event gets another level: off, count, record",
 	"r                totals count from now on",
 	"w                write what is seen as JSON, to a file in this folder",
 	"h ? F1           this",
@@ -303,6 +304,9 @@ command_key(struct browse *browse, int key, struct report *report)
 		return BROWSE_RESET;
 	case 'w':
 		return BROWSE_SNAPSHOT;
+	case 'm':
+		return browse->view == VIEW_EVENTS && report->n_events > 0 ? BROWSE_LEVEL
+									   : BROWSE_NOTHING;
 	case 'h': case '?': case BROWSE_F1:
 		browse->help = true;
 		break;

@@ -22,6 +22,7 @@ enum browse_action {
 	BROWSE_DRAW,     /* something looks different */
 	BROWSE_RESET,    /* totals count from now on */
 	BROWSE_SNAPSHOT, /* write what is seen as JSON */
+	BROWSE_LEVEL,    /* the selected event gets the next level */
 	BROWSE_QUIT,
 };
 

@@ -11,8 +11,10 @@ static int
 start(struct top *top, char *why, size_t why_bytes)
 {
 	const struct options *options = &top->options.common;
+	bool reads = !top->options.batch || top->options.view_given[VIEW_TARGETS] ||
+		     top->options.view_given[VIEW_TAIL];
 	const struct launch_settings settings = {
-		options->events[0] != '\0' ? options->events : "all=count", options->reveal, -1,
+		options->events[0] != '\0' || reads ? options->events : "all=count", options->reveal, -1,
 		options->calls_wanted ? &options->calls : NULL};
 	return launch_start(&top->launch, options->command, &settings, why, why_bytes);
 }
@@ -72,7 +74,7 @@ command_wait(struct top *top)
 	while (!top->launch.ended && !top_is_stopped(top)) {
 		poll(NULL, 0, 50);
 		top_look_at_signals(top);
-		fleet_find(&top->fleet);
+		top_find(top);
 		show_output(top, &shown);
 	}
 	top_look(top); /* their segments are ours to remove */

@@ -22,6 +22,7 @@ int
 fleet_init(struct fleet *fleet, char *why, size_t why_bytes)
 {
 	int err = places_init(&fleet->places, "/dev/shm");
+	records_init(&fleet->records);
 	fleet->now_ns = clock_ns(CLOCK_MONOTONIC);
 	fleet->realtime_ns = clock_ns(CLOCK_REALTIME);
 	if (err < 0)
@@ -32,8 +33,9 @@ fleet_init(struct fleet *fleet, char *why, size_t why_bytes)
 static void
 let_go(struct fleet *fleet, struct watched *watched)
 {
+	records_leave(&fleet->records, watched);
 	/* The hook has left it to whoever started the program: that is us. */
-	if (fleet->target.kind == TARGET_LAUNCH && watched->place != NULL)
+	if (fleet->target.kind == TARGET_LAUNCH && watched->place != NULL && !watched_runs(watched))
 		discover_unlink(watched->place, &watched->found);
 	watched_close(watched);
 }
@@ -42,10 +44,8 @@ void
 fleet_fini(struct fleet *fleet)
 {
 	for (size_t i = 0; i < fleet->n; i++)
-		if (fleet->items[i]->ended_ns != 0)
-			let_go(fleet, fleet->items[i]);
-		else
-			watched_close(fleet->items[i]);
+		let_go(fleet, fleet->items[i]);
+	records_fini(&fleet->records);
 	free(fleet->items);
 	candidates_fini(&fleet->candidates);
 	places_fini(&fleet->places);
@@ -135,13 +135,23 @@ fleet_find(struct fleet *fleet)
 	candidates_try(&fleet->candidates, &fleet->target, now_ns, try_candidate, fleet);
 }
 
+static struct place *
+place_of(struct fleet *fleet, uint32_t pid)
+{
+	int proc = proc_open(pid);
+	struct place *place = proc >= 0 ? places_of(&fleet->places, proc) : NULL;
+	if (proc >= 0)
+		close(proc);
+	return place;
+}
+
 static int
 add_pid(struct fleet *fleet, uint32_t pid, char *why, size_t why_bytes)
 {
 	struct segment_found found;
 	int err = discover_process(pid, &found, why, why_bytes);
 	if (err == 0 && !has(fleet, &found))
-		err = add(fleet, &found, NULL, why, why_bytes);
+		err = add(fleet, &found, place_of(fleet, pid), why, why_bytes);
 	discover_fini(&found);
 	return err;
 }
@@ -179,6 +189,20 @@ fleet_add_pids(struct fleet *fleet, const uint32_t *pids, size_t n)
 
 /* ---- a look ---- */
 
+void
+fleet_read(struct fleet *fleet, bool wanted)
+{
+	struct records *records = &fleet->records;
+	uint64_t now_ns = clock_ns(CLOCK_MONOTONIC);
+	records->n_read = records->n_others = 0;
+	for (size_t i = 0; i < fleet->n; i++) {
+		if (wanted)
+			records_read(records, fleet->items[i], now_ns);
+		else
+			records_leave(records, fleet->items[i]);
+	}
+}
+
 static bool
 any_runs(const struct fleet *fleet)
 {
@@ -209,7 +233,6 @@ void
 fleet_look(struct fleet *fleet)
 {
 	fleet->before_ns = fleet->now_ns;
-	fleet_find(fleet);
 	fleet->now_ns = clock_ns(CLOCK_MONOTONIC);
 	fleet->realtime_ns = clock_ns(CLOCK_REALTIME);
 	bury(fleet);
@@ -220,6 +243,7 @@ fleet_look(struct fleet *fleet)
 void
 fleet_reset(struct fleet *fleet)
 {
+	targets_reset(&fleet->records.targets);
 	for (size_t i = 0; i < fleet->n; i++)
 		watched_reset(fleet->items[i]);
 }

@@ -8,6 +8,7 @@
 
 #include "candidates.h"
 #include "places.h"
+#include "records.h"
 #include "target.h"
 #include "watched.h"
 
@@ -22,6 +23,7 @@ struct fleet {
 	size_t n, room;
 	size_t n_seen;          /* ever */
 	size_t n_left_out;      /* beyond FLEET_MOST */
+	struct records records;
 	uint64_t next_scan_ns;
 	uint64_t now_ns, before_ns; /* of the last two looks, monotonic */
 	uint64_t realtime_ns;       /* of the last one */
@@ -37,7 +39,10 @@ int fleet_add_pids(struct fleet *fleet, const uint32_t *pids, size_t n);
 /* Find who is new; between looks, too, for a program may be gone before the next one. */
 void fleet_find(struct fleet *fleet);
 
-/* The same, and look at everybody. */
+/* Read the events of all, if they are wanted; else leave them to others. */
+void fleet_read(struct fleet *fleet, bool wanted);
+
+/* Look at everybody. */
 void fleet_look(struct fleet *fleet);
 
 /* Totals of all count from now on. */

@@ -56,6 +56,28 @@ write_snapshot(struct interactive *now)
 	json_fini(&json);
 }
 
+/* The selected event: off, count, record, off. In programs that we read; until we leave. */
+static void
+change_level(struct interactive *now)
+{
+	struct browse *browse = &now->browse;
+	struct fleet *fleet = &now->top->fleet;
+	const struct event_row *row =
+		&now->report.events[browse->views[VIEW_EVENTS].selected];
+	enum level next = row->level == LEVEL_OFF     ? LEVEL_COUNT
+			  : row->level == LEVEL_COUNT ? LEVEL_RECORD
+						      : LEVEL_OFF;
+	if (records_ask(&fleet->records, row->name, next) < 0) {
+		snprintf(browse->said, sizeof browse->said, "too many levels were changed");
+		return;
+	}
+	for (size_t i = 0; i < fleet->n; i++)
+		records_tell(&fleet->records, fleet->items[i]);
+	snprintf(browse->said, sizeof browse->said, "%.60s: %s, in %zu processes; %zu have a collector",
+		 row->name, next == LEVEL_OFF ? "off" : next == LEVEL_COUNT ? "count" : "record",
+		 fleet->records.n_read, fleet->records.n_others);
+}
+
 /* What a key means depends on what is seen: each is drawn before the next one is taken. */
 static void
 take_keys(struct interactive *now, bool *quit)
@@ -72,12 +94,22 @@ take_keys(struct interactive *now, bool *quit)
 		case BROWSE_SNAPSHOT:
 			write_snapshot(now);
 			break;
+		case BROWSE_LEVEL:
+			change_level(now);
+			break;
 		case BROWSE_DRAW:
 		case BROWSE_NOTHING: /* or the size of the terminal has changed */
 			break;
 		}
 		draw(now);
 	}
+}
+
+/* Reading costs: only what is seen is read for. */
+static bool
+shows_records(const struct browse *browse)
+{
+	return browse->view == VIEW_EVENTS || (browse_parts(browse) & REPORT_RECORDS) != 0;
 }
 
 static void
@@ -125,7 +157,8 @@ top_interactive(struct top *top)
 		poll(fds, 2, candidates_waiting(&top->fleet.candidates) ? 2 : 50);
 		if ((fds[0].revents & (POLLHUP | POLLERR)) != 0)
 			break; /* the terminal is gone */
-		fleet_find(&top->fleet);
+		top->reads = shows_records(&now.browse) || top->fleet.records.asked[0] != '\0';
+		top_find(top);
 		take_keys(&now, &quit);
 	}
 	report_fini(&now.report);

@@ -97,6 +97,8 @@ put_event(struct json *json, const struct report *report, const struct event_row
 	escape_json(&json->out, (const uint8_t *)row->name, strlen(row->name));
 	put_text(json, "cat", category_name(row->category));
 	put_text(json, "level", event_row_level(row));
+	if (row->last != NULL)
+		put_text(json, "last", row->last);
 	json_put_number(json, "total", row->n.total);
 	line_literal(&json->out, ",\"rate\":");
 	put_rate(&json->out, report_rate(report, row->n.recent));
@@ -132,6 +134,26 @@ put_loss(struct json *json, const struct report *report, const struct loss_row *
 	json_put_number(json, "total", row->n.total);
 	line_literal(&json->out, ",\"rate\":");
 	put_rate(&json->out, report_rate(report, row->n.recent));
+	line_char(&json->out, '}');
+}
+
+static void
+put_target(struct json *json, const struct report *report, const struct target_row *row)
+{
+	escape_json(&json->out, (const uint8_t *)row->text, strlen(row->text));
+	put_text(json, "kind", target_is_name(row->is));
+	json_put_number(json, "total", row->total);
+	json_put_number(json, "error", row->error);
+	line_literal(&json->out, ",\"rate\":");
+	put_rate(&json->out, report_rate(report, row->recent));
+	line_char(&json->out, '}');
+}
+
+static void
+put_tail(struct json *json, const struct report *report, const struct tail_row *row)
+{
+	(void)report;
+	escape_json(&json->out, (const uint8_t *)row->line, strlen(row->line));
 	line_char(&json->out, '}');
 }
 
@@ -175,5 +197,13 @@ print_json(struct json *json, const struct report *report, uint64_t most, unsign
 		PUT_LIST(functions, "func", put_function);
 	if ((parts & REPORT_LOSSES) != 0)
 		PUT_LIST(losses, "reason", put_loss);
+	if ((parts & REPORT_RECORDS) != 0) {
+		json_put_number(json, "read", report->fleet->records.n_read);
+		json_put_number(json, "read_by_others", report->fleet->records.n_others);
+	}
+	if ((parts & REPORT_TARGETS) != 0)
+		PUT_LIST(targets, "target", put_target);
+	if ((parts & REPORT_TAIL) != 0)
+		PUT_LIST(tail, "line", put_tail);
 	return json_end(json, begin);
 }

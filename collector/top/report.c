@@ -251,6 +251,14 @@ make_events(struct report *report)
 	for (size_t i = 0; i < report->n_watched; i++)
 		report->n_events += add_events(report->watched[i], report->events + report->n_events);
 	report->n_events = merge_events(report->events, report->n_events);
+	for (size_t i = 0; i < report->n_events; i++) {
+		const struct records_last *last =
+			records_last(&report->fleet->records, report->events[i].name);
+		if (last != NULL) {
+			report->events[i].last = last->text;
+			report->events[i].last_time_ns = last->time_ns;
+		}
+	}
 	qsort(report->events, report->n_events, sizeof *report->events, by_count);
 	return 0;
 }
@@ -395,6 +403,38 @@ choose(struct report *report, const struct selection *selection)
 	return 0;
 }
 
+/* ---- records ---- */
+
+static int
+make_targets(struct report *report)
+{
+	const struct targets *targets = &report->fleet->records.targets;
+	report->targets = malloc((targets->n + 1) * sizeof *report->targets);
+	if (report->targets == NULL)
+		return -ENOMEM;
+	for (size_t i = 0; i < targets->n; i++) {
+		const struct target_count *item = &targets->items[i];
+		report->targets[report->n_targets++] =
+			(struct target_row){item->text, item->is, item->before, item->n, item->error};
+	}
+	return 0;
+}
+
+static int
+make_tail(struct report *report)
+{
+	const struct records *records = &report->fleet->records;
+	size_t n = 0;
+	report->tail = malloc(RECORDS_TAIL * sizeof *report->tail);
+	if (report->tail == NULL)
+		return -ENOMEM;
+	while (records_line(records, n) != NULL)
+		n++;
+	while (n-- > 0)
+		report->tail[report->n_tail++].line = records_line(records, n);
+	return 0;
+}
+
 int
 report_make(struct report *report, const struct fleet *fleet, const struct selection *selection,
 	    unsigned parts)
@@ -409,6 +449,10 @@ report_make(struct report *report, const struct fleet *fleet, const struct selec
 		err = make_functions(report);
 	if (err == 0 && (parts & REPORT_LOSSES) != 0)
 		make_losses(report);
+	if (err == 0 && (parts & REPORT_TARGETS) != 0)
+		err = make_targets(report);
+	if (err == 0 && (parts & REPORT_TAIL) != 0)
+		err = make_tail(report);
 	return err;
 }
 
@@ -419,4 +463,6 @@ report_fini(struct report *report)
 	free(report->processes);
 	free(report->events);
 	free(report->functions);
+	free(report->targets);
+	free(report->tail);
 }

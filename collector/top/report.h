@@ -25,6 +25,8 @@ struct event_row {
 	enum category category;
 	uint8_t level; /* enum level; LEVEL_UNDEFINED: not the same everywhere */
 	struct figure n;
+	const char *last;      /* what it was about, as the tail has it; NULL: not known */
+	uint64_t last_time_ns; /* Unix time */
 };
 
 struct function_row {
@@ -37,6 +39,16 @@ struct function_row {
 struct loss_row {
 	enum lost_reason reason;
 	struct figure n;
+};
+
+struct target_row {
+	const char *text;
+	uint8_t is; /* enum target_is */
+	uint64_t recent, total, error;
+};
+
+struct tail_row {
+	const char *line;
 };
 
 /* Of all processes together. */
@@ -65,6 +77,10 @@ struct report {
 	size_t n_functions;
 	struct loss_row losses[N_LOST_REASONS]; /* those that happened */
 	size_t n_losses;
+	struct target_row *targets;
+	size_t n_targets;
+	struct tail_row *tail; /* the newest first */
+	size_t n_tail;
 };
 
 enum report_part {
@@ -72,7 +88,12 @@ enum report_part {
 	REPORT_EVENTS = 2,
 	REPORT_FUNCTIONS = 4,
 	REPORT_LOSSES = 8,
+	REPORT_TARGETS = 16,
+	REPORT_TAIL = 32,
 };
+
+/* Parts that are made of the events themselves. */
+#define REPORT_RECORDS (REPORT_TARGETS | REPORT_TAIL)
 
 /*
  * Fill in the header and the parts that are wanted; in the order of most in the last interval

@@ -188,6 +188,10 @@ draw_head(const struct browse *browse, const struct report *report, const struct
 		line_literal(&line, "  user ");
 		line_string(&line, browse->user);
 	}
+	if ((view->part & REPORT_RECORDS) != 0 && report->fleet->records.n_others > 0) {
+		line_literal(&line, "  read by others: ");
+		line_u64(&line, report->fleet->records.n_others);
+	}
 	line_string(&line, browse->paused ? "  PAUSED" : "");
 	draw_line(2, &line, A_NORMAL);
 	line_fini(&line);

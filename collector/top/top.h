@@ -14,6 +14,7 @@ struct top {
 	struct launch launch;
 	enum clock_kind clock;
 	int output;  /* what the command printed while the screen was ours; -1: it has its own */
+	bool reads;  /* the events themselves are wanted */
 	bool failed; /* which was said */
 	bool hung_up;
 };
@@ -24,7 +25,10 @@ void top_look_at_signals(struct top *top);
 /* We were told to leave; there is no file that a SIGHUP would have us open again. */
 bool top_is_stopped(struct top *top);
 
-/* Find, calibrate, look. */
+/* Between two looks: find who is new, read events. */
+void top_find(struct top *top);
+
+/* The same, calibrate, look. */
 void top_look(struct top *top);
 
 /* Nobody is left to be looked at, or will come. */

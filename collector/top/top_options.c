@@ -103,7 +103,8 @@ set_view(struct options *options, const char *value, char *why, size_t size)
 		given[i] |= all || i == view || (view == VIEW_LOSSES && i == VIEW_RINGS);
 	if (all || view >= 0)
 		return 0;
-	snprintf(why, size, "--view %s: processes, events, functions, losses, rings or all", value);
+	snprintf(why, size, "--view %s: processes, events, functions, losses, rings, targets, tail or all",
+		 value);
 	return -EINVAL;
 }
 
@@ -130,9 +131,9 @@ static const struct option_row rows[] = {
 	{NULL, 0, "name", "GLOB", option_name,
 	 "those whose program or whole command line matches, as pgrep -f"},
 	{"What is shown", 0, "view", "VIEW", set_view,
-	 "processes, events, functions, losses, rings or all; may be\n"
-	 "repeated\n"
-	 "(default: processes; all with --format json)"},
+	 "processes, events, functions, losses, rings, targets, tail or\n"
+	 "all; may be repeated\n"
+	 "(default: processes; with json all but targets and tail)"},
 	{NULL, 0, "sort", "COLUMN", set_sort, "of the first view: a column, in small letters"},
 	{NULL, 0, "invert", NULL, set_invert, "the other way round"},
 	{NULL, 0, "rows", "N", set_rows, "the first N rows of each view"},
@@ -142,8 +143,8 @@ static const struct option_row rows[] = {
 	{NULL, 0, "line", NULL, set_line, "one line for each look, as vmstat has it"},
 	{NULL, 0, "format", "json|text", option_format, "default: text on a terminal, else json"},
 	{"With -- COMMAND", 'e', "events", "LIST", option_events,
-	 "which events are recorded and counted, as without top (default:\n"
-	 "all are counted)"},
+	 "which events are recorded and counted, as without top (default,\n"
+	 "where none are read: all are counted)"},
 	{NULL, 0, "calls", "[=GLOB[,GLOB]]", option_calls,
 	 "sum up calls of functions whose name, module or module.name\n"
 	 "matches; may be repeated"},
@@ -214,16 +215,17 @@ check_settings(const struct options *options, char *why, size_t size)
 		       : 0;
 }
 
-/* A view of the terminal's, or all of them for a program. */
+/* A view of the terminal's; for a program all that the counters tell: those read nothing. */
 static void
 choose_views(struct top_options *options)
 {
 	bool any = false;
 	for (unsigned i = 0; i < N_VIEWS; i++)
 		any |= options->view_given[i];
-	for (unsigned i = 0; i < N_VIEWS && !any; i++)
+	for (int i = 0; i < N_VIEWS && !any; i++)
 		options->view_given[i] = i == VIEW_PROCESSES ||
-					 options->common.format == FORMAT_JSON;
+					 (options->common.format == FORMAT_JSON &&
+					  (view_get((enum view_id)i)->part & REPORT_RECORDS) == 0);
 }
 
 static int

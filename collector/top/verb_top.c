@@ -36,9 +36,18 @@ top_is_stopped(struct top *top)
 }
 
 void
+top_find(struct top *top)
+{
+	fleet_find(&top->fleet);
+	fleet_read(&top->fleet, top->reads);
+}
+
+void
 top_look(struct top *top)
 {
 	calibrate_tick(top->clock);
+	top_find(top);
+	records_tick(&top->fleet.records);
 	fleet_look(&top->fleet);
 }
 

@@ -10,7 +10,8 @@
 static const struct view *const views[N_VIEWS] = {
 	[VIEW_PROCESSES] = &view_processes, [VIEW_EVENTS] = &view_events,
 	[VIEW_FUNCTIONS] = &view_functions, [VIEW_LOSSES] = &view_losses,
-	[VIEW_RINGS] = &view_rings,
+	[VIEW_RINGS] = &view_rings,         [VIEW_TARGETS] = &view_targets,
+	[VIEW_TAIL] = &view_tail,
 };
 
 const struct view *

@@ -43,9 +43,12 @@ enum view_id {
 	VIEW_FUNCTIONS,
 	VIEW_LOSSES,
 	VIEW_RINGS,
+	VIEW_TARGETS,
+	VIEW_TAIL,
 	N_VIEWS
 };
-extern const struct view view_processes, view_events, view_functions, view_losses, view_rings;
+extern const struct view view_processes, view_events, view_functions, view_losses, view_rings,
+	view_targets, view_tail;
 
 const struct view *view_get(enum view_id id);
 

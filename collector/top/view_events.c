@@ -4,7 +4,7 @@
 #include "view.h"
 
 static const char *
-text_event(const void *at, char buffer[VIEW_TEXT_BYTES])
+text_name(const void *at, char buffer[VIEW_TEXT_BYTES])
 {
 	(void)buffer;
 	return ((const struct event_row *)at)->name;
@@ -77,6 +77,31 @@ put_share(struct table *table, const struct report *report, const void *at)
 		    report->header.events.total);
 }
 
+static const char *
+text_last(const void *at, char buffer[VIEW_TEXT_BYTES])
+{
+	const char *last = ((const struct event_row *)at)->last;
+	(void)buffer;
+	return last != NULL ? last : "";
+}
+
+/* When it was, and what it was about; where the events themselves are read. */
+static void
+put_last(struct table *table, const struct report *report, const void *at)
+{
+	const struct event_row *row = at;
+	(void)report;
+	if (row->last == NULL)
+		return;
+	struct line_clock clock = {0};
+	size_t begin = table->text.len;
+	line_time_of_day(&table->text, &clock, row->last_time_ns);
+	if (table->text.len >= begin + 8)
+		table->text.len = begin + 8; /* 15:00:01 */
+	line_literal(&table->text, "  ");
+	line_string(&table->text, row->last);
+}
+
 static void *
 event_rows(struct report *report, size_t **n)
 {
@@ -85,12 +110,13 @@ event_rows(struct report *report, size_t **n)
 }
 
 static const struct column event_columns[] = {
-	{"event", "EVENT", false, 0, put_event, NULL, text_event},
+	{"event", "EVENT", false, 0, put_event, NULL, text_name},
 	{"category", "CATEGORY", false, 0, put_category, NULL, text_category},
 	{"level", "LEVEL", false, 0, put_level, NULL, text_level},
 	{"rate", "/s", true, 0, put_event_rate, number_rate, NULL},
 	{"total", "TOTAL", true, 0, put_total, number_total, NULL},
-	{"share", "SHARE%", true, 0, put_share, number_total, NULL},
+	{"share", "SHARE%", true, 1, put_share, number_total, NULL},
+	{"last", "LAST", false, 0, put_last, NULL, text_last},
 };
 
 const struct view view_events = {

@@ -12,7 +12,7 @@ function_of(const void *at)
 }
 
 static const char *
-text_function(const void *at, char buffer[VIEW_TEXT_BYTES])
+text_whole_name(const void *at, char buffer[VIEW_TEXT_BYTES])
 {
 	const struct function *function = function_of(at);
 	snprintf(buffer, VIEW_TEXT_BYTES, "%s%s%s", function->module,
@@ -25,7 +25,7 @@ put_function(struct table *table, const struct report *report, const void *at)
 {
 	char text[VIEW_TEXT_BYTES];
 	(void)report;
-	put_text(&table->text, text_function(at, text));
+	put_text(&table->text, text_whole_name(at, text));
 }
 
 static const char *
@@ -132,7 +132,7 @@ static const struct column columns[] = {
 	{"own", "OWN s", true, 0, put_own, number_own, NULL},
 	{"cum", "CUM s", true, 0, put_cum, number_cum, NULL},
 	{"percall", "OWN us/call", true, 2, put_per_call, number_per_call, NULL},
-	{"function", "FUNCTION", false, 0, put_function, NULL, text_function},
+	{"function", "FUNCTION", false, 0, put_function, NULL, text_whole_name},
 	{"file", "FILE:LINE", false, 1, put_place, NULL, text_place},
 };
 

@@ -52,6 +52,10 @@ struct watched {
 	uint64_t unread_slots, ring_slots; /* of the lane that is fullest */
 	uint64_t high_water_slots;         /* most that were ever unread in one lane */
 	uint32_t n_lanes;
+	/* records.h: the events */
+	struct tracee *tracee; /* NULL: we do not read them */
+	uint64_t next_try_ns, ticked_ns; /* monotonic */
+	bool damaged;          /* they make no sense */
 	uint32_t n_threads;    /* the kernel's; 0: not known */
 	uint64_t ended_ns;     /* monotonic; 0: it runs */
 };

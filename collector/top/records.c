@@ -1,0 +1,339 @@
+/* SPDX-License-Identifier: MIT */
+#include "records.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "escape.h"
+#include "roles.h"
+#include "safe.h"
+#include "tracee.h"
+
+#define TICK_NS 1000000000u
+#define RETRY_NS 3000000000u /* a collector that asked for the place has it by then */
+#define SHARE 16384          /* events of one process at a time */
+#define LINES_MOST 4000      /* made as text in an interval: they cost a microsecond each */
+
+void
+records_init(struct records *records)
+{
+	memset(records, 0, sizeof *records);
+	text_init(&records->text, true);
+}
+
+void
+records_fini(struct records *records)
+{
+	targets_fini(&records->targets);
+	text_fini(&records->text);
+	for (size_t i = 0; i < RECORDS_TAIL; i++)
+		free(records->tail[i]);
+	for (size_t i = 0; i < RECORDS_EVENTS; i++) {
+		free(records->last[i].name);
+		free(records->last[i].text);
+	}
+}
+
+/* ---- targets ---- */
+
+static void
+count_text(struct records *records, enum target_is is, const struct line *json)
+{
+	struct line safe = {0};
+	safe_json(&safe, json->text, json->len);
+	if (!safe.failed && safe.len > 0)
+		targets_count(&records->targets, is, safe.text, safe.len);
+	line_fini(&safe);
+}
+
+static void
+count_value(struct records *records, enum target_is is, const struct value *value)
+{
+	struct line json = {0};
+	if (!value_is_text(value) || value->len == 0)
+		return;
+	escape_json_bare(&json, value->bytes, value->len);
+	count_text(records, is, &json);
+	line_fini(&json);
+}
+
+static void
+count_address(struct records *records, const struct roles *roles)
+{
+	struct line json = {0};
+	if (!value_is_text(&roles->host))
+		return;
+	escape_json_bare(&json, roles->host.bytes, roles->host.len);
+	if (roles->has_port) {
+		line_char(&json, ':');
+		line_u64(&json, roles->port);
+	}
+	count_text(records, TARGET_IS_ADDRESS, &json);
+	line_fini(&json);
+}
+
+/* Of a sequence. */
+static bool
+value_first(const struct value *sequence, struct value *first)
+{
+	if (!value_is_sequence(sequence) || sequence->len == 0)
+		return false;
+	value_read(sequence->bytes, first);
+	return true;
+}
+
+/* The name of the program alone: command lines may hold secrets. */
+static void
+count_command(struct records *records, const struct roles *roles)
+{
+	struct value first;
+	if (roles->argv.tag == 0)
+		return;
+	if (roles->argv_is_one) {
+		const uint8_t *blank = memchr(roles->argv.bytes, ' ', roles->argv.len);
+		first = roles->argv;
+		if (blank != NULL)
+			first.len = (uint32_t)(blank - roles->argv.bytes);
+	} else if (!value_first(&roles->argv, &first)) {
+		return;
+	}
+	count_value(records, TARGET_IS_COMMAND, &first);
+}
+
+static void
+count_targets(struct records *records, const struct event *event, unsigned python_minor)
+{
+	struct roles roles;
+	struct value module;
+	if (strcmp(event->name, "import") == 0 && event->n_args > 0) {
+		value_read(event->values, &module);
+		if (value_is_text(&module))
+			count_value(records, TARGET_IS_MODULE, &module);
+		return;
+	}
+	roles_read(&roles, event, python_minor);
+	count_value(records, TARGET_IS_PATH, &roles.path);
+	count_value(records, TARGET_IS_PATH, &roles.path2);
+	count_address(records, &roles);
+	count_command(records, &roles);
+}
+
+/* ---- lines ---- */
+
+static struct records_last *
+last_of(struct records *records, const char *event)
+{
+	uint32_t hash = 2166136261u;
+	for (const char *at = event; *at != '\0'; at++)
+		hash = (hash ^ (uint8_t)*at) * 16777619u;
+	for (unsigned i = 0; i < 8; i++) {
+		struct records_last *last = &records->last[(hash + i) % RECORDS_EVENTS];
+		if (last->name == NULL || strcmp(last->name, event) == 0)
+			return last;
+	}
+	return NULL;
+}
+
+const struct records_last *
+records_last(const struct records *records, const char *event)
+{
+	const struct records_last *last = last_of((struct records *)(uintptr_t)records, event);
+	return last != NULL && last->name != NULL ? last : NULL;
+}
+
+/* What stands behind the name of the event. */
+static const char *
+details_of(const char *line, const char *event)
+{
+	const char *at = strstr(line, event);
+	if (at == NULL)
+		return line;
+	at += strlen(event);
+	return at + strspn(at, " ");
+}
+
+static void
+keep_line(struct records *records, const struct event *event, char *line)
+{
+	struct records_last *last = last_of(records, event->name);
+	free(records->tail[records->tail_next]);
+	records->tail[records->tail_next] = line;
+	records->tail_next = (records->tail_next + 1) % RECORDS_TAIL;
+	if (last == NULL)
+		return;
+	if (last->name == NULL)
+		last->name = strdup(event->name);
+	free(last->text);
+	last->text = strdup(details_of(line, event->name));
+	last->time_ns = event->time_ns;
+}
+
+const char *
+records_line(const struct records *records, size_t i)
+{
+	size_t first = records->tail[records->tail_next] != NULL ? records->tail_next : 0;
+	return i < RECORDS_TAIL ? records->tail[(first + i) % RECORDS_TAIL] : NULL;
+}
+
+struct reading_one {
+	struct records *records;
+	const struct watched *watched;
+};
+
+static void
+take_event(void *context, struct tracee *tracee, const struct event *event)
+{
+	const struct reading_one *one = context;
+	struct records *records = one->records;
+	struct line *out = &records->text.out;
+	if (event->type != EVENT_LOST && event->lane != EVENT_NO_LANE)
+		tracee_emitted(tracee, 1);
+	if (event->type != EVENT_AUDIT)
+		return;
+	count_targets(records, event, one->watched->header.python_hex >> 16 & 0xff);
+	if (records->n_lines >= LINES_MOST)
+		return;
+	records->n_lines++;
+	line_cut(out, 0);
+	if (text_event(&records->text, watched_pid(one->watched), event) == 0 && out->len > 0) {
+		char *line = strndup(out->text, out->len - 1); /* without its newline */
+		if (line != NULL)
+			keep_line(records, event, line);
+	}
+}
+
+/* ---- levels ---- */
+
+static const char *
+level_word(enum level level)
+{
+	return level == LEVEL_OFF ? "off" : level == LEVEL_COUNT ? "count" : "record";
+}
+
+int
+records_ask(struct records *records, const char *event, enum level level)
+{
+	size_t n = strlen(records->asked), room = sizeof records->asked - n;
+	int more = snprintf(records->asked + n, room, "%s%s%s=%s", n > 0 ? "," : "",
+			    event_info_find(event) == NULL ? "custom:" : "", event,
+			    level_word(level));
+	if (more >= 0 && (size_t)more < room)
+		return 0;
+	records->asked[n] = '\0';
+	return -E2BIG;
+}
+
+/* What the program has itself, and then what was asked for: the last word decides. */
+static bool
+make_list(const struct records *records, const struct watched *watched, char *list, size_t bytes)
+{
+	const char *own = watched->header.events;
+	int n = snprintf(list, bytes, "%.*s%s%s", (int)strnlen(own, sizeof watched->header.events),
+			 own, own[0] != '\0' && records->asked[0] != '\0' ? "," : "",
+			 records->asked);
+	return records->asked[0] != '\0' && n > 0 && (size_t)n < bytes;
+}
+
+void
+records_tell(const struct records *records, struct watched *watched)
+{
+	char list[LEVELS_TEXT_BYTES];
+	const struct settings settings = {.events = list, .stack = -1};
+	if (watched->tracee != NULL && make_list(records, watched, list, sizeof list))
+		tracee_ask(watched->tracee, &settings);
+}
+
+/* ---- reading ---- */
+
+/* A lock of our own: that of a descriptor that is only copied would be shared. */
+static void
+try_to_open(const struct records *records, struct watched *watched, uint64_t now_ns)
+{
+	static const struct settings none = {.stack = -1};
+	struct identity identity = {.pid = watched->found.identity.pid, .alive = true};
+	char path[40], why[200];
+	watched->next_try_ns = now_ns + RETRY_NS;
+	snprintf(path, sizeof path, "/proc/self/fd/%d", watched->found.fd);
+	int fd = open(path, O_RDWR | O_CLOEXEC);
+	if (fd < 0)
+		return;
+	if (tracee_open(&watched->tracee, fd, watched->found.name, &identity, &none, why,
+			sizeof why) != 0) {
+		watched->tracee = NULL;
+		close(fd);
+		return;
+	}
+	tracee_backlog(watched->tracee, true);
+	records_tell(records, watched);
+	tracee_give_way(watched->tracee);
+}
+
+/* False: its segment makes no sense. */
+static bool
+drain(struct records *records, struct watched *watched, uint64_t now_ns)
+{
+	struct reading_one one = {records, watched};
+	if (now_ns - watched->ticked_ns >= TICK_NS) {
+		tracee_tick(watched->tracee);
+		watched->ticked_ns = now_ns;
+	}
+	tracee_note(watched->tracee);
+	int64_t n = tracee_drain(watched->tracee, take_event, &one, SHARE);
+	if (n >= 0)
+		tracee_release(watched->tracee);
+	return n >= 0;
+}
+
+void
+records_read(struct records *records, struct watched *watched, uint64_t now_ns)
+{
+	if (watched->damaged)
+		return;
+	if (watched->tracee == NULL && now_ns >= watched->next_try_ns && watched_runs(watched))
+		try_to_open(records, watched, now_ns);
+	if (watched->tracee == NULL) {
+		records->n_others += watched_runs(watched);
+		return;
+	}
+	if (tracee_is_asked(watched->tracee)) {
+		tracee_close(watched->tracee);
+		watched->tracee = NULL;
+		watched->next_try_ns = now_ns + RETRY_NS;
+		records->n_others++;
+		return;
+	}
+	records->n_read++;
+	if (!drain(records, watched, now_ns)) {
+		watched->damaged = true;
+		tracee_close(watched->tracee);
+		watched->tracee = NULL;
+	} else if (!watched_runs(watched)) {
+		records_leave(records, watched);
+	}
+}
+
+void
+records_leave(struct records *records, struct watched *watched)
+{
+	struct reading_one one = {records, watched};
+	if (watched->tracee == NULL)
+		return;
+	if (!watched_runs(watched)) {
+		tracee_finish(watched->tracee, take_event, &one);
+		if (watched->place != NULL) /* its hook has left it to its reader */
+			discover_unlink(watched->place, &watched->found);
+	}
+	tracee_close(watched->tracee);
+	watched->tracee = NULL;
+}
+
+void
+records_tick(struct records *records)
+{
+	targets_tick(&records->targets);
+	records->n_lines = 0;
+}

@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The events themselves, for what the counters do not tell: what they touch, the last of them. Where
+ * nobody else reads a process we do, and leave as soon as a collector asks for the place; what we
+ * have read is not there for it any more.
+ */
+#ifndef COLLECTOR_TOP_RECORDS_H
+#define COLLECTOR_TOP_RECORDS_H
+
+#include "targets.h"
+#include "text.h"
+#include "watched.h"
+
+#define RECORDS_TAIL 500   /* lines */
+#define RECORDS_EVENTS 256 /* names whose last arguments are known */
+
+struct records_last {
+	char *name, *text; /* owned */
+	uint64_t time_ns;  /* Unix time */
+};
+
+struct records {
+	char asked[LEVELS_TEXT_BYTES]; /* what the programs that we read are to change, as -e has it */
+	struct targets targets;
+	struct text text;
+	char *tail[RECORDS_TAIL]; /* a ring of lines, owned; NULL: none yet */
+	size_t tail_next;
+	struct records_last last[RECORDS_EVENTS]; /* a hash table */
+	unsigned n_lines; /* made since the last tick: there is a bound */
+	size_t n_read, n_others; /* processes that we read, that others read; of this round */
+};
+
+void records_init(struct records *records);
+void records_fini(struct records *records);
+
+/* Read what is there, of this process; or try to become its reader. */
+void records_read(struct records *records, struct watched *watched, uint64_t now_ns);
+
+/* An interval ends. */
+void records_tick(struct records *records);
+
+/* Of all that we read, and will: `event` gets a level. 0, or -E2BIG: too many were changed. */
+int records_ask(struct records *records, const char *event, enum level level);
+
+/* That was asked: tell this one. */
+void records_tell(const struct records *records, struct watched *watched);
+
+/* Read it no more. One that has ended is read to its end, and its object removed. */
+void records_leave(struct records *records, struct watched *watched);
+
+/* NULL: not known. */
+const struct records_last *records_last(const struct records *records, const char *event);
+
+/* Line i of the tail, the oldest first; NULL: there are no more. */
+const char *records_line(const struct records *records, size_t i);
+
+#endif
