@@ -43,7 +43,7 @@ line_cut(struct line *line, size_t len)
 static inline void
 line_bytes(struct line *line, const void *bytes, size_t n)
 {
-	if (line_reserve(line, n)) {
+	if (n > 0 && line_reserve(line, n)) {
 		memcpy(line->text + line->len, bytes, n);
 		line->len += n;
 	}
