@@ -17,7 +17,7 @@ resume(struct drain *drain)
 	for (unsigned i = 0; i < 2; i++) {
 		const struct lane_told *told = &drain->shared->told[i];
 		uint64_t seq = load_relaxed(&told->seq);
-		if (load_acquire(&told->tail) != drain->reader.position ||
+		if (load_acquire(&told->tail) != drain->reader.position || seq > DRAIN_SEQ_MOST ||
 		    (drain->resumed && seq <= drain->next_seq))
 			continue;
 		drain->resumed = true;
@@ -106,7 +106,7 @@ give_up(struct drain *drain, const struct drain_to *to)
 	to->fn(to->context, &event, true);
 }
 
-/* False: its number is one that was there before. */
+/* False: its number is one that was there before, or that no program comes to. */
 static bool
 account_for(struct drain *drain, const struct drain_to *to, uint64_t masked, uint64_t time_ns)
 {
@@ -114,7 +114,7 @@ account_for(struct drain *drain, const struct drain_to *to, uint64_t masked, uin
 		resume_at(drain, masked);
 	/* The record has the lower 46 bits of it. */
 	uint64_t ahead = (masked - drain->next_seq) & RECORD_SEQ_MASK;
-	if (ahead > RECORD_SEQ_MASK / 2)
+	if (ahead > RECORD_SEQ_MASK / 2 || drain->next_seq + ahead > DRAIN_SEQ_MOST)
 		return false;
 	if (ahead > 0)
 		drain_tell_gap(drain, to, drain->next_seq + ahead, time_ns);

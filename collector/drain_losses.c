@@ -37,6 +37,7 @@ drain_tell_lost(struct drain *drain, const struct drain_to *to, unsigned reason,
 	else
 		drain->lost[reason] += n;
 	drain->next_seq += n;
+	drain->resumed = true; /* by these numbers, whatever the first record says */
 	call_stacks_forget(&drain->calls);
 	to->fn(to->context, &event, true);
 }
@@ -93,16 +94,16 @@ drain_tell_noted(struct drain *drain, const struct drain_to *to)
 	for (unsigned i = 0; i < LANE_DROP_REASONS; i++)
 		if ((int64_t)(drain->noted[i] - drain->dropped[i]) > 0)
 			n += drain->noted[i] - drain->dropped[i];
-	uint64_t taken = load_relaxed(&drain->shared->seq) - drain->next_seq;
-	if (n > 0 && (int64_t)taken > 0)
+	uint64_t seq = load_relaxed(&drain->shared->seq), taken = seq - drain->next_seq;
+	if (n > 0 && (int64_t)taken > 0 && seq <= DRAIN_SEQ_MOST)
 		drain_tell_gap(drain, to, drain->next_seq + (n < taken ? n : taken), to->now_ns);
 }
 
 void
 drain_finish(struct drain *drain, const struct drain_to *to)
 {
-	uint64_t left = load_relaxed(&drain->shared->seq) - drain->next_seq;
-	if ((int64_t)left <= 0 || left > RECORD_SEQ_MASK)
+	uint64_t seq = load_relaxed(&drain->shared->seq), left = seq - drain->next_seq;
+	if ((int64_t)left <= 0 || left > RECORD_SEQ_MASK || seq > DRAIN_SEQ_MOST)
 		return;
 	uint64_t dropped = 0;
 	for (unsigned i = 0; i < LANE_DROP_REASONS; i++)

@@ -5,6 +5,12 @@
 
 #include "drain.h"
 
+/*
+ * No lane comes to this number in a thousand years. A hostile one must not, by a jump each time,
+ * get beyond the integers that every reader of JSON takes.
+ */
+#define DRAIN_SEQ_MOST (UINT64_C(1) << 52)
+
 /* The next n events are lost: goes past them. No call's return is paired across that. */
 void drain_tell_lost(struct drain *drain, const struct drain_to *to, unsigned reason, uint64_t n,
 		     uint64_t time_ns);
