@@ -2,6 +2,9 @@
 /* encode.h: what holds other values, and the lists of a command line. */
 #include "encode.h"
 
+#include <stdlib.h>
+#include <string.h>
+
 #include "escape.h"
 #include "redact.h"
 
@@ -112,7 +115,44 @@ is_shown_as_it_is(struct encoder *encoder, const struct value *text)
 	return !escape_json_bare(scratch, text->bytes, text->len);
 }
 
-/* All keys are str, shown as they are, and none could be taken for one of our own. */
+struct key {
+	const uint8_t *bytes;
+	uint32_t len;
+};
+
+static int
+compare_keys(const void *a, const void *b)
+{
+	const struct key *one = a, *other = b;
+	if (one->len != other->len)
+		return one->len < other->len ? -1 : 1;
+	return memcmp(one->bytes, other->bytes, one->len);
+}
+
+/* No dict has a key twice, but a hostile record may. Of keys that are all str. */
+static bool
+keys_differ(struct encoder *encoder, const struct value *dict)
+{
+	line_cut(&encoder->scratch, 0);
+	if (dict->len < 2)
+		return true;
+	if (!line_reserve(&encoder->scratch, dict->len * sizeof(struct key)))
+		return false;
+	struct key *keys = (struct key *)encoder->scratch.text;
+	const uint8_t *at = dict->bytes;
+	for (uint32_t i = 0; i < dict->len; i++) {
+		struct value key;
+		at = value_skip(value_read(at, &key));
+		keys[i] = (struct key){key.bytes, key.len};
+	}
+	qsort(keys, dict->len, sizeof *keys, compare_keys);
+	for (uint32_t i = 1; i < dict->len; i++)
+		if (compare_keys(&keys[i - 1], &keys[i]) == 0)
+			return false;
+	return true;
+}
+
+/* All keys are str, shown as they are, and none could be taken for one of our own or another. */
 static bool
 is_plain_dict(struct encoder *encoder, const struct value *dict)
 {
@@ -128,7 +168,7 @@ is_plain_dict(struct encoder *encoder, const struct value *dict)
 				return false;
 		at = value_skip(at);
 	}
-	return true;
+	return keys_differ(encoder, dict);
 }
 
 /* The value of a pair; replaced when its key is the name of a secret. */

@@ -182,6 +182,9 @@ START_TEST(a_dict_is_an_object_only_when_its_keys_are_names_as_they_are)
 		   "{\"v\":{\"_dict\":[[\"_secret\",1]]}}");
 	check_line(TREE_ITEMS(VALUE_DICT, tree_str("_dict"), tree_int(1)), false,
 		   "{\"v\":{\"_dict\":[[\"_dict\",1]]}}");
+	check_line(TREE_ITEMS(VALUE_DICT, tree_str("a"), tree_int(1), tree_str("ab"), tree_int(2),
+			      tree_str("a"), tree_int(3)),
+		   false, "{\"v\":{\"_dict\":[[\"a\",1],[\"ab\",2],[\"a\",3]]}}");
 	check_line(TREE_ITEMS(VALUE_DICT, tree_str("_types"), tree_int(1)), false,
 		   "{\"v\":{\"_types\":1}}");
 	check(TREE_ITEMS(VALUE_DICT, TREE_ITEMS(VALUE_TUPLE, tree_str("a"), tree_plain(VALUE_NONE)),
