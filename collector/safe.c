@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "safe.h"
 
+#include "escape.h"
+
 unsigned
 safe_mark(const uint8_t *s, size_t n)
 {
@@ -9,9 +11,9 @@ safe_mark(const uint8_t *s, size_t n)
 	if (n < 3 || s[0] != 0xe2)
 		return 0;
 	unsigned c = 0x2000u | (unsigned)(s[1] & 0x3f) << 6 | (s[2] & 0x3f);
-	bool turns = c == 0x200e || c == 0x200f || (c >= 0x202a && c <= 0x202e) ||
+	bool acts = c == 0x200e || c == 0x200f || (c >= 0x2028 && c <= 0x202e) ||
 		     (c >= 0x2066 && c <= 0x2069);
-	return turns ? c : 0;
+	return acts ? c : 0;
 }
 
 void
@@ -29,5 +31,19 @@ safe_json(struct line *out, const char *json, size_t n)
 				   hex[c & 15]};
 		line_bytes(out, escaped, sizeof escaped);
 		i += SAFE_MARK_BYTES(c) - 1;
+	}
+}
+
+void
+safe_text(uint8_t *text, size_t n)
+{
+	for (size_t i = 0, step; i < n; i += step) {
+		step = utf8_length(text + i, n - i);
+		bool control = text[i] < 0x20 || text[i] == 0x7f ||
+			       (step == 2 && text[i] == 0xc2 && text[i + 1] < 0xa0);
+		if (step > 0 && !control && safe_mark(text + i, n - i) == 0)
+			continue;
+		step = step > 0 ? step : 1;
+		memset(text + i, '?', step);
 	}
 }

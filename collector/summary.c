@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "call_table.h"
+#include "safe.h"
 
 struct row {
 	char *event;
@@ -114,9 +115,11 @@ add_losses(struct summary *summary, struct tracee *tracee, int sign, bool from_s
 	struct account account;
 	tracee_account(tracee, &account);
 	for (unsigned i = 0; i < N_LOST_REASONS; i++)
-		summary->lost[i] += sign * (int64_t)account.lost[i];
+		summary->lost[i] = plus(summary->lost[i],
+					sign < 0 ? -account.lost[i] : account.lost[i]);
+	uint64_t before = account.lost[LOST_NO_READER];
 	if (!from_start)
-		summary->before += sign * (int64_t)account.lost[LOST_NO_READER];
+		summary->before = plus(summary->before, sign < 0 ? -before : before);
 }
 
 void
@@ -156,9 +159,9 @@ summary_removed(struct summary *summary, uint64_t n)
 uint64_t
 summary_lost(const struct summary *summary)
 {
-	int64_t n = -summary->before;
+	int64_t n = plus(0, -(uint64_t)summary->before);
 	for (unsigned i = 0; i < N_LOST_REASONS; i++)
-		n += summary->lost[i];
+		n = plus(n, (uint64_t)summary->lost[i]);
 	return (n > 0 ? (uint64_t)n : 0) + summary->removed;
 }
 
@@ -171,7 +174,7 @@ summary_lost_text(const struct summary *summary, char *text, size_t bytes)
 		bool removed = i == N_LOST_REASONS;
 		int64_t n = removed ? (int64_t)summary->removed : summary->lost[i];
 		if (i == LOST_NO_READER)
-			n -= summary->before;
+			n = plus(n, -(uint64_t)summary->before);
 		if (n > 0 && used < bytes)
 			used += (size_t)snprintf(text + used, bytes - used, "%s%" PRId64 " %s",
 						 used > 0 ? ", " : "", n,
@@ -212,8 +215,12 @@ level_name(enum level level)
 static void
 print_name(FILE *file, const char *name)
 {
-	for (; *name != '\0'; name++)
-		fputc((unsigned char)*name < 0x20 || *name == 0x7f ? '?' : *name, file);
+	char *copy = strdup(name);
+	if (copy == NULL)
+		return;
+	safe_text((uint8_t *)copy, strlen(copy));
+	fputs(copy, file);
+	free(copy);
 }
 
 static void
@@ -225,7 +232,8 @@ print_losses(const struct summary *summary, FILE *file)
 	for (unsigned i = 0; i < N_LOST_REASONS; i++) {
 		int64_t before = i == LOST_NO_READER ? summary->before : 0;
 		if (summary->lost[i] > before)
-			fprintf(file, "%12" PRId64 "  lost: %s\n", summary->lost[i] - before,
+			fprintf(file, "%12" PRId64 "  lost: %s\n",
+				plus(summary->lost[i], -(uint64_t)before),
 				lost_reason_name(i));
 		if (before > 0)
 			fprintf(file, "%12" PRId64 "  lost: %s (before we came)\n", before,
