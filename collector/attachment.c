@@ -138,6 +138,37 @@ attachment_lane(struct attachment *attachment, uint32_t lane)
 	return attachment->others.start + (segment_lane_offset(at, lane) - at->mapped_bytes);
 }
 
+/* One page, which may be swapped out. Behind the end there is nothing to be made: sigbus.h has the
+ * word. */
+static bool
+page_is_there(int fd, uint64_t offset)
+{
+	struct stat st;
+	return lseek(fd, (off_t)offset, SEEK_DATA) == (off_t)offset ||
+	       (fstat(fd, &st) == 0 && (uint64_t)st.st_size <= offset);
+}
+
+/* mincore() asks for many pages at once; lseek(SEEK_HOLE) would walk on to the first hole. */
+bool
+attachment_there(const struct attachment *attachment, const void *at, uint64_t offset,
+		 uint64_t bytes)
+{
+	unsigned char is_there[64];
+	uint64_t into = offset % SEGMENT_PAGE, end = offset + bytes;
+	const uint8_t *page = (const uint8_t *)at - into;
+	for (offset -= into; offset < end;) {
+		size_t n = (end - offset + SEGMENT_PAGE - 1) / SEGMENT_PAGE;
+		if (n > sizeof is_there)
+			n = sizeof is_there;
+		if (mincore((void *)(uintptr_t)page, n * SEGMENT_PAGE, is_there) < 0)
+			memset(is_there, 0, n);
+		for (size_t i = 0; i < n; i++, offset += SEGMENT_PAGE, page += SEGMENT_PAGE)
+			if ((is_there[i] & 1) == 0 && !page_is_there(attachment->fd, offset))
+				return false;
+	}
+	return true;
+}
+
 void
 attachment_fini(struct attachment *attachment)
 {

@@ -10,6 +10,7 @@
 #define COLLECTOR_ATTACHMENT_H
 
 #include <signal.h>
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "segment.h"
@@ -38,6 +39,13 @@ int attachment_init(struct attachment *attachment, int fd, const char *name, cha
 
 /* Where a lane begins; NULL: it cannot be mapped. */
 uint8_t *attachment_lane(struct attachment *attachment, uint32_t lane);
+
+/*
+ * Does the object have memory for so many bytes at `offset`, which are mapped at `at`? To look at a
+ * hole of /dev/shm makes a page of it, on our account, and a hostile header promises gigabytes.
+ */
+bool attachment_there(const struct attachment *attachment, const void *at, uint64_t offset,
+		      uint64_t bytes);
 
 /* Unmap. The lock ends with the descriptor. */
 void attachment_fini(struct attachment *attachment);

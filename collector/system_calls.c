@@ -50,7 +50,7 @@ static const char *const allowed[] = {
 	"clock_nanosleep", "clock_nanosleep_time64", "nanosleep", "restart_syscall", "clock_gettime",
 	"clock_gettime64", "gettimeofday", "sched_yield",
 	/* memory; those that may make it executable have rules below */
-	"munmap", "mremap", "madvise", "brk",
+	"munmap", "mremap", "madvise", "mincore", "brk",
 	/* who is there */
 	"wait4", "waitid", "pidfd_open", "getpid", "gettid", "geteuid", "geteuid32", "uname",
 	"sysinfo", "getrandom",

@@ -262,6 +262,8 @@ lane_reader_copy(struct lane_reader *reader, struct slot *copy, uint64_t max)
 	uint64_t n, lost = 0;
 	do {
 		n = available < max ? available : max;
+		if (reader->there != NULL && n > 0 && !reader->there(reader->there_context, reader, n))
+			return LANE_IMPLAUSIBLE;
 		for (uint64_t i = 0; i < n; i++)
 			copy_slot(&copy[i],
 				  &reader->slots[(reader->position + i) & (reader->n_slots - 1)]);

@@ -375,10 +375,17 @@ struct lane_reader {
 	uint64_t head;      /* as the last copy found it */
 	bool overwrite;
 	uint64_t skipped;   /* slots that were overwritten before they could be read */
+	/*
+	 * Is there memory for the n slots from reader->position on? What was committed
+	 * has some; to read a hole would make some, at the reader's expense. NULL: do not ask.
+	 */
+	bool (*there)(void *context, const struct lane_reader *reader, uint64_t n);
+	void *there_context;
+	uint64_t there_at; /* of the one that answers: where the ring is */
 };
 
 enum lane_read_outcome {
-	LANE_IMPLAUSIBLE = -1, /* head and tail contradict each other: give the lane up */
+	LANE_IMPLAUSIBLE = -1, /* head and tail contradict each other, or the ring: give it up */
 };
 
 void lane_reader_init(struct lane_reader *reader, struct lane_shared *shared,

@@ -347,6 +347,49 @@ START_TEST(lies_cost_no_more_than_a_ring)
 }
 END_TEST
 
+/* So that no line has an integer which a reader of JSON does not take. */
+START_TEST(no_jumps_lead_to_a_number_that_no_program_comes_to)
+{
+	uint64_t seq = 0;
+	begin(LANE_DROP);
+	shared.told[0] = shared.told[1] = (struct lane_told){.seq = UINT64_C(1) << 60};
+	attach(LANE_DROP, false);
+	NEED(drain.next_seq == 0);
+	for (unsigned lap = 0; lap < 4; lap++) {
+		for (unsigned i = 0; i < N_SLOTS; i++, seq += RECORD_SEQ_MASK / 2)
+			slots[i].w[0] = record_w0(1, 1, RECORD_NOTICE, seq);
+		shared.head += N_SLOTS;
+		run();
+		drain_release(&drain);
+		NEED(drain.next_seq <= (UINT64_C(1) << 52) + 1);
+	}
+	NEED(drain.damaged && n_notices == 1);
+	shared.seq = drain.next_seq + 1000;
+	shared.dropped[LOST_LANE_FULL] = UINT64_C(1) << 62;
+	drain_finish(&drain, &to);
+	NEED(drain.next_seq <= (UINT64_C(1) << 52) + 1001);
+}
+END_TEST
+
+static bool
+not_there(void *context, const struct lane_reader *reader, uint64_t n)
+{
+	(void)context, (void)reader, (void)n;
+	return false;
+}
+
+START_TEST(a_hole_is_damage_and_is_not_looked_at)
+{
+	for (unsigned mode = LANE_DROP; mode <= LANE_BLOCK; mode++) {
+		begin((enum lane_mode)mode);
+		emit(3);
+		attach((enum lane_mode)mode, false);
+		drain.reader.there = not_there;
+		NEED(run() == 0 && drain.damaged && n_notices == 1 && n_told == 0);
+	}
+}
+END_TEST
+
 int
 main(void)
 {
@@ -361,5 +404,7 @@ main(void)
 	tcase_add_test(tc, what_newer_events_replaced_is_counted);
 	tcase_add_test(tc, a_number_that_was_there_before_is_damage);
 	tcase_add_test(tc, lies_cost_no_more_than_a_ring);
+	tcase_add_test(tc, no_jumps_lead_to_a_number_that_no_program_comes_to);
+	tcase_add_test(tc, a_hole_is_damage_and_is_not_looked_at);
 	return suite_run("drain", tc);
 }
