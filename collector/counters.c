@@ -51,7 +51,6 @@ void
 counters_calls(int fd, const struct segment_layout *at, struct call_stats *stats, uint32_t n_ids)
 {
 	uint64_t start = at->call_stats, end = start + (uint64_t)n_ids * sizeof *stats;
-	memset(stats, 0, n_ids * sizeof *stats);
 	for (off_t from = (off_t)start; (uint64_t)from < end;) {
 		from = lseek(fd, from, SEEK_DATA);
 		if (from < 0 || (uint64_t)from >= end)

@@ -19,7 +19,7 @@ void counters_sum(int fd, const struct segment_layout *at, uint32_t n_lanes, uin
 /* levels[0..n_ids), enum level. */
 void counters_levels(int fd, const struct segment_layout *at, uint8_t *levels, uint32_t n_ids);
 
-/* stats[0..n_ids); only of a segment that has them. */
+/* stats[0..n_ids), zeroed by the caller; only of a segment that has them. */
 void counters_calls(int fd, const struct segment_layout *at, struct call_stats *stats,
 		    uint32_t n_ids);
 

@@ -45,7 +45,8 @@ read_stats(struct tracee *tracee, uint32_t *n_ids)
 		*n_ids = header->n_ids;
 	if (*n_ids == 0)
 		*n_ids = 1; /* what found no definition */
-	struct call_stats *stats = malloc(*n_ids * sizeof *stats);
+	/* Of what is zero there is no memory: a hostile header may have a million ids. */
+	struct call_stats *stats = calloc(*n_ids, sizeof *stats);
 	if (stats != NULL)
 		counters_calls(tracee->segment.fd, &tracee->segment.at, stats, *n_ids);
 	return stats;
@@ -167,11 +168,15 @@ has_changed(const struct stats_then *then, uint32_t id, const struct call_stats 
 	return id >= then->n || memcmp(&then->stats[id], now, sizeof *now) != 0;
 }
 
+/* Without the zeroes at the end, which are all of it when no calls are summed up. */
 static void
 keep_stats(struct stats_then *then, struct call_stats *stats, uint32_t n)
 {
+	while (n > 0 && stats[n - 1].calls == 0)
+		n--;
+	struct call_stats *less = realloc(stats, (n + 1) * sizeof *stats);
 	free(then->stats);
-	*then = (struct stats_then){stats, n};
+	*then = (struct stats_then){less != NULL ? less : stats, n};
 }
 
 void
