@@ -15,12 +15,72 @@
 /* What a collector started is its own to read: the others wait for it to take its lock. */
 #define LAUNCHER_FIRST_NS 1000000000u
 
+/* Whoever leaves a hundred thousand names about does not hold up the others. */
+#define TRIES_MAX 512
+
 void
 candidates_fini(struct candidates *candidates)
 {
 	for (size_t i = 0; i < candidates->n; i++)
 		candidates->items[i].place->n_users--;
 	free(candidates->items);
+	free(candidates->table);
+}
+
+/* ---- by name ---- */
+
+static uint32_t
+hash_of(const struct place *place, const char *name)
+{
+	uint32_t hash = 2166136261u ^ (uint32_t)((uintptr_t)place >> 4); /* FNV-1a */
+	for (; *name != '\0'; name++)
+		hash = (hash ^ (uint8_t)*name) * 16777619u;
+	return hash ^ hash >> 16;
+}
+
+/* Where in the table it is, or would be. */
+static uint32_t *
+look_up(const struct candidates *candidates, const struct place *place, const char *name,
+	uint32_t hash)
+{
+	size_t at = hash & (candidates->n_places - 1);
+	while (candidates->table[at] != 0) {
+		const struct candidate *other = &candidates->items[candidates->table[at] - 1];
+		if (other->hash == hash && other->place == place && strcmp(other->name, name) == 0)
+			break;
+		at = (at + 1) & (candidates->n_places - 1);
+	}
+	return &candidates->table[at];
+}
+
+static void
+fill_table(struct candidates *candidates)
+{
+	memset(candidates->table, 0, candidates->n_places * sizeof *candidates->table);
+	for (size_t i = 0; i < candidates->n; i++) {
+		const struct candidate *one = &candidates->items[i];
+		*look_up(candidates, one->place, one->name, one->hash) = (uint32_t)i + 1;
+	}
+}
+
+static bool
+make_room(struct candidates *candidates)
+{
+	if (candidates->n < candidates->room)
+		return true;
+	size_t room = candidates->room > 0 ? 2 * candidates->room : 64;
+	uint32_t *table = reallocarray(candidates->table, 2 * room, sizeof *table);
+	if (table == NULL)
+		return false;
+	candidates->table = table;
+	struct candidate *items = reallocarray(candidates->items, room, sizeof *items);
+	if (items == NULL)
+		return false;
+	candidates->items = items;
+	candidates->room = room;
+	candidates->n_places = 2 * room;
+	fill_table(candidates);
+	return true;
 }
 
 void
@@ -29,21 +89,15 @@ candidates_add(void *context, struct place *place, const char *name)
 	struct candidates *candidates = context;
 	if (strlen(name) >= SEGMENT_NAME_BYTES)
 		return;
-	for (size_t i = 0; i < candidates->n; i++)
-		if (candidates->items[i].place == place &&
-		    strcmp(candidates->items[i].name, name) == 0)
-			return;
-	if (candidates->n == candidates->room) {
-		size_t room = candidates->room > 0 ? 2 * candidates->room : 64;
-		struct candidate *items = realloc(candidates->items, room * sizeof *items);
-		if (items == NULL)
-			return;
-		candidates->items = items;
-		candidates->room = room;
-	}
+	if (!make_room(candidates))
+		return;
+	uint32_t hash = hash_of(place, name), *at = look_up(candidates, place, name, hash);
+	if (*at != 0)
+		return;
 	struct candidate *candidate = &candidates->items[candidates->n++];
-	*candidate = (struct candidate){.place = place};
+	*candidate = (struct candidate){.place = place, .hash = hash};
 	strcpy(candidate->name, name);
+	*at = (uint32_t)candidates->n;
 	place->n_users++;
 }
 
@@ -105,8 +159,11 @@ void
 candidates_try(struct candidates *candidates, const struct target *target, uint64_t now_ns,
 	       candidates_fn fn, void *context)
 {
-	size_t kept = 0;
-	for (size_t i = 0; i < candidates->n; i++) {
+	static struct candidate again[TRIES_MAX];
+	size_t n = candidates->n < TRIES_MAX ? candidates->n : TRIES_MAX, kept = 0;
+	if (n == 0)
+		return;
+	for (size_t i = 0; i < n; i++) {
 		struct candidate *candidate = &candidates->items[i];
 		enum candidate_verdict verdict = CANDIDATE_LATER;
 		if (candidate->next_ns <= now_ns)
@@ -121,7 +178,11 @@ candidates_try(struct candidates *candidates, const struct target *target, uint6
 			candidate->told_busy = true;
 			candidate->next_ns = now_ns + BUSY_NS;
 		}
-		candidates->items[kept++] = *candidate;
+		again[kept++] = *candidate;
 	}
-	candidates->n = kept;
+	size_t rest = candidates->n - n;
+	memmove(candidates->items, candidates->items + n, rest * sizeof *candidates->items);
+	memcpy(candidates->items + rest, again, kept * sizeof *again);
+	candidates->n = rest + kept;
+	fill_table(candidates);
 }

@@ -20,11 +20,14 @@ struct candidate {
 	uint64_t first_ns; /* when it was noticed, monotonic */
 	uint64_t next_ns;  /* not to be tried before */
 	bool told_busy;
+	uint32_t hash;
 };
 
 struct candidates {
 	struct candidate *items;
 	size_t n, room;
+	uint32_t *table; /* of their indices + 1, by hash; 0: free */
+	size_t n_places; /* in it, a power of two */
 };
 
 void candidates_fini(struct candidates *candidates);
@@ -49,7 +52,7 @@ typedef enum candidate_verdict (*candidates_fn)(void *context, struct place *pla
 /* Some are to be tried again in a moment: sleep no longer. */
 bool candidates_waiting(const struct candidates *candidates);
 
-/* Try each. */
+/* Try each; of very many some, and the others the next times. */
 void candidates_try(struct candidates *candidates, const struct target *target, uint64_t now_ns,
 		    candidates_fn fn, void *context);
 

@@ -158,7 +158,8 @@ pid_may_come_back(struct collect *collect)
 static bool
 targets_are_gone(struct collect *collect, bool command_had_ended)
 {
-	if (collect->roster.n_followed > 0 || collect->roster.candidates.n > 0) {
+	if (collect->roster.n_followed > 0 || collect->roster.candidates.n > 0 ||
+	    collect->roster.unread) {
 		collect->alone_since_ns = 0;
 		return false;
 	}

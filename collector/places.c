@@ -210,16 +210,23 @@ dispatch(struct places *places, const struct inotify_event *event, places_name_f
 	}
 }
 
-void
+#define POLL_READS 4 /* some 1500 names */
+
+bool
 places_poll(struct places *places, places_name_fn fn, void *context)
 {
 	_Alignas(struct inotify_event) char buffer[16384];
 	ssize_t n;
-	while ((n = read(places->inotify, buffer, sizeof buffer)) > 0) {
+	/* Who makes names faster than we read them does not keep us here. */
+	for (unsigned i = 0; i < POLL_READS; i++) {
+		n = read(places->inotify, buffer, sizeof buffer);
+		if (n <= 0)
+			return false;
 		for (char *at = buffer; at < buffer + n;) {
 			const struct inotify_event *event = (const void *)at;
 			at += sizeof *event + event->len;
 			dispatch(places, event, fn, context);
 		}
 	}
+	return true;
 }

@@ -59,8 +59,8 @@ typedef void (*places_name_fn)(void *context, struct place *place, const char *n
 /* Everything that is there now. */
 void places_list(struct place *place, places_name_fn fn, void *context);
 
-/* What appeared since the last call. */
-void places_poll(struct places *places, places_name_fn fn, void *context);
+/* What appeared since the last call; of very much a part: true, there may be more. */
+bool places_poll(struct places *places, places_name_fn fn, void *context);
 
 /*
  * The directory dev/shm below the root of a process, or -errno; for places_of() and for one

@@ -266,7 +266,8 @@ roster_look(struct roster *roster, uint64_t now_ns)
 	roster->has_new = false;
 	if (now_ns >= roster->next_scan_ns)
 		scan_places(roster, now_ns);
-	places_poll(&roster->places, candidates_add, &roster->candidates);
+	roster->unread = places_poll(&roster->places, candidates_add, &roster->candidates);
+	roster->has_new |= roster->unread;
 	candidates_try(&roster->candidates, &roster->target, now_ns, try_candidate, roster);
 }
 

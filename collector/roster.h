@@ -21,6 +21,7 @@ struct roster {
 	struct followed **followed;
 	size_t n_followed, room_followed;
 	size_t n_seen;                    /* ever: followed, or announced as untraced */
+	bool unread;                      /* names appeared that were not looked at yet */
 	bool has_new;                     /* since roster_look() began: not yet noted, do not sleep */
 	struct places places;
 	struct candidates candidates;
