@@ -54,7 +54,7 @@ PY_SUFFIX = $(shell tools/interpreters --suffix $(PYTHON))
 PY_CFLAGS = $(subst -I,-isystem ,$(shell tools/interpreters --cflags $(PYTHON)))
 
 .PHONY: all bootstrap build hook hooks package units torture benches check check-faults check-all bench \
-        bench-programs demo install help clean FORCE
+        bench-programs demo fuzz fuzzers install help clean FORCE
 .DEFAULT_GOAL := all
 .DELETE_ON_ERROR:
 .SECONDARY:
@@ -109,6 +109,31 @@ $(BUILD)/tests/torture/%.o: tests/torture/%.c
 
 $(BUILD)/tests/torture_lane: $(TORTURE) $(BUILD)/common/lane.o $(BUILD)/common/clock.o
 	$(Q)$(CC) $(CFLAGS) $(SANFLAGS) $^ -o $@ -lpthread
+
+# ---- fuzzing: tests/fuzz/ ----
+
+FUZZ     := $(patsubst tests/fuzz/%.c,%,$(wildcard tests/fuzz/fuzz_*.c))
+SECONDS  ?= 60
+COLLECT_PARTS = $(filter-out %/main.o,$(COLLECT))
+
+$(BUILD)/tests/fuzz/%.o: tests/fuzz/%.c
+	@mkdir -p $(@D)
+	$(Q)$(C) $(SEE_COLLECTOR) -Itests/fuzz -c $< -o $@
+
+# An archive: a target links what it uses.
+$(BUILD)/tests/fuzz/parts.a: $(COMMON) $(COLLECT_PARTS) $(BUILD)/tests/fuzz/show.o
+	$(Q)rm -f $@ && ar rcs $@ $^
+
+# Alone, a target replays inputs; with FUZZ_LINK=-fsanitize=fuzzer it looks for them.
+FUZZERS  := $(FUZZ:%=$(BUILD)/tests/fuzz/%)
+$(FUZZERS): %: %.o $(if $(FUZZ_LINK),,$(BUILD)/tests/fuzz/replay.o) $(BUILD)/tests/fuzz/parts.a
+	$(Q)$(CC) $(CFLAGS) $(SANFLAGS) $(FUZZ_LINK) $^ -o $@ -ljansson $(OPTIONAL_LIBS) -lm -lrt -lpthread
+
+fuzzers: $(FUZZERS)
+
+# Every target, so many seconds each: SECONDS=, and which: TARGETS=, ENGINE=libfuzzer or afl.
+fuzz:
+	$(Q)tests/fuzz/run --seconds $(SECONDS) --engine $(or $(ENGINE),libfuzzer) $(TARGETS)
 
 units: $(UNITS)
 torture: $(BUILD)/tests/torture_lane
@@ -187,6 +212,8 @@ help:
 	@echo 'make check      run the tests, under ten minutes'
 	@echo 'make check-faults  what happens under faults, floods and hostile neighbours'
 	@echo 'make check-all  and what takes longer: interpreters’ own tests, long torture runs'
+	@echo 'make fuzz       look for inputs that break the collector: SECONDS=60 for each target,'
+	@echo '                ENGINE=libfuzzer or afl, TARGETS='
 	@echo 'make bench      what it costs, beside no hook, no-op hooks and other tracers'
 	@echo 'make bench-programs  how much slower whole programs get, beside other tracers'
 	@echo 'make demo       trace a real job and show the lines'
@@ -197,4 +224,4 @@ help:
 clean:
 	rm -rf build
 
--include $(COMMON:.o=.d) $(COLLECT:.o=.d) $(UNITS:=.d) $(TORTURE:.o=.d) $(BENCHES:=.d)
+-include $(COMMON:.o=.d) $(COLLECT:.o=.d) $(UNITS:=.d) $(TORTURE:.o=.d) $(BENCHES:=.d) $(wildcard $(BUILD)/tests/fuzz/*.d)
