@@ -128,35 +128,66 @@ def attack_head(s, rng):
     sleep(0.01)
 
 
+def attack_grow(s, rng):
+    os.truncate(s.fd, s.size + rng.randrange(1, 1 << 30))
+    sys.audit("hostile.event", "as ever")
+    sleep(0.01)
+
+
 def attack_nothing(s, rng):
     sleep(1)
 
 
-def forge(path):
-    """Another segment of this process, whose header promises as much as a header may. Nobody
-    has that much memory: it is holes."""
+def forge(path, mode=0):
+    """Another segment of this process, whose header promises as much as a header may, and whose
+    lanes say that their rings are full. Nobody has that much memory: it is holes."""
     with open(path, "rb") as f:
         header = bytearray(f.read(PAGE))
-    nonce = 0x12345678
-    n_ids, n_lanes = 1 << 22, 4096
-    struct.pack_into("II", header, 24, n_ids, n_lanes)
+    nonce = 0x12345678 + mode
+    n_ids, n_lanes, lane0, other = 1 << 20, 1024, (1 << 30) // 64, (16 << 20) // 64
+    defs_bytes, = struct.unpack_from("I", header, 32)
+    struct.pack_into("5I", header, 24, n_ids, n_lanes, defs_bytes, lane0, other)
+    struct.pack_into("I", header, 44, mode)
     struct.pack_into("I", header, 112, nonce)
     struct.pack_into("Q", header, used_lanes_at(), n_lanes)
-    defs_bytes, lane0, other = struct.unpack_from("III", header, 32)
     defs = 2 * PAGE + pages(n_ids)
     slots = PAGE + pages(n_ids * 8)
-    size = defs + pages(defs_bytes) + n_lanes * slots + (lane0 + (n_lanes - 1) * other) * 64
+    lanes = defs + pages(defs_bytes)
+    size = lanes + n_lanes * slots + (lane0 + (n_lanes - 1) * other) * 64 + pages(32 * n_ids)
     forged = path.rpartition(".")[0] + ".%08x" % nonce
-    with open(forged + ".new", "w+b") as f:
+    new = os.path.join(os.path.dirname(path), "new.%d" % mode)
+    with open(new, "w+b") as f:
         os.fchmod(f.fileno(), 0o600)
         os.truncate(f.fileno(), size)
         f.write(header)
         f.flush()
+        for lane in range(n_lanes):
+            at = lanes + (slots + lane0 * 64 + (lane - 1) * (slots + other * 64) if lane else 0)
+            n = other if lane else lane0
+            os.pwrite(f.fileno(), struct.pack("3Q", n, n, n), at)
         memory = mmap.mmap(f.fileno(), defs + PAGE)
     memory[defs:defs + 8] = struct.pack("Q", 8)
     memory[defs + 64:defs + 72] = struct.pack("IHH", n_ids - 1, 1, 0)
-    os.rename(forged + ".new", forged)
+    os.rename(new, forged)
     return memory  # as long as it is mapped, it is that of a living process
+
+
+def fill(s):
+    """Every definition that there is room for: half of the ids with no name at all, then functions
+    whose names are as long as can be."""
+    used, end, parts = s.get(s.defs), s.defs_bytes - 64, []
+    for number in range(1 << 10, s.n_ids // 2):
+        parts.append(struct.pack("IHH", number, 1, 0))
+    used += 8 * len(parts)
+    for number in range(s.n_ids // 2, s.n_ids):
+        if used + 8200 > end:
+            break
+        parts.append(struct.pack("IHHI", number, 2, 8192, 7) + b"m\0f\0" + b"q" * 8183 + b"\0")
+        used += 8200
+    at = s.defs + 64 + s.get(s.defs)
+    body = b"".join(parts)
+    s.memory[at:at + len(body)] = body
+    s.put(s.defs, used)
 
 
 if __name__ == "__main__":
@@ -165,12 +196,14 @@ if __name__ == "__main__":
 
     what, seed = sys.argv[1:3]
     path = "/dev/shm" + pyauditd.status()["segment"]
-    segment, forged = Segment(path), what == "promise" and forge(path)
+    segment, forged = Segment(path), what == "promise" and [forge(path), forge(path, 1)]
     attack, random_numbers = globals().get("attack_" + what, attack_nothing), random.Random(int(seed))
     for i in range(100):
         sys.audit("hostile.event", i, "x" * i)
     print(os.getpid(), flush=True)
     sys.stdin.readline()
+    if what == "fill":
+        fill(segment)
     while True:
         try:
             attack(segment, random_numbers)
