@@ -117,6 +117,8 @@ def test_rewritten_at_full_speed(stage, scribble, mode, what):
     writer = stage.program(scribble, segment, what, 1, stdout=subprocess.PIPE)
     assert writer.popen.stdout.readline() == b"ready\n"
     watch.serve()
+    if what in IS_SAID:  # sooner or later
+        wait_until(lambda: watch.said, "it is said")
     stream = watch.end()
     of_target = [line for line in watch.said if "pid %d: " % target.inner in line]
     if what in IS_SAID:
@@ -334,7 +336,8 @@ time.sleep(100)
 
 
 @pytest.mark.parametrize("options", [
-    ["--format", "text"], ["--format", "text", "--summary"], ["--format", "json"], ["--summary-only"]])
+    ["--format", "text"], ["--format", "text", "--summary"], ["--format", "json"], ["--summary-only"],
+    ["top", "--format", "text"], ["top"]])
 def test_no_terminal_obeys_it(stage, options):
     """Escapes and bytes that are no UTF-8 in names, arguments, files, functions, in its command
     line and where it is: what comes out is text, on stdout and stderr."""
@@ -345,9 +348,12 @@ def test_no_terminal_obeys_it(stage, options):
                            EVIL, b"\xff\xfe".decode("utf-8", "surrogateescape"), env=env,
                            stdout=subprocess.PIPE)
     assert target.popen.stdout.readline() == b"ready\n"
+    if options[0] == "top":
+        words = ["top", "--batch", "--view", "all", "-d", "0.2", "-n", "2", *options[1:]]
+    else:
+        words = ["--all", "--backlog", "--duration", "0.5", *options]
     out = subprocess.run(
-        stage.world.command([harness.COLLECTOR, "--all", "--backlog", "--duration", "0.5", *options],
-                            stage.tmp),
+        stage.world.command([harness.COLLECTOR, *words], stage.tmp),
         env=harness.environment(stage.tmp), stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=30)
     listed = subprocess.run(stage.world.command([harness.COLLECTOR, "list"], stage.tmp),
                             stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=30)
