@@ -26,6 +26,7 @@
 #include "launch.h"
 #include "log.h"
 #include "outputs.h"
+#include "post_mortem.h"
 #include "privileges.h"
 #include "proc.h"
 #include "remarks.h"
@@ -168,11 +169,21 @@ targets_are_gone(struct collect *collect, bool command_had_ended)
 		return command_had_ended;
 	case TARGET_PIDS:
 		return !pid_may_come_back(collect);
+	case TARGET_DEAD:
+		return true;
 	case TARGET_ALL:
 	case TARGET_NAME:
 		break;
 	}
 	return false;
+}
+
+/* --dump: all that was there is read. */
+static bool
+all_is_dumped(const struct collect *collect, bool more)
+{
+	return collect->options->dump && !more && collect->roster.candidates.n == 0 &&
+	       !collect->roster.has_new;
 }
 
 /* With a command we stay until it has ended, and only stop to print. */
@@ -253,6 +264,7 @@ run(struct collect *collect)
 		    is_due(collect, &collect->next_stats_ns, collect->options->stats_interval_ns))
 			report(collect);
 		look_at_limits(collect);
+		collect->leaving |= all_is_dumped(collect, more);
 		if (targets_are_gone(collect, command_had_ended))
 			break;
 		if (!more && !collect->roster.has_new && !collect->leaving)
@@ -294,7 +306,8 @@ static void
 set_target(struct collect *collect)
 {
 	const struct options *options = collect->options;
-	collect->roster.target.kind = options->all      ? TARGET_ALL
+	collect->roster.target.kind = options->post_mortem.n > 0 ? TARGET_DEAD
+			       : options->all    ? TARGET_ALL
 			       : options->name   ? TARGET_NAME
 			       : options->n_pids ? TARGET_PIDS
 						 : TARGET_LAUNCH;
@@ -320,7 +333,9 @@ prepare(struct collect *collect, char *why, size_t why_bytes)
 		.summary = summary_new(),
 		.settings = {options->events, options->reveal, options->stack,
 			     options->calls_wanted ? &options->calls : NULL},
-		.backlog = options->backlog,
+		.backlog = options->backlog || options->dump,
+		.dump = options->dump,
+		.post_mortem = options->post_mortem.n > 0,
 		.max_events = options->max_events,
 	};
 	if (reading->summary == NULL)
@@ -371,6 +386,8 @@ begin(struct collect *collect)
 	confine(collect);
 	if (options->n_pids > 0)
 		return roster_follow_pids(&collect->roster, options->pids, options->n_pids);
+	if (options->post_mortem.n > 0)
+		return post_mortem_begin(&collect->roster, &options->post_mortem);
 	if (options->command == NULL)
 		roster_look_everywhere(&collect->roster);
 	return 0;

@@ -249,6 +249,8 @@ followed_open(struct followed **result, struct reading *reading, struct segment_
 	look_at_calls(followed);
 	from_start |= reading->backlog || !identity->alive;
 	tracee_backlog(followed->tracee, from_start);
+	if (reading->dump || reading->post_mortem) /* then it is whole until it is removed */
+		tracee_only_look(followed->tracee);
 	tracee_set_waiting(followed->tracee, true);
 	if (!followed->from_start)
 		summary_subtract(reading->summary, followed->tracee, from_start);
@@ -283,6 +285,26 @@ report_all(struct followed *followed, uint64_t time_ns)
 	printer_stats(printer, &followed->source, time_ns, followed->tracee);
 }
 
+/* What was read is removed; but where its lines did not get through, it is kept for another try. */
+static void
+remove_object(struct followed *followed, const struct account *account)
+{
+	struct reading *reading = followed->reading;
+	const struct outputs *outputs = reading->printer->outputs;
+	if (reading->post_mortem)
+		printer_flush(reading->printer, true);
+	bool through = !outputs_failed(outputs) && !(reading->post_mortem && outputs_gone(outputs));
+	bool removed = !reading->dump && through;
+	if (removed)
+		discover_unlink(followed->place, &followed->found);
+	if (reading->post_mortem)
+		log_note("pid %" PRIu32 ": %" PRIu64 " events that it left were read, %" PRIu64
+			 " were lost; its segment %s was %s", followed->source.pid,
+			 account->recorded - account->lost_collector,
+			 account->lost_hook + account->lost_collector, followed->found.name,
+			 removed ? "removed" : "kept");
+}
+
 void
 followed_end(struct followed *followed, int status)
 {
@@ -300,7 +322,7 @@ followed_end(struct followed *followed, int status)
 	add_up(followed);
 	report_all(followed, now);
 	printer_exit(printer, &followed->source, now, end_name(how), status, &account);
-	discover_unlink(followed->place, &followed->found);
+	remove_object(followed, &account);
 	close_and_free(followed);
 }
 

@@ -18,6 +18,8 @@ struct reading {
 	struct summary *summary;
 	struct settings settings;
 	bool backlog;        /* asked for by the user */
+	bool dump;           /* nothing is released or removed */
+	bool post_mortem;    /* of dead programs, which is told */
 	uint64_t n_events;   /* printed so far */
 	uint64_t max_events; /* 0: no limit */
 	bool closed;         /* no more events are wanted: they count as filtered */

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "event_table.h"
+#include "segment.h"
 
 #define STACK_MAX 64 /* frames; the hook walks no further */
 
@@ -79,6 +80,24 @@ option_name(struct options *options, const char *value, char *why, size_t size)
 	}
 	options->name = value;
 	return 0;
+}
+
+/* --post-mortem --all is understood, too. */
+int
+option_post_mortem(struct options *options, const char *value, char *why, size_t size)
+{
+	uint32_t uid, pid, nonce;
+	uint64_t number_of;
+	char name[SEGMENT_NAME_BYTES];
+	const char *bare = value + strspn(value, "/");
+	int n = snprintf(name, sizeof name, "/%s", bare);
+	bool all = strcmp(value, "all") == 0 || strcmp(value, "--all") == 0;
+	bool is_name = (size_t)n < sizeof name && segment_name_parse(name, &uid, &pid, &nonce) == 0;
+	if (all || is_name || (number(value, INT32_MAX, &number_of) && number_of > 0))
+		return append_string(&options->post_mortem, bare);
+	snprintf(why, size, "--post-mortem %s: a process id, the name of a segment (see auditd-collect "
+			    "list) or all", value);
+	return -EINVAL;
 }
 
 int

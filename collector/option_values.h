@@ -9,7 +9,7 @@
 #include "options.h"
 
 #define OPTION_VALUES(X) \
-	X(pid) X(name) X(events) X(path) X(addr) X(stack) X(reveal) X(output) X(format) \
+	X(pid) X(name) X(post_mortem) X(events) X(path) X(addr) X(stack) X(reveal) X(output) X(format) \
 	X(stats_interval) X(duration) X(max_events) \
 	X(calls) X(no_c_calls) X(max_depth) X(calls_file) X(calls_backend) X(calls_level)
 

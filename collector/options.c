@@ -19,6 +19,7 @@
 	}
 SETTER(all)
 SETTER(backlog)
+SETTER(dump)
 SETTER(append)
 SETTER(summary)
 SETTER(fail_on_loss)
@@ -62,6 +63,10 @@ static const struct option_row rows[] = {
 	{NULL, 0, "all", NULL, set_all, "every traced process, those that start later too"},
 	{NULL, 0, "name", "GLOB", option_name,
 	 "those whose program or whole command line matches, as pgrep -f"},
+	{NULL, 0, "post-mortem", "WHAT", option_post_mortem,
+	 "what programs left that were killed: WHAT is a process id, the\n"
+	 "name of a segment or all; it is removed when it was read;\n"
+	 "may be repeated"},
 	{"Which events", 'e', "events", "LIST", option_events,
 	 "names, globs, categories (@file @net @proc @code @import ...),\n"
 	 "all; a plain list replaces the default; +NAME, -NAME and\n"
@@ -70,6 +75,8 @@ static const struct option_row rows[] = {
 	{NULL, 0, "addr", "HOST[:PORT]", option_addr, "only events that touch such an address"},
 	{NULL, 0, "stack", "N", option_stack, "frames of context per event (default 1)"},
 	{NULL, 0, "backlog", NULL, set_backlog, "also what was held before we came"},
+	{NULL, 0, "dump", NULL, set_dump,
+	 "only what is held now, and leave it there"},
 	{NULL, 0, "reveal", "EVENT.ARG", option_reveal,
 	 "show this argument, which is held back as a secret"},
 	{NULL, 0, "no-redact", NULL, set_no_redact,
@@ -145,14 +152,14 @@ static int
 check_target(const struct options *options, char *why, size_t size)
 {
 	int n = (options->n_pids > 0) + options->all + (options->name != NULL) +
-		(options->command != NULL);
+		(options->command != NULL) + (options->post_mortem.n > 0);
 	if (n == 1)
 		return 0;
 	if (n == 0)
-		snprintf(why, size, "say what to trace: --pid N, --all, --name GLOB or "
-				    "-- COMMAND (see --help)");
+		snprintf(why, size, "say what to trace: --pid N, --all, --name GLOB, --post-mortem "
+				    "WHAT or -- COMMAND (see --help)");
 	else
-		snprintf(why, size, "only one of --pid, --all, --name and -- COMMAND at a time");
+		snprintf(why, size, "only one of --pid, --all, --name, --post-mortem and -- COMMAND at a time");
 	return -EINVAL;
 }
 
@@ -180,6 +187,10 @@ check_together(const struct options *options, char *why, size_t size)
 		return err;
 	if (options->summary_only && options->outputs.n > 0) {
 		snprintf(why, size, "--summary-only writes no lines: leave out -o");
+		return -EINVAL;
+	}
+	if (options->dump && (options->command != NULL || options->post_mortem.n > 0)) {
+		snprintf(why, size, "--dump is for programs that run: --pid N, --all or --name GLOB");
 		return -EINVAL;
 	}
 	if (options->append && options->outputs.n == 0) {
@@ -211,4 +222,5 @@ options_fini(struct options *options)
 	free(options->paths.items);
 	free(options->addrs.items);
 	free(options->outputs.items);
+	free(options->post_mortem.items);
 }

@@ -31,6 +31,8 @@ struct options {
 	size_t n_pids;
 	bool all;
 	const char *name;
+	struct string_list post_mortem; /* pids, names of segments, "all": of dead programs */
+	bool dump;
 	char **command; /* NULL-terminated, into argv; NULL: none */
 	/* what */
 	char events[LEVELS_TEXT_BYTES]; /* every -e, joined with commas; "": not given */

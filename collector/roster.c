@@ -136,6 +136,15 @@ roster_take_out(struct roster *roster, size_t i)
 	return followed;
 }
 
+int
+roster_follow_dead(struct roster *roster, struct place *place, struct segment_found *found,
+		   char *why, size_t why_bytes)
+{
+	if (is_followed(roster, found))
+		return 0;
+	return follow(roster, found, place, true, why, why_bytes);
+}
+
 /* A candidates_fn. */
 static enum candidate_verdict
 try_candidate(void *context, struct place *place, struct segment_found *found, bool first)
@@ -166,8 +175,33 @@ try_candidate(void *context, struct place *place, struct segment_found *found, b
 
 /* ---- by pid ---- */
 
+struct left {
+	uint32_t pid;
+	bool any;
+};
+
+static void
+note_left(void *context, struct place *place, const char *name)
+{
+	struct left *left = context;
+	char full[SEGMENT_NAME_BYTES];
+	uint32_t uid, pid, nonce;
+	(void)place;
+	if (snprintf(full, sizeof full, "/%s", name) < (int)sizeof full &&
+	    segment_name_parse(full, &uid, &pid, &nonce) == 0)
+		left->any |= pid == left->pid;
+}
+
+static bool
+has_left_something(struct roster *roster, uint32_t pid)
+{
+	struct left left = {.pid = pid};
+	places_list(roster->places.items[0], note_left, &left);
+	return left.any;
+}
+
 static int
-refuse_pid(uint32_t pid, int err, const char *why)
+refuse_pid(struct roster *roster, uint32_t pid, int err, const char *why)
 {
 	if (err == DISCOVER_UNTRACED) {
 		log_error("pid %" PRIu32 " does not have the hook: start it with "
@@ -175,7 +209,11 @@ refuse_pid(uint32_t pid, int err, const char *why)
 			  "pyauditd install`", pid);
 		return EXIT_NO_TARGET;
 	}
-	log_error("pid %" PRIu32 ": %s", pid, why[0] != '\0' ? why : strerror(-err));
+	if (err == -ESRCH && has_left_something(roster, pid))
+		log_error("pid %" PRIu32 ": %s; what it left is read by --post-mortem %" PRIu32, pid,
+			  why, pid);
+	else
+		log_error("pid %" PRIu32 ": %s", pid, why[0] != '\0' ? why : strerror(-err));
 	if (err == -ESRCH || err == -ENOTSUP)
 		return EXIT_NO_TARGET;
 	return err == -EACCES || err == -EPERM ? EXIT_NO_PERMISSION : EXIT_FAILED;
@@ -229,7 +267,7 @@ roster_follow_pids(struct roster *roster, const uint32_t *pids, size_t n)
 			err = follow_pid(roster, pids[i], why, sizeof why);
 		}
 		if (err != 0)
-			return refuse_pid(pids[i], err, why);
+			return refuse_pid(roster, pids[i], err, why);
 	}
 	return 0;
 }

@@ -42,6 +42,10 @@ void roster_fini(struct roster *roster);
 /* Attach to these, and look for their children; 0 or what to exit with, told on stderr. */
 int roster_follow_pids(struct roster *roster, const uint32_t *pids, size_t n);
 
+/* What a dead process left, which is identified: as followed_open(), or 0 when it is read already. */
+int roster_follow_dead(struct roster *roster, struct place *place, struct segment_found *found,
+		       char *why, size_t why_bytes);
+
 /* Look for Python programs without the hook below this process. */
 void roster_watch_descendants(struct roster *roster, uint32_t root);
 

@@ -76,6 +76,8 @@ target_wants(const struct target *target, const struct segment_found *found,
 		break;
 	case TARGET_PIDS:
 		break;
+	case TARGET_DEAD:
+		return false;
 	}
 	return has_parent(target, found, header) ||
 	       (identity->alive && has_ancestor(target, identity->pid));

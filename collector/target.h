@@ -17,6 +17,7 @@ enum target_kind {
 	TARGET_ALL,
 	TARGET_NAME,
 	TARGET_LAUNCH, /* what a command of ours started */
+	TARGET_DEAD,   /* what is found once, and nothing that appears later */
 };
 
 /* A segment that was followed at some time: its children name it. */

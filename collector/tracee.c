@@ -135,6 +135,8 @@ tracee_close(struct tracee *tracee)
 	tracee_set_waiting(tracee, false);
 	if (lease_end(tracee->segment.control))
 		mark_levels(tracee);
+	if (tracee->only_looks && tracee->first)
+		store_relaxed(&tracee->segment.control->was_read, 0);
 	for (uint32_t i = 0; i < tracee->n_lanes; i++) {
 		drain_fini(tracee->lanes[i]);
 		free(tracee->lanes[i]);
@@ -222,6 +224,12 @@ tracee_backlog(struct tracee *tracee, bool wanted)
 	find_lanes(tracee);
 	if (!wanted)
 		tracee_note_functions(tracee);
+}
+
+void
+tracee_only_look(struct tracee *tracee)
+{
+	tracee->only_looks = true;
 }
 
 void
@@ -347,7 +355,7 @@ tracee_drain(struct tracee *tracee, tracee_event_fn fn, void *context, uint64_t 
 void
 tracee_release(struct tracee *tracee)
 {
-	if (!tracee->unreleased)
+	if (!tracee->unreleased || tracee->only_looks)
 		return;
 	tracee->unreleased = false;
 	for (uint32_t i = 0; i < tracee->n_lanes; i++)

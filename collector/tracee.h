@@ -79,6 +79,9 @@ int64_t tracee_drain(struct tracee *tracee, tracee_event_fn fn, void *context, u
 void tracee_release(struct tracee *tracee);
 void tracee_backlog(struct tracee *tracee, bool wanted);
 
+/* From now on tracee_release() gives nothing back: for the next reader it is as if we had not come. */
+void tracee_only_look(struct tracee *tracee);
+
 /* Once a second: heartbeat, clock calibration; the next drain looks for losses at the end. */
 void tracee_tick(struct tracee *tracee);
 

@@ -26,6 +26,7 @@ struct tracee {
 	uint32_t n_lanes;
 	struct calibrate_past past;
 	bool first, backlog, begun, waiting, looking;
+	bool only_looks;              /* nothing is released */
 	bool unreleased;              /* something was read since the last tracee_release() */
 	uint64_t lost[N_LOST_REASONS]; /* told, of what reached no lane */
 	uint64_t now_ticks, ticked_ns;

@@ -8,6 +8,8 @@
 #include "calls.h"
 #include "sites.h"
 
+#define BLOCK_MS_MAX 600000
+
 /* NULL stands for the default, which is already in `text`. */
 static int
 parse_text(PyObject *object, const char *name, const char **text)
@@ -208,6 +210,11 @@ arguments_parse(PyObject *args, PyObject *kwargs, struct session_options *o, con
 			     SITES_STACK_MAX, stack);
 		return -1;
 	}
+	if (block_ms < 0 || block_ms > BLOCK_MS_MAX) {
+		PyErr_Format(PyExc_ValueError, "block_ms must be from 0 to %d, not %d", BLOCK_MS_MAX,
+			     block_ms);
+		return -1;
+	}
 	if (strlen(reveal) >= sizeof o->reveal) {
 		PyErr_SetString(PyExc_ValueError, "the list of what to reveal is too long");
 		return -1;
@@ -220,7 +227,7 @@ arguments_parse(PyObject *args, PyObject *kwargs, struct session_options *o, con
 	strcpy(o->reveal, reveal);
 	o->stack = (uint32_t)stack;
 	o->keep = keep != 0;
-	o->block_ms = block_ms > 0 ? (unsigned)block_ms : 0;
+	o->block_ms = (unsigned)block_ms;
 	o->launch_id = strtoull(launch, NULL, 16);
 	/* Of the interpreter that runs: one hook serves all releases of a minor version. */
 	PyObject *version = PySys_GetObject("hexversion");

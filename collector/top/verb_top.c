@@ -61,6 +61,7 @@ top_is_over(const struct top *top)
 		return !fleet_is_alive(&top->fleet);
 	case TARGET_ALL:
 	case TARGET_NAME:
+	case TARGET_DEAD:
 		break;
 	}
 	return false;

@@ -14,7 +14,7 @@ __all__ = ["start", "status", "stop"]
 
 
 def start(events="", stack=1, ring_bytes=4 << 20, mode="drop", calls=False, c_calls=True,
-          backend="auto", calls_level="record", calls_file="", max_depth=0):
+          backend="auto", calls_level="record", calls_file="", max_depth=0, block_ms=100):
     """Start tracing this process; while it is traced, change all but `ring_bytes` and `mode`.
 
     events      what to record, as `auditd-collect --events` has it: names, globs and categories
@@ -25,6 +25,8 @@ def start(events="", stack=1, ring_bytes=4 << 20, mode="drop", calls=False, c_ca
                 where /dev/shm has little room.
     mode        when the ring is full: "drop" the newest events, "overwrite" the oldest, or
                 "block", which waits a bounded time for a collector.
+    block_ms    how long an event waits for room then, in milliseconds. After one wait in vain
+                events are dropped until the collector moves again.
 
     calls       trace calls and returns too: True, or only those of Python functions that match a
                 glob, or several ("json.*,Parser.feed"), in module.function, function or module.
@@ -46,7 +48,7 @@ def start(events="", stack=1, ring_bytes=4 << 20, mode="drop", calls=False, c_ca
     if os.environ.get("PYAUDITD") != "0":
         _start(_load_hook(), "api", events=events, stack=stack, ring_bytes=ring_bytes, mode=mode,
                calls=calls, c_calls=c_calls, backend=backend, calls_level=calls_level,
-               calls_file=calls_file, max_depth=max_depth)
+               calls_file=calls_file, max_depth=max_depth, block_ms=block_ms)
 
 
 def stop():

@@ -6,6 +6,7 @@
     PYAUDITD_STACK
     PYAUDITD_RING       bytes; 256k, 4m and 1g are understood too
     PYAUDITD_MODE
+    PYAUDITD_BLOCK_MS
     PYAUDITD_CALLS      1, or globs: calls and returns, too
     PYAUDITD_C_CALLS    0: but not those of C functions
     PYAUDITD_BACKEND
@@ -62,6 +63,7 @@ def read_settings(env):
     settings = {}
     for name, key, convert in (("EVENTS", "events", str), ("STACK", "stack", int),
                                ("RING", "ring_bytes", parse_bytes), ("MODE", "mode", str),
+                               ("BLOCK_MS", "block_ms", int),
                                ("CALLS", "calls", parse_calls), ("C_CALLS", "c_calls", int),
                                ("BACKEND", "backend", str), ("CALLS_LEVEL", "calls_level", str),
                                ("CALLS_FILE", "calls_file", str), ("MAX_DEPTH", "max_depth", int),

@@ -1,0 +1,99 @@
+/* SPDX-License-Identifier: MIT */
+#include "post_mortem.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "exit_status.h"
+#include "log.h"
+
+struct search {
+	struct roster *roster;
+	const char *what;
+	uint32_t pid;     /* 0: by name, or all */
+	unsigned n_dead;  /* attached to */
+	uint32_t alive;   /* the pid of one that fits and runs; 0: none */
+	bool failed;      /* one could not be attached to, which was said */
+};
+
+static bool
+fits(const struct search *search, const struct segment_found *found)
+{
+	if (strcmp(search->what, "all") == 0)
+		return true;
+	if (search->pid != 0)
+		return found->name_pid == search->pid || found->identity.pid == search->pid;
+	return strcmp(found->name + 1, search->what) == 0;
+}
+
+static void
+attach(struct search *search, struct place *place, struct segment_found *found)
+{
+	char why[256] = "";
+	int err = roster_follow_dead(search->roster, place, found, why, sizeof why);
+	if (err == 0) {
+		search->n_dead++;
+		return;
+	}
+	log_error("%s: %s; not read", found->name, why[0] != '\0' ? why : strerror(err < 0 ? -err : EBUSY));
+	search->failed = true;
+}
+
+static void
+look_at(void *context, struct place *place, const char *name)
+{
+	struct search *search = context;
+	struct segment_header header;
+	struct segment_found found;
+	char why[256] = "";
+	int err = discover_open(place, name, &found, why, sizeof why);
+	if (err == 0 && discover_header(&found, &header) == 0 &&
+	    discover_identify(&found, why, sizeof why) == 0 && fits(search, &found)) {
+		if (found.identity.alive)
+			search->alive = found.identity.pid;
+		else
+			attach(search, place, &found);
+	}
+	if (err == 0)
+		discover_fini(&found);
+}
+
+static int
+say_nothing(const struct search *search)
+{
+	if (search->failed)
+		return EXIT_FAILED;
+	if (strcmp(search->what, "all") == 0) {
+		log_note("no dead program has left anything");
+		return 0;
+	}
+	if (search->alive != 0)
+		log_error("--post-mortem %s: its program runs: read it with --pid %" PRIu32 " --backlog",
+			  search->what, search->alive);
+	else
+		log_error("--post-mortem %s: no such dead program has left anything (see auditd-collect "
+			  "list)", search->what);
+	return EXIT_NO_TARGET;
+}
+
+int
+post_mortem_begin(struct roster *roster, const struct string_list *what)
+{
+	places_scan(&roster->places, NULL, NULL);
+	for (size_t i = 0; i < what->n; i++) {
+		const char *text = strcmp(what->items[i], "--all") == 0 ? "all" : what->items[i];
+		struct search search = {.roster = roster, .what = text};
+		char *end;
+		unsigned long pid = strtoul(text, &end, 10);
+		search.pid = *end == '\0' ? (uint32_t)pid : 0;
+		for (size_t k = 0; k < roster->places.n; k++)
+			places_list(roster->places.items[k], look_at, &search);
+		int status = search.n_dead == 0 ? say_nothing(&search) : 0;
+		if (status != 0)
+			return status;
+	}
+	return 0;
+}

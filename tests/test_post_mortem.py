@@ -1,0 +1,200 @@
+# SPDX-License-Identifier: MIT
+"""What a program left that was killed; a dump of one that runs; how long one waits for a collector."""
+import json
+import os
+import signal
+import subprocess
+import time
+
+import pytest
+
+import harness
+from world import LOSSES, check, needs_world, numbers, stage, wait_until  # noqa: F401
+
+pytestmark = needs_world
+
+
+def post_mortem(stage, *arguments, status=0):  # noqa: F811
+    """Its run, and its lines on stderr."""
+    collector = stage.collector("--post-mortem", *arguments)
+    run = collector.finish(status, quiet=False)
+    return run, [line.replace("auditd-collect: ", "", 1) for line in collector.said]
+
+
+def test_program_that_was_killed(stage):  # noqa: F811
+    target = stage.target()
+    target.do("step", 1000)
+    name = target.segment
+    target.kill()
+    run, said = post_mortem(stage, target.said_pid)
+    assert numbers(check(run)) == list(range(1000))
+    [key] = run.keys
+    assert run.exit(key)["exit"] in ("killed", "unknown") and run.start(key)["pid"] == target.said_pid
+    assert len(said) == 1 and name in said[0] and "removed" in said[0]
+    assert not stage.world.segments()
+
+
+@pytest.mark.parametrize("end", ["os._exit(3)", "os.kill(os.getpid(), signal.SIGSEGV)", "os.abort()"])
+def test_every_violent_end(stage, end):  # noqa: F811
+    program = stage.program(stage.python.path, "-c", "import os, signal, sys\n"
+                            "for i in range(500): sys.audit('driven.step', i)\n" + end,
+                            env=harness.environment(stage.tmp, PYAUDITD="1",
+                                                    PYTHONPATH=os.path.join(harness.BUILD, "python/site")),
+                            stdout=subprocess.DEVNULL)
+    program.popen.wait()
+    [name] = stage.world.segments()
+    run, said = post_mortem(stage, name)
+    assert numbers(check(run)) == list(range(500)) and len(said) == 1
+    assert not stage.world.segments()
+
+
+def test_all_of_them_and_nobody_who_runs(stage):  # noqa: F811
+    dead, alive = [stage.target() for _ in range(3)], stage.target()
+    for target in [*dead, alive]:
+        target.do("step", 10)
+    for target in dead:
+        target.kill()
+    run, said = post_mortem(stage, "--all")
+    assert {run.start(key)["pid"] for key in run.keys} == {target.said_pid for target in dead}
+    assert len(run.events("driven.step")) == 30 and len(said) == 3
+    assert stage.world.segments() == [alive.segment]
+    collector = stage.attached("--pid", alive.inner, "--backlog")
+    assert numbers(collector.stop()) == list(range(10))
+    _, said = post_mortem(stage, "all")
+    assert said == ["no dead program has left anything"]
+
+
+def test_filters_and_several_at_once(stage):  # noqa: F811
+    dead = [stage.target() for _ in range(2)]
+    for target in dead:
+        target.do("audit", "open", "/etc/passwd")
+        target.do("step", 3)
+        target.kill()
+    run, _ = post_mortem(stage, dead[0].said_pid, "--post-mortem", dead[1].said_pid,
+                         "-P", "/etc/passwd")
+    assert [event["event"] for event in run.events()].count("open") == 2
+    assert not run.events("driven.step") and not stage.world.segments()
+
+
+def test_whom_it_does_not_find(stage):  # noqa: F811
+    target = stage.target()
+    target.do("step", 1)
+    _, said = post_mortem(stage, target.inner, status=5)
+    assert len(said) == 1 and "--pid %d" % target.inner in said[0]
+    assert stage.world.segments() == [target.segment]
+    _, said = post_mortem(stage, 4000000, status=5)
+    assert len(said) == 1 and "has left anything" in said[0]
+    for bad in "sideways", "0", "/etc/passwd", "../pyauditd.0.1.00000001":
+        _, said = post_mortem(stage, bad, status=2)
+        assert len(said) == 1 and bad in said[0]
+    target.kill()
+    collector = stage.collector("--pid", target.said_pid)
+    collector.finish(5, quiet=False)
+    assert "--post-mortem %d" % target.said_pid in collector.stderr and len(collector.said) == 1
+
+
+def test_what_did_not_get_through_is_kept(stage):  # noqa: F811
+    target = stage.target()
+    target.do("step", 20000)
+    target.kill()
+    collector = stage.collector("--post-mortem", target.said_pid, "--format", "json", "-o", "/dev/full",
+                                out=None)
+    assert collector.wait() == 1
+    assert "kept" in collector.stderr and len(stage.world.segments()) == 1
+    run, _ = post_mortem(stage, target.said_pid)
+    assert numbers(check(run, lossy=True))[:10] == list(range(10))
+
+
+def test_calls_are_there_too(stage):  # noqa: F811
+    target = stage.target(PYAUDITD_CALLS="__main__.step", PYAUDITD_C_CALLS="0")
+    target.do("step", 3)
+    target.kill()
+    run, _ = post_mortem(stage, target.said_pid)
+    assert run.of_type("call", func="step") and run.of_type("return", func="step")
+
+
+# ---- the flight recorder, and a dump of it ----
+
+def dump(stage, target):  # noqa: F811
+    return stage.collector("--pid", target.inner, "--dump").finish(quiet=True)
+
+
+@pytest.mark.parametrize("mode", ["drop", "overwrite"])
+def test_dump_takes_nothing_away(stage, mode):  # noqa: F811
+    target = stage.target(PYAUDITD_MODE=mode)
+    target.do("step", 100)
+    first, second = dump(stage, target), dump(stage, target)
+    assert numbers(first) == numbers(second) == list(range(100))
+    target.do("step", 5)
+    collector = stage.attached("--pid", target.inner, "--backlog")
+    target.do("step", 5)
+    run = check(collector.stop())
+    assert numbers(run) == list(range(110))
+
+
+def test_dump_of_a_flight_recorder_has_the_newest_and_says_how_many_are_gone(stage):  # noqa: F811
+    target = stage.target(PYAUDITD_MODE="overwrite", PYAUDITD_RING="256k")
+    target.do("step", 50000)
+    for _ in range(2):
+        run = dump(stage, target)
+        seen = numbers(run)
+        assert seen == list(range(50000))[-len(seen):] and len(seen) > 3000
+        [lost] = run.of_type("lost")
+        assert lost["reason"] == "overwritten" and lost["seq_to"] + 1 == run.events()[0]["seq"]
+    target.do("step", 10)
+    target.kill()
+    run, _ = post_mortem(stage, target.said_pid)
+    seen = numbers(run)
+    assert seen == list(range(50010))[-len(seen):]
+    assert sum(lost["count"] for lost in run.of_type("lost")) + len(run.events()) >= 50010
+
+
+def test_dump_is_for_those_that_run(tmp_path):
+    done = harness.run_collector(["--dump", "--", "true"], tmp_path)
+    assert done.returncode == 2 and done.stderr.count(b"\n") == 1
+    done = harness.run_collector(["--dump", "--post-mortem", "all"], tmp_path)
+    assert done.returncode == 2 and done.stderr.count(b"\n") == 1
+
+
+# ---- block mode ----
+
+def test_one_wait_for_a_collector_that_stands_still(stage):  # noqa: F811
+    """Not one for each event; and when it moves again, it is waited for again."""
+    target = stage.target(PYAUDITD_MODE="block", PYAUDITD_RING="256k", PYAUDITD_BLOCK_MS="700")
+    collector = stage.attached("--pid", target.inner)
+    target.do("step", 10)
+    collector.wait_for("driven.step", 10)
+    collector.freeze()
+    start = time.monotonic()
+    target.do("step", 20000)
+    first = time.monotonic() - start
+    start = time.monotonic()
+    target.do("step", 20000)
+    again = time.monotonic() - start
+    collector.signal(signal.SIGCONT)
+    assert 0.6 < first < 2.5 and again < 0.6, (first, again)
+    collector.wait_for('"type":"lost"')
+    target.do("step", 5000)
+    run = check(collector.stop(), lossy=True)
+    assert numbers(run)[-5000:] == list(range(40010, 45010)), "it is whole again"
+    assert {lost["reason"] for lost in run.of_type("lost")} == {"lane_full"}
+
+
+def test_nobody_is_waited_for_where_nobody_reads(stage):  # noqa: F811
+    target = stage.target(PYAUDITD_MODE="block", PYAUDITD_RING="256k", PYAUDITD_BLOCK_MS="60000")
+    start = time.monotonic()
+    target.do("step", 20000)
+    assert time.monotonic() - start < 5
+    run = check(stage.attached("--pid", target.inner, "--backlog").stop(), lossy=True)
+    assert {lost["reason"] for lost in run.of_type("lost")} == {"no_reader"}
+
+
+@pytest.mark.parametrize("value, said", [("sideways", "not a number"), ("-1", "from 0 to"),
+                                         ("600001", "from 0 to")])
+def test_bad_block_ms(stage, value, said):  # noqa: F811
+    done = subprocess.run([stage.python.path, "-c", "print(3)"], stdout=subprocess.PIPE,
+                          stderr=subprocess.PIPE, universal_newlines=True,
+                          env=harness.environment(
+                              stage.tmp, PYAUDITD="1", PYAUDITD_BLOCK_MS=value, PYAUDITD_DEBUG="1",
+                              PYTHONPATH=os.path.join(harness.BUILD, "python/site")))
+    assert done.stdout == "3\n" and said in done.stderr and done.stderr.count("\n") == 1
