@@ -371,7 +371,7 @@ def test_every_example_of_the_manual_is_a_test():
 
 def test_the_readme_is_short_and_names_what_is_there():
     text = Path(harness.ROOT, "README.md").read_text()
-    assert len(text.splitlines()) < 330
+    assert len(text.splitlines()) < 350
     for name in re.findall(r"`((?:doc|tools|tests)/[^` ]+|[A-Z]+\.md)`", text):
         assert os.path.exists(os.path.join(harness.ROOT, name)), name
     make = Path(harness.ROOT, "Makefile").read_text()
