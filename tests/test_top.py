@@ -143,7 +143,7 @@ def test_what_events_touch_and_the_last_of_them(python, tmp_path):
     assert targets["path", os.devnull] >= 300 and targets["path", "/etc/hosts"] == 200
     # bind() and connect(): of the same address
     assert targets["address", "127.0.0.1:" + out.strip()] == 7 + 7  # and getaddrinfo()
-    assert targets["command", "true"] == 1 and targets["module", "socket"] >= 1
+    assert targets["command", "true"] >= 1 and targets["module", "socket"] >= 1
     assert not any("secret" in target for _, target in targets)
     assert all(row["error"] == 0 for row in last["targets"])
     assert (last["read"], last["read_by_others"], last["losses"]) == (0, 0, [])
