@@ -88,7 +88,7 @@ def chain(depth="3"):
 def hidden():
     """Children without the hook, and one that is no Python."""
     say("parent")
-    code = "import sys, time; sys.audit('never seen'); time.sleep(0.7)"
+    code = "import sys, time; sys.audit('never seen'); time.sleep(1.6)"
     subprocess.run([sys.executable, "-I", "-c", code], check=True)
     subprocess.run([sys.executable, "-c", code], env={"PATH": os.environ["PATH"]}, check=True)
     subprocess.run(["sleep", "0.7"], check=True)
