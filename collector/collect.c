@@ -5,7 +5,7 @@
  *	how far they are  what is read in this round happened before the next step
  *	who is new        names in /dev/shm -> candidates -> followed
  *	what they did     drain each a little, so that a flood does not hold up the others
- *	write             whole lines, in the order of time; then give the room back
+ *	write             whole lines, in the order of time; then give back what is written
  *	who has ended     its last lines and the account
  *	sleep             unless somebody had more than his share
  */
@@ -23,6 +23,7 @@
 #include "clock.h"
 #include "exit_status.h"
 #include "filter.h"
+#include "give_back.h"
 #include "launch.h"
 #include "log.h"
 #include "outputs.h"
@@ -51,6 +52,7 @@ struct collect {
 	struct reading reading;
 	struct roster roster;
 	struct waiter waiter;
+	struct give_back give_back;
 	struct launch launch;
 	uint64_t started_ns, now_ns;
 	uint64_t next_tick_ns, next_alive_ns, next_stats_ns, alone_since_ns;
@@ -81,8 +83,7 @@ static void
 write_all(struct collect *collect)
 {
 	printer_flush(&collect->printer, false);
-	for (size_t i = 0; i < collect->roster.n_followed; i++)
-		followed_release(collect->roster.followed[i]);
+	give_back(&collect->give_back, &collect->roster, &collect->printer);
 }
 
 /* The processes that came first end first: a parent that waits for nobody would look odd else. */
@@ -94,10 +95,9 @@ end_those_gone(struct collect *collect)
 			i++;
 			continue;
 		}
-		struct followed *followed = roster_take_out(&collect->roster, i);
-		bool command = collect->launch.ended &&
-			       followed->source.pid == (uint32_t)collect->launch.pid;
-		followed_end(followed, command ? collect->launch.status : -1);
+		bool command = collect->launch.ended && collect->roster.followed[i]->source.pid ==
+								(uint32_t)collect->launch.pid;
+		roster_end(&collect->roster, i, command ? collect->launch.status : -1);
 	}
 }
 
@@ -441,12 +441,15 @@ finish(struct collect *collect)
 {
 	if (roster_stop_watching(&collect->roster))
 		roster_look(&collect->roster, clock_ns(CLOCK_MONOTONIC));
-	end_those_gone(collect); /* their segments are ours to remove */
-	for (size_t i = 0; i < collect->roster.n_followed; i++)
-		followed_leave(collect->roster.followed[i]);
-	collect->roster.n_followed = 0;
+	end_those_gone(collect);
+	while (collect->roster.n_followed > 0)
+		if (followed_ended_cleanly(collect->roster.followed[0]))
+			roster_end(&collect->roster, 0, -1);
+		else
+			followed_leave(roster_take_out(&collect->roster, 0));
 	printer_flush(&collect->printer, true);
 	outputs_close(collect->outputs);
+	roster_bury(&collect->roster, collect->roster.n_ended);
 	if (collect->options->summary)
 		summary_print(collect->reading.summary, stderr);
 	else if (!json_on_stderr(collect))

@@ -23,6 +23,8 @@ resume(struct drain *drain)
 		drain->resumed = true;
 		drain->told = 1 - i;
 		drain->next_seq = drain->before_events = seq;
+		drain->unwritten = load_relaxed(&told->unwritten);
+		drain->unwritten_drops = load_relaxed(&told->unwritten_drops);
 		for (unsigned k = 0; k < LANE_DROP_REASONS; k++) {
 			drain->dropped[k] = load_relaxed(&told->dropped[k]);
 			drain->before_events -= drain->dropped[k];
@@ -40,6 +42,10 @@ resume_at(struct drain *drain, uint64_t seq)
 		drain->dropped[i] = load_relaxed(&drain->shared->dropped[i]);
 		drain->before_events -= drain->dropped[i];
 	}
+	struct drain_mark *mark = &drain->marked;
+	mark->seq = seq;
+	memcpy(mark->dropped, drain->dropped, sizeof mark->dropped);
+	drain->written = drain->released = *mark;
 }
 
 /* How many words of a slot may be read: all, of one that does not hold calls. */
@@ -69,6 +75,8 @@ drain_init(struct drain *drain, struct lane_shared *shared, const struct slot *s
 		drain->skip_words = drain_words(drain, drain->skip_to - 1);
 	call_stacks_init(&drain->calls, room);
 	resume(drain);
+	drain_mark(drain);
+	drain->written = drain->released = drain->marked;
 }
 
 void
@@ -112,6 +120,7 @@ account_for(struct drain *drain, const struct drain_to *to, uint64_t masked, uin
 {
 	if (!drain->resumed)
 		resume_at(drain, masked);
+	drain_tell_unwritten(drain, to, time_ns);
 	/* The record has the lower 46 bits of it. */
 	uint64_t ahead = (masked - drain->next_seq) & RECORD_SEQ_MASK;
 	if (ahead > RECORD_SEQ_MASK / 2 || drain->next_seq + ahead > DRAIN_SEQ_MOST)
@@ -218,6 +227,7 @@ static int
 take_calls(struct drain *drain, const struct drain_to *to, const struct slot *slot,
 	   uint64_t position, unsigned max)
 {
+	drain_tell_unwritten(drain, to, to->time(to->context, slot->w[1]));
 	uint64_t seq = record_seq(slot->w[0]), read = (drain->next_seq - seq) & RECORD_SEQ_MASK;
 	unsigned n = count_words(slot, max);
 	bool again = drain->resumed && position == drain->part_at && read <= RECORD_SEQ_MASK / 2;
@@ -323,18 +333,82 @@ drain_run(struct drain *drain, const struct drain_to *to, uint64_t max)
 	return (uint64_t)(most - left);
 }
 
+/* ---- giving the room back ---- */
+
+void
+drain_mark(struct drain *drain)
+{
+	drain->marked.position = drain->reader.position;
+	drain->marked.seq = drain->next_seq;
+	memcpy(drain->marked.dropped, drain->dropped, sizeof drain->marked.dropped);
+}
+
+static bool
+is_further(const struct drain_mark *a, const struct drain_mark *b)
+{
+	int64_t slots = (int64_t)(a->position - b->position);
+	return slots > 0 || (slots == 0 && a->seq > b->seq);
+}
+
+static uint64_t
+drops_between(const struct drain_mark *from, const struct drain_mark *to)
+{
+	uint64_t n = 0;
+	for (unsigned i = 0; i < LANE_DROP_REASONS; i++)
+		n += to->dropped[i] - from->dropped[i];
+	return n;
+}
+
+static void
+give_back(struct drain *drain)
+{
+	struct lane_told *told = &drain->shared->told[drain->told];
+	if (is_further(&drain->written, &drain->released))
+		drain->released = drain->written;
+	store_relaxed(&told->tail, ~drain->released.position); /* no entry while it is written */
+	fence_release();
+	for (unsigned i = 0; i < LANE_DROP_REASONS; i++)
+		store_relaxed(&told->dropped[i], drain->written.dropped[i]);
+	store_relaxed(&told->unwritten, drain->released.seq - drain->written.seq);
+	store_relaxed(&told->unwritten_drops, drops_between(&drain->written, &drain->released));
+	store_relaxed(&told->seq, drain->written.seq);
+	store_release(&told->tail, drain->released.position);
+	drain->told = 1 - drain->told;
+	lane_reader_release(&drain->reader, drain->released.position);
+}
+
+/* Before the first record its number is not known, and nothing was read. */
+static bool
+can_give_back(const struct drain *drain)
+{
+	return !drain->damaged && drain->resumed;
+}
+
 void
 drain_release(struct drain *drain)
 {
-	if (drain->damaged || !drain->resumed)
+	drain_mark(drain);
+	drain_release_marked(drain);
+}
+
+void
+drain_release_marked(struct drain *drain)
+{
+	if (!can_give_back(drain))
 		return;
-	struct lane_told *told = &drain->shared->told[drain->told];
-	store_relaxed(&told->tail, ~drain->reader.position); /* no entry while it is written */
-	fence_release();
-	for (unsigned i = 0; i < LANE_DROP_REASONS; i++)
-		store_relaxed(&told->dropped[i], drain->dropped[i]);
-	store_relaxed(&told->seq, drain->next_seq);
-	store_release(&told->tail, drain->reader.position);
-	drain->told = 1 - drain->told;
-	lane_reader_release(&drain->reader);
+	drain->written = drain->marked;
+	give_back(drain);
+}
+
+void
+drain_relieve(struct drain *drain)
+{
+	uint64_t waiting = drain->reader.position - drain->released.position;
+	if (waiting < drain->reader.n_slots / 8 || !can_give_back(drain))
+		return;
+	struct drain_mark marked = drain->marked;
+	drain_mark(drain);
+	drain->released = drain->marked;
+	drain->marked = marked;
+	give_back(drain);
 }

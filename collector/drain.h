@@ -13,9 +13,10 @@
  * that drain_note() saw, and it is gone past, and given back, when it is full or no longer
  * the last. Which of its words were read, next_seq tells, also to the next collector.
  *
- * What was told so far is kept in the lane itself (struct lane_told), so that the next
- * collector goes on from there. One that is killed before drain_release() leaves its last
- * records and losses to be told again, and none untold.
+ * What was written so far is kept in the lane itself (struct lane_told), so that the next
+ * collector goes on from there. One that is killed leaves its last records and losses to be
+ * told again, and none untold. The room of records whose lines still wait is given back only
+ * where too much waits: of those a kill takes the lines, and the next collector says how many.
  */
 #ifndef COLLECTOR_DRAIN_H
 #define COLLECTOR_DRAIN_H
@@ -27,6 +28,12 @@
 #include "event.h"
 #include "lane.h"
 #include "symbols.h"
+
+/* How far something is, in positions and in numbers. */
+struct drain_mark {
+	uint64_t position, seq;
+	uint64_t dropped[LANE_DROP_REASONS];
+};
 
 /* Called with each event; one that is not `wanted` was held before we came. */
 typedef void (*drain_fn)(void *context, const struct event *event, bool wanted);
@@ -56,6 +63,8 @@ struct drain {
 	unsigned skip_words;    /* of the slot before it */
 	uint64_t dropped[LANE_DROP_REASONS];  /* told, in all */
 	uint64_t lost[N_LOST_REASONS];        /* told, here, of what had been recorded */
+	struct drain_mark marked, written, released;
+	uint64_t unwritten, unwritten_drops; /* by one that was killed: not told yet */
 	bool resumed; /* next_seq is known; else the first record tells it */
 	bool damaged;
 	unsigned told; /* which entry is written next */
@@ -96,8 +105,14 @@ void drain_look_for_losses(struct drain *drain);
 /* Its process is gone and drain_run() gave 0: what was never committed. */
 void drain_finish(struct drain *drain, const struct drain_to *to);
 
-/* The hook may use the room again. */
+/*
+ * What was read so far is written, or was at the last drain_mark(): the hook may use the room
+ * again. drain_relieve(): it may, of all that was read, where an eighth of the ring waits.
+ */
 void drain_release(struct drain *drain);
+void drain_mark(struct drain *drain);
+void drain_release_marked(struct drain *drain);
+void drain_relieve(struct drain *drain);
 
 /* Events dropped by the hook, and those that were recorded and that we could not read. */
 uint64_t drain_dropped(const struct drain *drain);

@@ -42,6 +42,22 @@ drain_tell_lost(struct drain *drain, const struct drain_to *to, unsigned reason,
 	to->fn(to->context, &event, true);
 }
 
+void
+drain_tell_unwritten(struct drain *drain, const struct drain_to *to, uint64_t time_ns)
+{
+	uint64_t n = drain->unwritten, drops = drain->unwritten_drops;
+	if (n == 0)
+		return;
+	drain->unwritten = 0;
+	/* No more than there ever were; the open slot's are not in seq yet. */
+	uint64_t end = drain->next_seq + n;
+	if (n > RECORD_SEQ_MASK / 2 || drops > n || end > load_relaxed(&drain->shared->seq) + CALLS_PER_SLOT)
+		return;
+	if (n > drops)
+		drain_tell_lost(drain, to, LOST_COLLECTOR_KILLED, n - drops, time_ns);
+	drain_tell_gap(drain, to, end, time_ns);
+}
+
 /* The hook's counts, which were stored before the next record was, say why. */
 void
 drain_tell_gap(struct drain *drain, const struct drain_to *to, uint64_t seq, uint64_t time_ns)
@@ -90,6 +106,7 @@ drain_tell_noted(struct drain *drain, const struct drain_to *to)
 	uint64_t n = 0;
 	if (!drain->looking || !has_read_noted(drain))
 		return;
+	drain_tell_unwritten(drain, to, to->now_ns);
 	drain->looking = false;
 	for (unsigned i = 0; i < LANE_DROP_REASONS; i++)
 		if ((int64_t)(drain->noted[i] - drain->dropped[i]) > 0)
@@ -102,6 +119,7 @@ drain_tell_noted(struct drain *drain, const struct drain_to *to)
 void
 drain_finish(struct drain *drain, const struct drain_to *to)
 {
+	drain_tell_unwritten(drain, to, to->now_ns);
 	uint64_t seq = load_relaxed(&drain->shared->seq), left = seq - drain->next_seq;
 	if ((int64_t)left <= 0 || left > RECORD_SEQ_MASK || seq > DRAIN_SEQ_MOST)
 		return;

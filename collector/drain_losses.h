@@ -15,6 +15,9 @@
 void drain_tell_lost(struct drain *drain, const struct drain_to *to, unsigned reason, uint64_t n,
 		     uint64_t time_ns);
 
+/* What a collector that was killed had read and not written; nothing at the second time. */
+void drain_tell_unwritten(struct drain *drain, const struct drain_to *to, uint64_t time_ns);
+
 /* The events up to `seq` are missing. Those that came before anybody read come first. */
 void drain_tell_gap(struct drain *drain, const struct drain_to *to, uint64_t seq,
 		    uint64_t time_ns);

@@ -78,6 +78,7 @@ take_event(void *context, struct tracee *tracee, const struct event *event)
 	bool counts = event->type != EVENT_LOST && event->lane != EVENT_NO_LANE;
 	if (event->lane != 0 && event->lane != EVENT_NO_LANE)
 		followed->many_lanes = reading->printer->hold = true;
+	followed->cut |= of_program && reading_is_full(reading);
 	bool printed = (!of_program || !reading_is_full(reading)) &&
 		       printer_event(reading->printer, &followed->source, event);
 	if (counts && printed)
@@ -110,6 +111,24 @@ void
 followed_release(struct followed *followed)
 {
 	tracee_release(followed->tracee);
+}
+
+void
+followed_mark(struct followed *followed)
+{
+	tracee_mark(followed->tracee);
+}
+
+void
+followed_release_marked(struct followed *followed)
+{
+	tracee_release_marked(followed->tracee);
+}
+
+void
+followed_relieve(struct followed *followed)
+{
+	tracee_relieve(followed->tracee);
 }
 
 void
@@ -268,6 +287,12 @@ followed_alive(const struct followed *followed)
 	return followed->found.maps >= 0 && proc_alive(followed->found.maps);
 }
 
+bool
+followed_ended_cleanly(const struct followed *followed)
+{
+	return tracee_ended_cleanly(followed->tracee);
+}
+
 void
 followed_report(struct followed *followed)
 {
@@ -285,23 +310,30 @@ report_all(struct followed *followed, uint64_t time_ns)
 	printer_stats(printer, &followed->source, time_ns, followed->tracee);
 }
 
+/* It was dead when we came, and no program of ours. */
+static bool
+was_left(const struct followed *followed)
+{
+	return followed->reading->post_mortem || (followed->pid == 0 && !followed->from_start);
+}
+
 /* What was read is removed; but where its lines did not get through, it is kept for another try. */
 static void
-remove_object(struct followed *followed, const struct account *account)
+remove_object(struct followed *followed)
 {
-	struct reading *reading = followed->reading;
+	const struct reading *reading = followed->reading;
 	const struct outputs *outputs = reading->printer->outputs;
-	if (reading->post_mortem)
-		printer_flush(reading->printer, true);
 	bool through = !outputs_failed(outputs) && !(reading->post_mortem && outputs_gone(outputs));
-	bool removed = !reading->dump && through;
+	bool removed = !reading->dump && through && !(was_left(followed) && followed->cut);
+	struct account account;
+	tracee_account(followed->tracee, &account);
 	if (removed)
 		discover_unlink(followed->place, &followed->found);
-	if (reading->post_mortem)
+	if (was_left(followed))
 		log_note("pid %" PRIu32 ": %" PRIu64 " events that it left were read, %" PRIu64
 			 " were lost; its segment %s was %s", followed->source.pid,
-			 account->recorded - account->lost_collector,
-			 account->lost_hook + account->lost_collector, followed->found.name,
+			 account.recorded - account.lost_collector,
+			 account.lost_hook + account.lost_collector, followed->found.name,
 			 removed ? "removed" : "kept");
 }
 
@@ -322,17 +354,18 @@ followed_end(struct followed *followed, int status)
 	add_up(followed);
 	report_all(followed, now);
 	printer_exit(printer, &followed->source, now, end_name(how), status, &account);
-	remove_object(followed, &account);
+}
+
+void
+followed_bury(struct followed *followed)
+{
+	remove_object(followed);
 	close_and_free(followed);
 }
 
 void
 followed_leave(struct followed *followed)
 {
-	if (tracee_ended_cleanly(followed->tracee)) { /* and leaves the object to its reader */
-		followed_end(followed, -1);
-		return;
-	}
 	tracee_tick(followed->tracee); /* losses behind the last record come up, too */
 	/* What comes in while we read is the next one's. */
 	followed_note(followed);

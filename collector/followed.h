@@ -42,6 +42,7 @@ struct followed {
 	bool many_lanes;
 	bool from_start;            /* nothing of it happened before we came */
 	bool complained;            /* of a damaged lane */
+	bool cut;                   /* --max-events was reached: not all of it was shown */
 	bool wants_calls;           /* they were asked for, and can be had */
 	bool lacks_calls;           /* which were asked for; that has been said */
 	unsigned n_notices;         /* of its hook, that were said on stderr */
@@ -63,8 +64,11 @@ void followed_note(struct followed *followed);
 /* Print what was there then, `max` events at the most; how many, or -TRACEE_CONDEMNED. */
 int64_t followed_drain(struct followed *followed, uint64_t max);
 
-/* What was drained is written: the program may use the room again. */
+/* What was drained is written: the program may use the room again. The others as in tracee.h. */
 void followed_release(struct followed *followed);
+void followed_mark(struct followed *followed);
+void followed_release_marked(struct followed *followed);
+void followed_relieve(struct followed *followed);
 
 /* Once a second. */
 void followed_tick(struct followed *followed);
@@ -73,12 +77,17 @@ uint32_t *followed_wake_word(struct followed *followed); /* for waiter.h */
 
 bool followed_alive(const struct followed *followed);
 
+/* It has ended and left its object to its reader. */
+bool followed_ended_cleanly(const struct followed *followed);
+
 /*
- * Each of these prints the account and frees. End: the process has ended, or is another
- * program now; the object is removed. `status` as of waitpid, -1 when it is not known.
- * Leave: it goes on without us. Drop: its segment turned out to be damaged.
+ * Each of these prints the account. End: the process has ended, or is another program now;
+ * `status` as of waitpid, -1 when it is not known. Once all that is written, followed_bury()
+ * removes the object and frees. Leave: it goes on without us. Drop: its segment turned out to
+ * be damaged. These two free.
  */
 void followed_end(struct followed *followed, int status);
+void followed_bury(struct followed *followed);
 void followed_leave(struct followed *followed);
 void followed_drop(struct followed *followed);
 

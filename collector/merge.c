@@ -18,6 +18,7 @@ struct merge {
 	size_t n, room;
 	size_t bytes, max_bytes;
 	uint64_t window_ns, next_order;
+	uint64_t latest_ns; /* of all that ever came */
 	merge_out_fn out;
 	void *context;
 };
@@ -111,6 +112,8 @@ merge_add(struct merge *merge, struct merge_source *source, uint64_t time_ns, un
 	if (time_ns < source->last_ns)
 		time_ns = source->last_ns;
 	source->last_ns = time_ns;
+	if (time_ns > merge->latest_ns)
+		merge->latest_ns = time_ns;
 	char *copy = make_room(merge) ? malloc(n > 0 ? n : 1) : NULL;
 	if (copy == NULL) {
 		merge_flush(merge);
@@ -136,6 +139,19 @@ merge_flush(struct merge *merge)
 {
 	while (merge->n > 0)
 		let_first_go(merge);
+}
+
+struct merge_mark
+merge_mark(const struct merge *merge)
+{
+	return (struct merge_mark){merge->latest_ns, merge->next_order};
+}
+
+bool
+merge_is_past(const struct merge *merge, const struct merge_mark *mark)
+{
+	const struct held end = {.time_ns = mark->time_ns, .order = mark->order};
+	return merge->n == 0 || !before(&merge->heap[0], &end);
 }
 
 bool

@@ -41,6 +41,14 @@ void merge_add(struct merge *merge, struct merge_source *source, uint64_t time_n
 void merge_release(struct merge *merge, uint64_t now_ns);
 void merge_flush(struct merge *merge);
 
+/* All that merge_add() was given so far has left, once merge_is_past(): in the order of time, so
+ * lines that come later may hold it up for as long as the window. */
+struct merge_mark {
+	uint64_t time_ns, order;
+};
+struct merge_mark merge_mark(const struct merge *merge);
+bool merge_is_past(const struct merge *merge, const struct merge_mark *mark);
+
 /* Nothing is held: a line may bypass without overtaking another. */
 bool merge_idle(const struct merge *merge);
 

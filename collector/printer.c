@@ -261,3 +261,21 @@ printer_flush(struct printer *printer, bool all)
 		merge_release(printer->merge, clock_ns(CLOCK_REALTIME));
 	outputs_flush(printer->outputs);
 }
+
+struct merge_mark
+printer_mark(const struct printer *printer)
+{
+	return merge_mark(printer->merge);
+}
+
+bool
+printer_is_past(const struct printer *printer, const struct merge_mark *mark)
+{
+	return merge_is_past(printer->merge, mark);
+}
+
+bool
+printer_idle(const struct printer *printer)
+{
+	return merge_idle(printer->merge);
+}

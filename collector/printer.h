@@ -67,6 +67,11 @@ void printer_exit(struct printer *printer, struct printer_source *source, uint64
 void printer_notice(struct printer *printer, struct printer_source *source, const char *what,
 		    const char *detail);
 
+/* Every line that printer_mark() came behind is written; or nothing waits at all. */
+struct merge_mark printer_mark(const struct printer *printer);
+bool printer_is_past(const struct printer *printer, const struct merge_mark *mark);
+bool printer_idle(const struct printer *printer);
+
 /* End of a round: lines that are old enough go to the sinks; with `all`, every line. */
 void printer_flush(struct printer *printer, bool all);
 

@@ -37,7 +37,7 @@ remark_waiting(const struct options *options)
 {
 	if (options->name != NULL)
 		log_note("no traced program fits --name '%s' so far; waiting (auditd-collect list "
-			 "shows those that are there)", options->name);
+			 "shows those that are there, --post-mortem reads what ended ones left)", options->name);
 	else if (options->all)
 		log_note("no program is traced so far; waiting (PYAUDITD=1 in its environment has "
 			 "one traced, see the manual)");

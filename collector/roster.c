@@ -51,6 +51,7 @@ roster_fini(struct roster *roster)
 		descendants_free(roster->descendants[i]);
 	free(roster->descendants);
 	free(roster->followed);
+	free(roster->ended);
 	candidates_fini(&roster->candidates);
 	target_fini(&roster->target);
 	roster_stop_watching(roster);
@@ -70,14 +71,19 @@ roster_stop_watching(struct roster *roster)
 /* ---- attach ---- */
 
 static bool
+is_among(struct followed *const *list, size_t n, const struct segment_found *found)
+{
+	for (size_t i = 0; i < n; i++)
+		if (list[i]->found.dev == found->dev && list[i]->found.ino == found->ino)
+			return true;
+	return false;
+}
+
+static bool
 is_followed(const struct roster *roster, const struct segment_found *found)
 {
-	for (size_t i = 0; i < roster->n_followed; i++) {
-		const struct segment_found *other = &roster->followed[i]->found;
-		if (other->dev == found->dev && other->ino == found->ino)
-			return true;
-	}
-	return false;
+	return is_among(roster->followed, roster->n_followed, found) ||
+	       is_among(roster->ended, roster->n_ended, found);
 }
 
 /* Another user has more than his share already. */
@@ -98,19 +104,28 @@ is_too_much(struct roster *roster, const struct segment_found *found)
 	return true;
 }
 
+/* Room for one more. */
+static bool
+make_room(struct followed ***list, size_t n, size_t *room)
+{
+	if (n < *room)
+		return true;
+	size_t more = *room > 0 ? 2 * *room : 16;
+	struct followed **longer = realloc(*list, more * sizeof *longer);
+	if (longer == NULL)
+		return false;
+	*list = longer;
+	*room = more;
+	return true;
+}
+
 static int
 follow(struct roster *roster, struct segment_found *found, struct place *place, bool from_start,
        char *why, size_t why_bytes)
 {
 	struct followed *followed;
-	if (roster->n_followed == roster->room_followed) {
-		size_t room = roster->room_followed > 0 ? 2 * roster->room_followed : 16;
-		struct followed **list = realloc(roster->followed, room * sizeof *list);
-		if (list == NULL)
-			return -ENOMEM;
-		roster->followed = list;
-		roster->room_followed = room;
-	}
+	if (!make_room(&roster->followed, roster->n_followed, &roster->room_followed))
+		return -ENOMEM;
 	int err = followed_open(&followed, roster->reading, found, place, from_start, why,
 				why_bytes);
 	if (err != 0)
@@ -134,6 +149,29 @@ roster_take_out(struct roster *roster, size_t i)
 	if (followed->pidfd >= 0)
 		waiter_unwatch(roster->waiter, followed->pidfd);
 	return followed;
+}
+
+void
+roster_end(struct roster *roster, size_t i, int status)
+{
+	struct followed *followed = roster_take_out(roster, i);
+	followed_end(followed, status);
+	if (make_room(&roster->ended, roster->n_ended, &roster->room_ended)) {
+		roster->ended[roster->n_ended++] = followed;
+		return;
+	}
+	printer_flush(roster->reading->printer, true);
+	followed_bury(followed);
+}
+
+void
+roster_bury(struct roster *roster, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		followed_bury(roster->ended[i]);
+	roster->n_ended -= n;
+	if (n > 0)
+		memmove(roster->ended, roster->ended + n, roster->n_ended * sizeof *roster->ended);
 }
 
 int
@@ -196,7 +234,9 @@ static bool
 has_left_something(struct roster *roster, uint32_t pid)
 {
 	struct left left = {.pid = pid};
-	places_list(roster->places.items[0], note_left, &left);
+	places_scan(&roster->places, NULL, NULL);
+	for (size_t i = 0; i < roster->places.n; i++)
+		places_list(roster->places.items[i], note_left, &left);
 	return left.any;
 }
 

@@ -20,6 +20,8 @@ struct roster {
 	struct waiter *waiter;
 	struct followed **followed;
 	size_t n_followed, room_followed;
+	struct followed **ended;          /* their last lines may not be written yet */
+	size_t n_ended, room_ended;
 	size_t n_seen;                    /* ever: followed, or announced as untraced */
 	bool unread;                      /* names appeared that were not looked at yet */
 	bool has_new;                     /* since roster_look() began: not yet noted, do not sleep */
@@ -59,7 +61,11 @@ bool roster_stop_watching(struct roster *roster);
 void roster_look(struct roster *roster, uint64_t now_ns);
 void roster_look_for_untraced(struct roster *roster, uint64_t now_ns);
 
-/* One that has ended or is given up: it is the caller's then. */
+/* One that is given up: it is the caller's then. */
 struct followed *roster_take_out(struct roster *roster, size_t i);
+
+/* One that has ended: as followed_end(). The lines of the first n such are written: bury them. */
+void roster_end(struct roster *roster, size_t i, int status);
+void roster_bury(struct roster *roster, size_t n);
 
 #endif

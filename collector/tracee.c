@@ -45,7 +45,7 @@ begin(struct tracee *tracee, const struct settings *settings)
 	if (tracee->symbols == NULL)
 		return -ENOMEM;
 	for (unsigned i = 0; i < N_LOST_REASONS; i++)
-		tracee->lost[i] = load_relaxed(&control->told_lost[i]);
+		tracee->lost[i] = tracee->marked_lost[i] = load_relaxed(&control->told_lost[i]);
 	tracee->first = load_relaxed(&control->heartbeat) == 0 &&
 			load_relaxed(&control->was_read) == 0;
 	tracee->call_room.n_entries = CALL_STACK_ENTRIES;
@@ -338,7 +338,7 @@ tracee_drain(struct tracee *tracee, tracee_event_fn fn, void *context, uint64_t 
 	int64_t n = 0;
 	if (!tracee->looking && !has_more(tracee))
 		return is_condemned(tracee) ? -TRACEE_CONDEMNED : 0;
-	tracee->unreleased = true;
+	tracee->unreleased = tracee->unmarked = true;
 	if (tracee->looking) {
 		tell_lost(tracee, to.now_ns);
 		for (uint32_t i = 0; i < tracee->n_lanes; i++)
@@ -357,11 +357,40 @@ tracee_release(struct tracee *tracee)
 {
 	if (!tracee->unreleased || tracee->only_looks)
 		return;
-	tracee->unreleased = false;
+	tracee_mark(tracee);
+	tracee_release_marked(tracee);
+}
+
+void
+tracee_mark(struct tracee *tracee)
+{
+	if (!tracee->unmarked)
+		return;
 	for (uint32_t i = 0; i < tracee->n_lanes; i++)
-		drain_release(tracee->lanes[i]);
+		drain_mark(tracee->lanes[i]);
+	memcpy(tracee->marked_lost, tracee->lost, sizeof tracee->marked_lost);
+	tracee->unmarked = false;
+}
+
+void
+tracee_release_marked(struct tracee *tracee)
+{
+	if (!tracee->unreleased || tracee->only_looks)
+		return;
+	for (uint32_t i = 0; i < tracee->n_lanes; i++)
+		drain_release_marked(tracee->lanes[i]);
 	for (unsigned i = 0; i < N_LOST_REASONS; i++)
-		store_relaxed(&tracee->segment.control->told_lost[i], tracee->lost[i]);
+		store_relaxed(&tracee->segment.control->told_lost[i], tracee->marked_lost[i]);
+	tracee->unreleased = tracee->unmarked;
+}
+
+void
+tracee_relieve(struct tracee *tracee)
+{
+	if (!tracee->unreleased || tracee->only_looks)
+		return;
+	for (uint32_t i = 0; i < tracee->n_lanes; i++)
+		drain_relieve(tracee->lanes[i]);
 }
 
 void
@@ -391,8 +420,7 @@ tracee_finish(struct tracee *tracee, tracee_event_fn fn, void *context)
 	tell_lost(tracee, to.now_ns);
 	for (uint32_t i = 0; i < tracee->n_lanes; i++)
 		drain_finish(tracee->lanes[i], &to);
-	tracee->unreleased = true;
-	tracee_release(tracee);
+	tracee->unreleased = tracee->unmarked = true;
 }
 
 void

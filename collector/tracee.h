@@ -77,6 +77,16 @@ void tracee_note(struct tracee *tracee);
  */
 int64_t tracee_drain(struct tracee *tracee, tracee_event_fn fn, void *context, uint64_t max);
 void tracee_release(struct tracee *tracee);
+
+/*
+ * For lines that wait: mark what was read so far, and give its room back when that is written.
+ * tracee_relieve() gives all back of a lane where an eighth of the ring waits, so that no event is
+ * lost for want of room; should this collector be killed before it has written the lines, the
+ * next one tells how many are lost.
+ */
+void tracee_mark(struct tracee *tracee);
+void tracee_release_marked(struct tracee *tracee);
+void tracee_relieve(struct tracee *tracee);
 void tracee_backlog(struct tracee *tracee, bool wanted);
 
 /* From now on tracee_release() gives nothing back: for the next reader it is as if we had not come. */
@@ -87,7 +97,8 @@ void tracee_tick(struct tracee *tracee);
 
 /*
  * The process is gone: drains what is left, then accounts what was never committed (EVENT_LOST
- * reason killed) through fn. tracee_account() is final after it. Then close.
+ * reason killed) through fn. tracee_account() is final after it. Then close. The object is to be
+ * removed once all that is written; until then it is as it was for the next collector.
  */
 void tracee_finish(struct tracee *tracee, tracee_event_fn fn, void *context);
 

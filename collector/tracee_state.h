@@ -27,8 +27,10 @@ struct tracee {
 	struct calibrate_past past;
 	bool first, backlog, begun, waiting, looking;
 	bool only_looks;              /* nothing is released */
-	bool unreleased;              /* something was read since the last tracee_release() */
-	uint64_t lost[N_LOST_REASONS]; /* told, of what reached no lane */
+	bool unreleased;              /* something was read that is not given back, and ... */
+	bool unmarked;                /* ... some of it since the last tracee_mark() */
+	uint64_t lost[N_LOST_REASONS]; /* told, of what reached no lane, and at the mark: */
+	uint64_t marked_lost[N_LOST_REASONS];
 	uint64_t now_ticks, ticked_ns;
 	uint64_t emitted, filtered;
 	uint64_t n_notices;           /* read from lanes: they are counted with the calls */

@@ -296,9 +296,9 @@ lane_reader_open_slot(const struct lane_reader *reader, uint64_t position,
 }
 
 void
-lane_reader_release(struct lane_reader *reader)
+lane_reader_release(struct lane_reader *reader, uint64_t position)
 {
-	store_release(&reader->shared->tail, reader->position); /* (D) */
+	store_release(&reader->shared->tail, position); /* (D) */
 }
 
 int

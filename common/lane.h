@@ -87,7 +87,8 @@ enum lane_mode {
 	X(OVERWRITTEN, 6, "overwritten") /* counted by the reader, in overwrite mode */ \
 	X(KILLED, 7, "killed")         /* the program ended in the middle of it */ \
 	X(DAMAGED, 8, "damaged")       /* the reader found something that is no record */ \
-	X(TOO_DEEP, 9, "too_deep")     /* calls beyond a bound of the C stack: one each time */
+	X(TOO_DEEP, 9, "too_deep")     /* calls beyond a bound of the C stack: one each time */ \
+	X(COLLECTOR_KILLED, 10, "collector_killed") /* read by one that could not write them any more */
 
 enum lost_reason {
 #define X(name, value, text) LOST_##name = value,
@@ -102,13 +103,15 @@ enum lost_reason {
 /*
  * What a collector that moved tail there had accounted for, so that the next one goes on from
  * it. Of the two entries, the one whose `tail` is the lane's counts (with equal ones, that of
- * the larger seq): the other is written first, then tail is moved.
+ * the larger seq): the other is written first, then tail is moved. A collector that cannot wait
+ * with tail until all is written says how much is not: if it is killed just then, that is lost.
  */
 struct lane_told {
 	uint64_t tail;
 	uint64_t seq;                        /* events below this were told: read or lost */
 	uint64_t dropped[LANE_DROP_REASONS]; /* how many of them were lost, by reason */
-	uint64_t pad[2];
+	uint64_t unwritten;                  /* events from seq on that lie before tail, and ... */
+	uint64_t unwritten_drops;            /* ... how many were dropped among them */
 };
 
 /* The head of a lane in shared memory. */
@@ -418,8 +421,8 @@ lane_reader_slot_closed(const struct lane_reader *reader, uint64_t w0)
 	return record_seq(load_acquire(&reader->shared->seq)) != record_seq(w0); /* (N) */
 }
 
-/* Let the hook reuse everything copied so far. */
-void lane_reader_release(struct lane_reader *reader);
+/* Let the hook reuse the slots before `position`, which were copied. */
+void lane_reader_release(struct lane_reader *reader, uint64_t position);
 
 /*
  * The record at the start of n private slots: its length in slots; 0: more slots are needed;

@@ -219,7 +219,7 @@ END_TEST
 /* Stores of drain_release(), in the order that it makes them, up to any one of them. */
 START_TEST(a_collector_killed_in_the_middle_of_a_release_leaves_nothing_untold)
 {
-	for (int stores = 0; stores <= 7; stores++) {
+	for (int stores = 0; stores <= 9; stores++) {
 		unsigned at;
 		begin(LANE_DROP);
 		emit(N_SLOTS + 7);
@@ -240,8 +240,12 @@ START_TEST(a_collector_killed_in_the_middle_of_a_release_leaves_nothing_untold)
 		for (int i = 0; i < LANE_DROP_REASONS && stores > 1 + i; i++)
 			entry->dropped[i] = wanted->dropped[i];
 		if (stores > 5)
-			entry->seq = wanted->seq;
+			entry->unwritten = wanted->unwritten;
 		if (stores > 6)
+			entry->unwritten_drops = wanted->unwritten_drops;
+		if (stores > 7)
+			entry->seq = wanted->seq;
+		if (stores > 8)
 			entry->tail = wanted->tail;
 		at = n_told;
 		attach(LANE_DROP, false);
@@ -251,6 +255,114 @@ START_TEST(a_collector_killed_in_the_middle_of_a_release_leaves_nothing_untold)
 		shared = after;
 		attach(LANE_DROP, false);
 		NEED(run() == 0 && at == n_told);
+	}
+}
+END_TEST
+
+START_TEST(what_is_read_after_the_mark_is_not_given_back_with_it)
+{
+	unsigned at;
+	begin(LANE_DROP);
+	emit(7);
+	attach(LANE_DROP, false);
+	run();
+	drain_mark(&drain);
+	emit(3);
+	run();
+	NEED(shared.tail == 0);
+	drain_release_marked(&drain);
+	NEED(shared.tail == 7);
+	at = n_told;
+	attach(LANE_DROP, false); /* the one before was killed */
+	NEED(drain.before_events == 7 && run() == 3);
+	need_records(&at, 7, 3);
+	drain_release(&drain);
+	NEED(shared.tail == 10 && at == n_told);
+}
+END_TEST
+
+/* Where an eighth of the ring waits, room is given back before the lines are written. */
+START_TEST(a_kill_after_a_relief_is_told_to_the_last_event)
+{
+	unsigned at;
+	begin(LANE_DROP);
+	emit(5);
+	attach(LANE_DROP, false);
+	run();
+	drain_mark(&drain);
+	emit(2);
+	run();
+	drain_relieve(&drain);
+	NEED(shared.tail == 0); /* seven are no eighth */
+	emit(N_SLOTS - 7 + 2);  /* two find no room */
+	run();
+	drain_relieve(&drain);
+	NEED(shared.tail == N_SLOTS);
+	emit(4); /* behind the two that were dropped */
+	run();
+	drain_relieve(&drain);
+	NEED(shared.tail == N_SLOTS); /* four are no eighth */
+	drain_release_marked(&drain);  /* the first five are written */
+	NEED(shared.tail == N_SLOTS);
+	at = n_told;
+	attach(LANE_DROP, false);
+	NEED(drain.before_events == 5 && run() == 4);
+	need(&at, 5, N_SLOTS - 1, LOST_COLLECTOR_KILLED);
+	need(&at, N_SLOTS, N_SLOTS + 1, LOST_NO_READER);
+	need_records(&at, N_SLOTS + 2, 4);
+	drain_release(&drain);
+	NEED(drain_lost(&drain) >= N_SLOTS - 5 && drain_dropped(&drain) == 2);
+	attach(LANE_DROP, false);
+	NEED(run() == 0 && at == n_told); /* it is told once */
+}
+END_TEST
+
+/* What was dropped in between is read, and its lines wait, too. */
+START_TEST(drops_that_were_not_written_keep_their_reason)
+{
+	unsigned at;
+	begin(LANE_DROP);
+	emit(N_SLOTS);
+	attach(LANE_DROP, false);
+	run();
+	drain_release(&drain);
+	emit(N_SLOTS + 9); /* 9 dropped */
+	run();
+	drain_relieve(&drain);
+	emit(N_SLOTS / 2); /* behind the nine: tells them */
+	run();
+	drain_relieve(&drain);
+	NEED(shared.tail == 2 * N_SLOTS + N_SLOTS / 2);
+	emit(1);
+	at = n_told;
+	attach(LANE_DROP, false);
+	NEED(drain.before_events == N_SLOTS);
+	NEED(run() == 1);
+	need(&at, N_SLOTS, 2 * N_SLOTS + N_SLOTS / 2 - 1, LOST_COLLECTOR_KILLED);
+	need(&at, 2 * N_SLOTS + N_SLOTS / 2, 2 * N_SLOTS + N_SLOTS / 2 + 8, LOST_NO_READER);
+	need_records(&at, 2 * N_SLOTS + N_SLOTS / 2 + 9, 1);
+	NEED(at == n_told);
+}
+END_TEST
+
+/* Nobody who lies about it makes numbers of it. */
+START_TEST(unwritten_events_that_never_were_are_none)
+{
+	static const uint64_t lies[] = {1000, UINT64_MAX, UINT64_C(1) << 46, UINT64_C(1) << 63};
+	for (unsigned i = 0; i < sizeof lies / sizeof lies[0]; i++) {
+		unsigned at;
+		begin(LANE_DROP);
+		emit(4);
+		attach(LANE_DROP, false);
+		run();
+		drain_release(&drain);
+		emit(2);
+		shared.told[1 - drain.told].unwritten = lies[i];
+		at = n_told;
+		attach(LANE_DROP, false);
+		NEED(run() == 2);
+		need_records(&at, 4, 2);
+		NEED(at == n_told);
 	}
 }
 END_TEST
@@ -399,6 +511,10 @@ main(void)
 	tcase_add_test(tc, losses_are_not_told_before_the_records_in_front_of_them);
 	tcase_add_test(tc, the_next_collector_goes_on_where_the_last_one_released);
 	tcase_add_test(tc, a_collector_killed_in_the_middle_of_a_release_leaves_nothing_untold);
+	tcase_add_test(tc, what_is_read_after_the_mark_is_not_given_back_with_it);
+	tcase_add_test(tc, a_kill_after_a_relief_is_told_to_the_last_event);
+	tcase_add_test(tc, drops_that_were_not_written_keep_their_reason);
+	tcase_add_test(tc, unwritten_events_that_never_were_are_none);
 	tcase_add_test(tc, what_was_held_before_we_came_is_not_wanted_unless_asked_for);
 	tcase_add_test(tc, an_event_that_a_kill_cut_short_is_one_lost);
 	tcase_add_test(tc, what_newer_events_replaced_is_counted);

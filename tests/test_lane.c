@@ -178,7 +178,7 @@ START_TEST(records_of_every_length_come_back_whole)
 			ck_assert(write_record(n, at_a_time[a]));
 			ck_assert_int_eq(lane_reader_copy(&reader, copy, MOST_SLOTS), slots_for(n));
 			ck_assert_uint_eq(assert_record(copy, slots_for(n), n, n), slots_for(n));
-			lane_reader_release(&reader);
+			lane_reader_release(&reader, reader.position);
 		}
 		ck_assert_uint_gt(shared.head, 50 * N_SLOTS); /* it went round and round */
 		ck_assert_uint_eq(n_dropped(), 0);
@@ -242,7 +242,7 @@ START_TEST(full_lane_counts_the_drop_and_leaves_a_gap)
 		assert_record(copy + i, 1, i, 1);
 	/* Copied is not released. */
 	ck_assert(!write_slots(1));
-	lane_reader_release(&reader);
+	lane_reader_release(&reader, reader.position);
 	ck_assert(write_slots(1));
 	ck_assert_int_eq(lane_reader_copy(&reader, copy, MOST_SLOTS), 1);
 	assert_record(copy, 1, N_SLOTS + 16, 1);
@@ -277,7 +277,7 @@ START_TEST(memory_is_reserved_before_it_is_touched)
 	for (unsigned k = 1; shared.head < 3 * MOST_SLOTS; k = k % 7 + 1, written++) {
 		ck_assert(write_slots(k)); /* an unreserved slot would end the test */
 		lane_reader_copy(&reader, copy, MOST_SLOTS);
-		lane_reader_release(&reader);
+		lane_reader_release(&reader, reader.position);
 	}
 	ck_assert_uint_eq(n_reserved, MOST_SLOTS * SLOT_BYTES / (256 << 10));
 
@@ -382,7 +382,7 @@ START_TEST(the_collector_is_woken_at_a_quarter_and_only_when_it_waits)
 	for (unsigned i = 0; i < 10 * N_SLOTS; i++) {
 		write_slots(1);
 		lane_reader_copy(&reader, copy, MOST_SLOTS);
-		lane_reader_release(&reader);
+		lane_reader_release(&reader, reader.position);
 	}
 	ck_assert_uint_eq(n_woken, 0);
 
@@ -396,7 +396,7 @@ START_TEST(the_collector_is_woken_at_a_quarter_and_only_when_it_waits)
 				ck_assert_uint_gt(n_woken, 0);
 				n_woken = 0;
 				lane_reader_copy(&reader, copy, MOST_SLOTS);
-				lane_reader_release(&reader);
+				lane_reader_release(&reader, reader.position);
 			}
 		}
 	}
@@ -415,7 +415,7 @@ START_TEST(a_lane_that_stays_full_does_not_wake_the_collector_per_event)
 	ck_assert_uint_le(n_woken, 1);
 	/* It came and went to sleep again: told again. */
 	lane_reader_copy(&reader, copy, MOST_SLOTS);
-	lane_reader_release(&reader);
+	lane_reader_release(&reader, reader.position);
 	n_woken = 0;
 	while (write_slots(1))
 		;
@@ -581,7 +581,7 @@ START_TEST(a_lane_taken_again_goes_on_with_its_seq)
 		write_slots(1);
 		if (i == 50) {
 			lane_reader_copy(&reader, copy, MOST_SLOTS);
-			lane_reader_release(&reader);
+			lane_reader_release(&reader, reader.position);
 		}
 	}
 	lane_drop(&lane, LOST_NO_GIL);
@@ -616,7 +616,7 @@ START_TEST(a_lane_taken_again_in_the_middle_reserves_its_memory)
 				/* an unreserved slot would end the test */
 				ck_assert(write_slots(1 + records % 7));
 				ck_assert_int_eq(lane_reader_copy(&reader, copy, 7), 1 + records % 7);
-				lane_reader_release(&reader);
+				lane_reader_release(&reader, reader.position);
 			}
 			ck_assert_uint_eq(n_reserved, MOST_SLOTS * SLOT_BYTES / (256 << 10));
 		}
@@ -641,7 +641,7 @@ START_TEST(positions_go_past_the_largest_number)
 				for (int64_t at = 0; at < n; n_read++)
 					at += assert_record(copy + at, (uint64_t)(n - at),
 							    record_seq(copy[at].w[0]), 1);
-				lane_reader_release(&reader);
+				lane_reader_release(&reader, reader.position);
 			}
 			/* Three records of a quarter each always fit: all are read. */
 			ck_assert_uint_eq(n_dropped(), 0);
@@ -668,13 +668,13 @@ START_TEST(a_reader_that_comes_again_goes_on_from_tail)
 	ck_assert_int_eq(lane_reader_copy(&reader, copy, 14), 14); /* ends inside a record */
 	ck_assert_int_eq(record_check(copy + 13, 1), 0);
 	lane_reader_unread(&reader, 1);
-	lane_reader_release(&reader);
+	lane_reader_release(&reader, reader.position);
 	ck_assert_int_eq(lane_reader_copy(&reader, copy, 5), 5); /* never released: read again */
 
 	lane_reader_init(&reader, &shared, slots, N_SLOTS, false);
 	ck_assert_int_eq(lane_reader_copy(&reader, copy, MOST_SLOTS), 30 - 13);
 	assert_record(copy, 2, 9, 1);
-	lane_reader_release(&reader);
+	lane_reader_release(&reader, reader.position);
 	ck_assert_uint_eq(shared.tail, shared.head);
 }
 END_TEST
@@ -937,7 +937,7 @@ START_TEST(a_slot_left_early_is_final_whatever_stood_there_before)
 			for (unsigned i = 0; i < N_SLOTS; i++)
 				write_calls(5);
 			lane_reader_copy(&reader, copy, MOST_SLOTS);
-			lane_reader_release(&reader);
+			lane_reader_release(&reader, reader.position);
 			uint64_t seq = 5 * N_SLOTS;
 			for (unsigned i = 0; i < N_SLOTS; i++) {
 				lane_call_close(&lane);
@@ -968,7 +968,7 @@ START_TEST(full_lane_counts_the_call_that_it_drops)
 		ck_assert_uint_eq(shared.calls, 5 + 2);
 		ck_assert_int_eq(lane_reader_copy(&reader, copy, MOST_SLOTS), N_SLOTS);
 		assert_calls(copy + N_SLOTS - 1, N_SLOTS - 1, 5, 1000);
-		lane_reader_release(&reader);
+		lane_reader_release(&reader, reader.position);
 		write_calls(n);
 		ck_assert_int_eq(lane_reader_copy(&reader, copy, MOST_SLOTS), 1);
 		assert_calls(copy, N_SLOTS - 1 + 5 + 3, n, 1000);
@@ -1019,7 +1019,7 @@ START_TEST(a_reader_that_comes_again_reads_the_open_slot_again_and_nothing_else)
 	ck_assert_int_eq(lane_reader_copy(&reader, copy, MOST_SLOTS), 2);
 	ck_assert_uint_eq(lane_reader_open_slot(&reader, 1, words), 3);
 	lane_reader_unread(&reader, 1);
-	lane_reader_release(&reader);
+	lane_reader_release(&reader, reader.position);
 
 	lane_reader_init(&reader, &shared, slots, N_SLOTS, false);
 	ck_assert(write_call(1010));
@@ -1065,7 +1065,7 @@ START_TEST(calls_reserve_memory_before_they_touch_it_and_go_past_the_largest_num
 				ck_abort_msg("%d slots", (int)n);
 			if (i % 64 == 63)
 				assert_calls(copy, seq, 1 + i % 5, 1000);
-			lane_reader_release(&reader);
+			lane_reader_release(&reader, reader.position);
 			seq += 1 + i % 5;
 		}
 		ck_assert_uint_eq(shared.head, from + 3 * MOST_SLOTS);

@@ -56,6 +56,32 @@ START_TEST(lines_of_two_lanes_leave_by_time)
 }
 END_TEST
 
+START_TEST(a_mark_is_past_when_all_before_it_has_left)
+{
+	struct merge_source a = {0}, b = {0};
+	fresh(50, 1000);
+	struct merge_mark none = merge_mark(merge);
+	ck_assert(merge_is_past(merge, &none));
+	add(&a, 100, "a");
+	add(&a, 120, "b");
+	struct merge_mark mark = merge_mark(merge);
+	add(&b, 110, "c");
+	add(&b, 120, "d");
+	merge_release(merge, 160);
+	ck_assert_str_eq(left, "a1 c1 ");
+	ck_assert(!merge_is_past(merge, &mark));
+	add(&b, 130, "e");
+	merge_release(merge, 170);
+	ck_assert_str_eq(left, "a1 c1 b1 d1 ");
+	ck_assert(merge_is_past(merge, &mark) && !merge_idle(merge));
+	mark = merge_mark(merge);
+	ck_assert(!merge_is_past(merge, &mark));
+	merge_flush(merge);
+	ck_assert(merge_is_past(merge, &mark));
+	merge_free(merge);
+}
+END_TEST
+
 START_TEST(one_lane_keeps_its_order_whatever_its_times_say)
 {
 	struct merge_source a = {0}, b = {0};
@@ -181,6 +207,7 @@ main(void)
 {
 	TCase *tc = tcase_create("merge");
 	tcase_add_test(tc, lines_of_two_lanes_leave_by_time);
+	tcase_add_test(tc, a_mark_is_past_when_all_before_it_has_left);
 	tcase_add_test(tc, one_lane_keeps_its_order_whatever_its_times_say);
 	tcase_add_test(tc, equal_times_leave_as_they_came);
 	tcase_add_test(tc, beyond_the_memory_allowed_the_oldest_leave_early);

@@ -30,7 +30,7 @@ NOT_YET_VALUES = {
     ("reason", "no_gil"),     # needs a broken extension module, up to 3.11
     ("reason", "reentrant"),  # only while a level is looked up in a signal handler
     ("reason", "no_lane"), ("reason", "no_memory"), ("reason", "killed"),  # tested where they arise
-    ("reason", "damaged"), ("reason", "too_deep"), ("exit", "unknown"), ("exit", "exited"), ("exit", "exec"),
+    ("reason", "damaged"), ("reason", "too_deep"), ("reason", "collector_killed"), ("exit", "unknown"), ("exit", "exited"), ("exit", "exec"),
     ("coverage", "startup"),
     ("enc", "hex"),           # the hook records no integer that is so large
     ("cat", "misc"),          # syslog, and input() on a terminal

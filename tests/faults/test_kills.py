@@ -2,6 +2,7 @@
 """Both sides are killed at random points. What was recorded is read to the last whole record; a
 collector that comes after a killed one repeats at most one batch, and skips nothing unsaid."""
 import collections
+import contextlib
 import json
 import os
 import random
@@ -16,7 +17,9 @@ from world import check, needs_world, stage  # noqa: F401
 
 LONG = bool(os.environ.get("PYAUDITD_TEST_LONG"))
 KILLS = 1000 if LONG else 20
-BATCH = 4096 + 64  # events of one process that are read, and written, before room is given back
+# Events of one process that may be told twice: those that are read and written in one round; and
+# where lines wait for their order, what an eighth of the ring holds, and a round.
+BATCH = 4096 + (1 << 20) // 64 // 8 + 64
 SITE = os.path.join(harness.BUILD, "python", "site")
 
 pytestmark = needs_world
@@ -32,8 +35,8 @@ while True:
     i += 1
     if i % 1000 == 0:
         os.write(1, b"%d\\n" % i)
-        if "SLOWLY" in os.environ:
-            time.sleep(0.02)
+        if "PAUSE" in os.environ:
+            time.sleep(float(os.environ["PAUSE"]))
 """
 
 ENDS = {
@@ -83,45 +86,112 @@ def test_program_that_ends_violently_is_read_to_its_last_record(stage, mode, cal
         assert not stage.world.segments()
 
 
-def test_collector_that_is_killed_again_and_again(stage):  # noqa: F811
-    """The program waits for the next one; each event is told, and those that are told twice are the
-    last of one collector and the first of the next."""
+def lines_of(collector):
+    """Its whole lines; the file is removed."""
+    raw = collector.raw()
+    collector.cleanup()
+    with contextlib.suppress(FileNotFoundError):  # killed before it had one
+        os.unlink(collector.out)
+    return [json.loads(line) for line in raw[:raw.rfind(b"\n") + 1].splitlines()]
+
+
+class Told:
+    """Of one process, over collectors that came one after the other: each number is told, as an event
+    or as lost, and those that are told twice are the last of one and the first of the next."""
+
+    def __init__(self):
+        self.following, self.most_repeated = 0, 0
+        self.count = collections.Counter()
+
+    def add(self, lines):
+        again = 0
+        for line in lines:
+            if line["type"] == "audit":
+                first = last = line["seq"]
+                again += first < self.following
+                self.count["audit"] += 1
+            elif line["type"] == "lost" and "seq_from" in line:
+                first, last = line["seq_from"], line["seq_to"]
+                self.count[line["reason"]] += line["count"]
+            else:
+                continue
+            assert first <= self.following, "seq %d..%d is missing" % (self.following, first - 1)
+            self.following = max(self.following, last + 1)
+        self.most_repeated = max(self.most_repeated, again)
+
+
+@pytest.mark.parametrize("n, pause", [(1, 0.02), (4, 0.2), (4, 0.01)])
+def test_collector_that_is_killed_again_and_again(stage, n, pause):  # noqa: F811
+    """The programs wait for the next one. Lines of several wait for their order: where the rings have
+    room, they are told by the next collector; else it says how many are lost."""
     chance = random.Random(11)
-    program = flooding(stage, "kill", 0, PYAUDITD_MODE="drop", PYAUDITD_RING="1m", SLOWLY="1")
-    assert program.popen.stdout.readline() == b"go\n"
-    os.set_blocking(program.popen.stdout.fileno(), False)
-    parts = []
+    programs = [flooding(stage, "kill", 0, PYAUDITD_MODE="drop", PYAUDITD_RING="1m", PAUSE=str(pause))
+                for _ in range(n)]
+    for program in programs:
+        assert program.popen.stdout.readline() == b"go\n"
+        os.set_blocking(program.popen.stdout.fileno(), False)
+    told = {}
+    pids = [word for program in programs for word in ("--pid", program.inner)]
     for number in range(KILLS):
-        collector = stage.collector("--pid", program.inner, *(["--backlog"]), "-e", "custom:kill.event")
+        collector = stage.collector(*pids, "--backlog", "-e", "custom:kill.event")
         if number + 1 == KILLS:
             collector.wait_for("kill.event", 1)
-            program.signal(signal.SIGKILL)
+            for program in programs:
+                program.signal(signal.SIGKILL)
             collector.wait()
         else:
             time.sleep(chance.uniform(0.0, 0.15))
             collector.kill()
-        program.popen.stdout.read()
-        raw = collector.raw()
-        parts.append([json.loads(line) for line in raw[:raw.rfind(b"\n") + 1].splitlines()])
-        collector.cleanup()
-        if collector.out:
-            os.unlink(collector.out)
-    told = collections.Counter()
-    following, repeated = 0, []
-    for part in parts:
-        again = 0
-        for line in part:
-            if line["type"] == "audit":
-                first = last = line["seq"]
-                again += first < following
-            elif line["type"] == "lost" and "seq_from" in line:
-                first, last = line["seq_from"], line["seq_to"]
-            else:
-                continue
-            assert first <= following, "seq %d..%d is missing" % (following, first - 1)
-            following = max(following, last + 1)
-            told[line["type"]] += 1
-        repeated.append(again)
-    assert told["audit"] > 1000
-    assert max(repeated) <= BATCH, "more than one batch: %d" % max(repeated)
-    print("%d kills, %s, repeated at most %d" % (KILLS, dict(told), max(repeated)))
+        for program in programs:
+            program.popen.stdout.read()
+        by_key = collections.defaultdict(list)
+        for line in lines_of(collector):
+            by_key[line.get("key")].append(line)
+        for key, lines in by_key.items():
+            told.setdefault(key, Told()).add(lines)
+    assert len([one for one in told.values() if one.count["audit"] > 200]) == n
+    total = sum((one.count for one in told.values()), collections.Counter())
+    assert not total["damaged"]
+    if (n, pause) == (4, 0.2):
+        assert set(total) == {"audit"}, "nothing is lost where the rings have room"
+    repeated = max(one.most_repeated for one in told.values())
+    assert repeated <= BATCH, "more than one batch: %d" % repeated
+    print("%d kills, %d programs, %s, repeated at most %d" % (KILLS, n, dict(total), repeated))
+
+
+CHILDREN = """
+import os, subprocess, sys
+code = "import os, sys\\nfor i in range(40): sys.audit('kill.event', i)\\nos.kill(os.getpid(), 9)"
+while True:
+    child = subprocess.Popen([sys.executable, "-c", code])
+    child.wait()
+    print(child.pid, flush=True)
+"""
+
+
+def test_programs_that_ended_are_kept_until_their_lines_are_written(stage):  # noqa: F811
+    """Short ones, killed one after the other, so each is there for a reader; and collectors that are
+    killed meanwhile."""
+    chance = random.Random(13)
+    program = stage.program(stage.python.path, "-c", CHILDREN, stdout=subprocess.PIPE,
+                            env=harness.environment(stage.tmp, PYAUDITD="1", PYTHONPATH=SITE,
+                                                    PYAUDITD_EVENTS="custom:kill.event"))
+    anchor = stage.target()  # so that lines have to wait for their order
+    seen = collections.defaultdict(set)
+    for number in range(KILLS):
+        collector = stage.collector("--all", "-e", "custom:kill.event")
+        collector.wait_for('"process"', 1)
+        if number + 1 == KILLS:
+            program.signal(signal.SIGKILL)
+            time.sleep(1)
+            collector.stop(quiet=False)
+        else:
+            time.sleep(chance.uniform(0.0, 0.2))
+            collector.kill()
+        for line in lines_of(collector):
+            if line["type"] == "audit" and line["event"] == "kill.event":
+                seen[line["pid"]].add(line["args"]["_0"])
+    ended = [int(pid) for pid in program.popen.stdout.read().split()]
+    assert len(ended) > KILLS // 2
+    assert {pid: len(seen[pid]) for pid in ended if len(seen[pid]) != 40} == {}
+    print("%d programs ended" % len(ended))

@@ -115,7 +115,7 @@ def test_killed_programs_leave_an_eighth_at_the_most(stage):
     stage.new_world("64m")
     n = 1000 if LONG else 50
     most = run_many(stage, n, "os.kill(os.getpid(), 9)")
-    assert 6 * MIB < most < 8 * MIB + 2 * MIB, "the dead ones, and two that live"
+    assert 6 * MIB < most < 8 * MIB + 3 * MIB, "the dead ones, two that live, two that just die"
     left = len(stage.world.segments())
     assert 8 < left < n
     collector = stage.collector("--all")

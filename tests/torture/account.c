@@ -133,7 +133,7 @@ account_drain(struct account *a, bool release)
 	for (int i = 0; drain_batch(a); i++) {
 		if (release) {
 			a->releases++;
-			lane_reader_release(&a->reader);
+			lane_reader_release(&a->reader, a->reader.position);
 		}
 		if (i == 64)
 			return;

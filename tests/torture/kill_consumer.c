@@ -103,7 +103,7 @@ write_batch(struct lane_reader *reader, uint64_t again, struct open_slot *open)
 			write_record(reader->position - (uint64_t)n + at, seq + 1);
 	}
 	lane_reader_unread(reader, (uint64_t)n - at);
-	lane_reader_release(reader);
+	lane_reader_release(reader, reader->position);
 	return at > 0 || arena->output.n != n_before;
 }
 

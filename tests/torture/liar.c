@@ -93,7 +93,7 @@ lying_producer(enum lane_mode mode)
 			records += k > 0;
 			at += k > 0 ? (uint64_t)k : 1;
 		}
-		lane_reader_release(&a.reader);
+		lane_reader_release(&a.reader, a.reader.position);
 	}
 	kill_and_reap(pid);
 	must(absurd > 0 && records > 0, "it proved nothing");
