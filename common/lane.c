@@ -278,6 +278,77 @@ lane_reader_copy(struct lane_reader *reader, struct slot *copy, uint64_t max)
 	return (int64_t)(n - lost);
 }
 
+/* As copy_slot(), of a slot that the hook may write with plain stores: see (P) to (R). */
+static __attribute__((no_sanitize_thread, noinline)) void
+copy_racing_slot(struct slot *to, const struct slot *from)
+{
+	for (int i = 0; i < 8; i++)
+		to->w[i] = load_relaxed(&from->w[i]);
+}
+
+/* From there on the hook cannot have written since the last copy began. */
+static uint64_t
+first_kept(const struct lane_reader *reader)
+{
+	fence_acquire();                                       /* (Q) */
+	uint64_t head = load_relaxed(&reader->shared->head);   /* (R) */
+	uint64_t tail = load_relaxed(&reader->shared->tail);
+	uint64_t half = head - reader->n_slots / 2;
+	return (int64_t)(half - tail) > 0 && head - tail <= reader->n_slots ? tail : half;
+}
+
+static void
+skip_to(struct lane_reader *reader, uint64_t position)
+{
+	if ((int64_t)(position - reader->position) <= 0)
+		return;
+	reader->skipped += position - reader->position;
+	reader->position = position;
+}
+
+/* 0: there are none; *lost: how many of them are gone. */
+static int64_t
+peek_once(struct lane_reader *reader, struct slot *copy, uint64_t max, uint64_t *lost)
+{
+	reader->head = load_acquire(&reader->shared->head); /* (P) */
+	int64_t available = (int64_t)(reader->head - reader->position);
+	if (available < 0)
+		return LANE_IMPLAUSIBLE;
+	if ((uint64_t)available > reader->n_slots)
+		skip_to(reader, reader->head - reader->n_slots / 2);
+	uint64_t first = reader->position, n = reader->head - first;
+	if (n > max)
+		n = max;
+	if (reader->there != NULL && n > 0 && !reader->there(reader->there_context, reader, n))
+		return LANE_IMPLAUSIBLE;
+	for (uint64_t i = 0; i < n; i++)
+		copy_racing_slot(&copy[i], &reader->slots[(first + i) & (reader->n_slots - 1)]);
+	skip_to(reader, first_kept(reader));
+	*lost = reader->position - first < n ? reader->position - first : n;
+	reader->position += n - *lost;
+	return (int64_t)n;
+}
+
+int64_t
+lane_reader_peek(struct lane_reader *reader, struct slot *copy, uint64_t max)
+{
+	if (reader->overwrite)
+		return lane_reader_copy(reader, copy, max);
+	/* A hook that is faster than we are does not hold us. */
+	for (unsigned tries = 0; tries < 4; tries++) {
+		uint64_t lost = 0;
+		int64_t n = peek_once(reader, copy, max, &lost);
+		if (n <= 0)
+			return n;
+		if (lost < (uint64_t)n) {
+			if (lost > 0)
+				memmove(copy, copy + lost, ((uint64_t)n - lost) * sizeof *copy);
+			return n - (int64_t)lost;
+		}
+	}
+	return 0;
+}
+
 void
 lane_reader_unread(struct lane_reader *reader, uint64_t n)
 {

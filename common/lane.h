@@ -54,6 +54,25 @@
  *
  * F pairs with H: a reader that saw any of a slot's new bytes sees an intent past it.
  *
+ * Who only looks, beside the reader, moves nothing: it takes what the hook cannot have reused.
+ *
+ *      hook                                one that looks on
+ *  (A) store head, release             (P) load head, acquire
+ *      write the slots from head on        copy slots before it
+ *  (B) load tail, acquire,             (Q) fence, acquire
+ *      a quarter of the ring later     (R) load head, and tail
+ *      at the most                         keep what lies at tail or later, or at most half
+ *                                          a ring before head
+ *
+ * At tail or later: whoever saw a new byte of a slot sees the tail past it that B had loaded, for
+ * what the hook writes comes after B. Half a ring before head: what is being written lies behind
+ * head, by one record at the most, which is a quarter of the ring. Its bytes may be seen before
+ * that head is, but not before one of a quarter earlier: each B keeps the writes behind it behind
+ * the A before it. That is so on the machines that we know (x86-64; ARMv8, whose stores are seen by
+ * all others at once, and where A and B keep their order), and C11 does not promise it: fences
+ * that would are left out, since every event of every program would pay for them. Who looks on
+ * takes a record for whole only when record_check() does, too.
+ *
  * Block mode is drop mode that waits, bounded, while a collector is alive.
  *
  * Positions (head, tail, intent, limit) are free-running: compare them by subtraction only.
@@ -403,6 +422,13 @@ void lane_reader_init(struct lane_reader *reader, struct lane_shared *shared,
  */
 int64_t lane_reader_copy(struct lane_reader *reader, struct slot *copy, uint64_t max);
 void lane_reader_unread(struct lane_reader *reader, uint64_t n);
+
+/*
+ * The same beside the reader, who need not know: for one that never calls lane_reader_release(), in
+ * every mode. It sees what was released, too, as long as that is there; what was missed is
+ * `skipped`. The copy may begin inside a record.
+ */
+int64_t lane_reader_peek(struct lane_reader *reader, struct slot *copy, uint64_t max);
 
 /*
  * The words of a slot that may still be open, into `words`; how many are events; 0 also when it

@@ -26,6 +26,9 @@ static const struct torture {
 	{"block", live, LANE_BLOCK},
 	{"block-timeouts", live_timeouts, LANE_BLOCK},
 	{"forks", live_forking, LANE_DROP},
+	{"lookers-drop", lookers, LANE_DROP},
+	{"lookers-block", lookers, LANE_BLOCK},
+	{"lookers-overwrite", lookers, LANE_OVERWRITE},
 	{"lying-consumer-drop", lying_consumer, LANE_DROP},
 	{"lying-consumer-block", lying_consumer, LANE_BLOCK},
 	{"lying-producer-drop", lying_producer, LANE_DROP},
@@ -43,6 +46,7 @@ static const struct torture {
 	{"threads-drop", threads, LANE_DROP},
 	{"threads-block", threads, LANE_BLOCK},
 	{"threads-reuse", threads_reuse, LANE_DROP},
+	{"threads-looker", threads_looker, LANE_DROP},
 };
 #define N_TORTURES (sizeof tortures / sizeof tortures[0])
 

@@ -12,6 +12,10 @@ void live_timeouts(enum lane_mode mode); /* block mode with a consumer that stop
 void threads(enum lane_mode mode);
 void threads_reuse(enum lane_mode mode); /* the lane goes from thread to thread */
 
+/* looker.c: others look on meanwhile, as processes and, for ThreadSanitizer, as a thread */
+void lookers(enum lane_mode mode);
+void threads_looker(enum lane_mode mode);
+
 /* liar.c: one side stores whatever it likes in shared memory. */
 void lying_consumer(enum lane_mode mode);
 void lying_producer(enum lane_mode mode);
