@@ -20,7 +20,7 @@ def top(tmp, *arguments, status=0, env=None, **more):
     """Run it; stdout and stderr as text."""
     done = subprocess.run([harness.COLLECTOR, "top", *map(str, arguments)], cwd=tmp,
                           stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=60,
-                          env=env or harness.environment(tmp), **more)
+                          env=env or harness.environment(tmp, MALLOC_PERTURB_="165"), **more)
     assert done.returncode == status, done
     return done.stdout.decode(), done.stderr.decode()
 
@@ -147,6 +147,7 @@ def test_what_events_touch_and_the_last_of_them(python, tmp_path):
     assert not any("secret" in target for _, target in targets)
     assert all(row["error"] == 0 for row in last["targets"])
     assert (last["read"], last["read_by_others"], last["losses"]) == (0, 0, [])
+    assert last["sum_calls"] == {"total": 0, "rate": 0}, "no call was asked for"
     lines = [row["line"] for row in last["tail"]]
     assert "mark.last" in [line.split()[2] for line in lines] and not CONTROL.search("".join(lines))
     assert [line[:15] for line in lines] == sorted((line[:15] for line in lines), reverse=True)

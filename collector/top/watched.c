@@ -227,7 +227,7 @@ look_at_counters(struct watched *watched, struct moment *now)
 		n = 1; /* what found no definition */
 	now->counts = malloc(n * sizeof *now->counts);
 	if (watched->at.call_stats != 0)
-		now->stats = malloc(n * sizeof *now->stats);
+		now->stats = calloc(n, sizeof *now->stats);
 	uint8_t *levels = realloc(watched->levels, n);
 	if (levels != NULL)
 		watched->levels = levels;
