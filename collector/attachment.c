@@ -31,9 +31,9 @@ lock_object(int fd)
 	return 0;
 }
 
-/* Who holds the lock: TRACEE_BUSY with `why`; or TRACEE_YIELDS, and it is asked to leave. */
+/* Who holds the lock: TRACEE_BUSY with `why`; or TRACEE_YIELDS, and it is asked to leave if `ask`. */
 static int
-look_at_reader(int fd, char *why, size_t why_bytes)
+look_at_reader(int fd, bool ask, char *why, size_t why_bytes)
 {
 	static const uint32_t asked = 1;
 	struct segment_control control;
@@ -44,7 +44,7 @@ look_at_reader(int fd, char *why, size_t why_bytes)
 	else
 		snprintf(why, why_bytes, "another collector reads it (pid %" PRIu32 ")",
 			 control.reader_pid);
-	if (control.gives_way != 1 || pwrite(fd, &asked, sizeof asked, at) != sizeof asked)
+	if (!ask || control.gives_way != 1 || pwrite(fd, &asked, sizeof asked, at) != sizeof asked)
 		return TRACEE_BUSY;
 	return TRACEE_YIELDS;
 }
@@ -81,8 +81,9 @@ read_header(struct attachment *attachment, const char *name, char *why, size_t w
 static uint8_t *
 map_part(struct attachment *attachment, struct sigbus_map *map, uint64_t offset, uint64_t bytes)
 {
-	void *base = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_NORESERVE,
-			  attachment->fd, (off_t)offset);
+	int access = attachment->only_looks ? PROT_READ : PROT_READ | PROT_WRITE;
+	void *base = mmap(NULL, bytes, access, MAP_SHARED | MAP_NORESERVE, attachment->fd,
+			  (off_t)offset);
 	if (base == MAP_FAILED)
 		return NULL;
 	sigbus_watch(map, base, bytes, &attachment->hit);
@@ -99,22 +100,13 @@ unmap(struct sigbus_map *map)
 	munmap(start, map->bytes);
 }
 
-int
-attachment_init(struct attachment *attachment, int fd, const char *name, char *why,
-		size_t why_bytes)
+static int
+map_first_part(struct attachment *attachment, char *why, size_t why_bytes)
 {
-	attachment->fd = fd;
-	int err = read_header(attachment, name, why, why_bytes);
-	if (err == 0)
-		err = lock_object(fd);
-	if (err == TRACEE_BUSY)
-		err = look_at_reader(fd, why, why_bytes);
-	if (err != 0)
-		return err;
 	const struct segment_layout *at = &attachment->at;
 	uint8_t *base = map_part(attachment, &attachment->map, 0, at->mapped_bytes);
 	if (base == NULL) {
-		err = -errno;
+		int err = -errno;
 		snprintf(why, why_bytes, "cannot map it: %s", strerror(-err));
 		return err;
 	}
@@ -123,6 +115,29 @@ attachment_init(struct attachment *attachment, int fd, const char *name, char *w
 	attachment->levels = base + at->levels;
 	attachment->defs = base + at->defs;
 	return 0;
+}
+
+int
+attachment_init(struct attachment *attachment, int fd, const char *name, bool ask, char *why,
+		size_t why_bytes)
+{
+	attachment->fd = fd;
+	int err = read_header(attachment, name, why, why_bytes);
+	if (err == 0)
+		err = lock_object(fd);
+	if (err == TRACEE_BUSY)
+		err = look_at_reader(fd, ask, why, why_bytes);
+	return err == 0 ? map_first_part(attachment, why, why_bytes) : err;
+}
+
+int
+attachment_look(struct attachment *attachment, int fd, const char *name, char *why,
+		size_t why_bytes)
+{
+	attachment->fd = fd;
+	attachment->only_looks = true;
+	int err = read_header(attachment, name, why, why_bytes);
+	return err == 0 ? map_first_part(attachment, why, why_bytes) : err;
 }
 
 uint8_t *
@@ -167,6 +182,20 @@ attachment_there(const struct attachment *attachment, const void *at, uint64_t o
 				return false;
 	}
 	return true;
+}
+
+bool
+attachment_slots_there(void *context, const struct lane_reader *reader, uint64_t n)
+{
+	const struct attachment *attachment = context;
+	uint64_t ring = reader->there_at, first = reader->position & (reader->n_slots - 1);
+	uint64_t before = reader->n_slots - first;
+	if (before > n)
+		before = n;
+	return attachment_there(attachment, reader->slots + first, ring + first * SLOT_BYTES,
+				before * SLOT_BYTES) &&
+	       (n == before || attachment_there(attachment, reader->slots, ring,
+						(n - before) * SLOT_BYTES));
 }
 
 void

@@ -18,6 +18,7 @@
 
 struct attachment {
 	int fd;
+	bool only_looks;              /* mapped for reading, not locked */
 	struct segment_header header; /* the private copy */
 	struct segment_layout at;
 	struct sigbus_map map;        /* from the header to the end of lane 0 */
@@ -32,9 +33,13 @@ struct attachment {
 /*
  * Zeroed storage of the caller, at a fixed address until attachment_fini(). `fd` stays the
  * caller's. 0, TRACEE_NOT_READY, TRACEE_BUSY, TRACEE_YIELDS (tracee.h) or -errno, with `why` a sentence; nothing
- * is to be undone then.
+ * is to be undone then. `ask`: whoever only looks is to leave.
  */
-int attachment_init(struct attachment *attachment, int fd, const char *name, char *why,
+int attachment_init(struct attachment *attachment, int fd, const char *name, bool ask, char *why,
+		    size_t why_bytes);
+
+/* The same without the lock, whoever has it: `control` and all the rest is for reading alone. */
+int attachment_look(struct attachment *attachment, int fd, const char *name, char *why,
 		    size_t why_bytes);
 
 /* Where a lane begins; NULL: it cannot be mapped. */
@@ -46,6 +51,9 @@ uint8_t *attachment_lane(struct attachment *attachment, uint32_t lane);
  */
 bool attachment_there(const struct attachment *attachment, const void *at, uint64_t offset,
 		      uint64_t bytes);
+
+/* For lane_reader.there, with the attachment as its context: the slots may lie at both ends of a ring. */
+bool attachment_slots_there(void *context, const struct lane_reader *reader, uint64_t n);
 
 /* Unmap. The lock ends with the descriptor. */
 void attachment_fini(struct attachment *attachment);

@@ -94,7 +94,8 @@ tracee_open(struct tracee **result, int fd, const char *name, struct identity *i
 	struct tracee *tracee = calloc(1, sizeof *tracee);
 	if (tracee == NULL)
 		return -ENOMEM;
-	int err = attachment_init(&tracee->segment, fd, name, why, why_bytes);
+	int err = attachment_init(&tracee->segment, fd, name, !settings->only_looks, why,
+				  why_bytes);
 	if (err == 0) {
 		err = begin(tracee, settings);
 		if (err != 0)
@@ -153,21 +154,6 @@ tracee_close(struct tracee *tracee)
 
 /* ---- lanes ---- */
 
-/* For lane_reader_copy(): the slots may lie at both ends of the ring. */
-static bool
-slots_are_there(void *context, const struct lane_reader *reader, uint64_t n)
-{
-	const struct attachment *segment = context;
-	uint64_t ring = reader->there_at, first = reader->position & (reader->n_slots - 1);
-	uint64_t before = reader->n_slots - first;
-	if (before > n)
-		before = n;
-	return attachment_there(segment, reader->slots + first, ring + first * SLOT_BYTES,
-				before * SLOT_BYTES) &&
-	       (n == before || attachment_there(segment, reader->slots, ring,
-						(n - before) * SLOT_BYTES));
-}
-
 static bool
 add_lane(struct tracee *tracee)
 {
@@ -186,7 +172,7 @@ add_lane(struct tracee *tracee)
 		   i == 0 ? header->lane0_slots : header->other_slots, i,
 		   (enum lane_mode)header->mode, !tracee->backlog && !tracee->begun,
 		   &tracee->call_room);
-	drain->reader.there = slots_are_there;
+	drain->reader.there = attachment_slots_there;
 	drain->reader.there_context = &tracee->segment;
 	drain->reader.there_at = segment_lane_offset(&tracee->segment.at, i) + tracee->segment.at.slots;
 	store_relaxed(&shared->waiting, tracee->waiting);

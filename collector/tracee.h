@@ -32,6 +32,7 @@ struct settings {
 	const char *reveal;   /* "EVENT.ARG,EVENT.ARG" */
 	int stack;            /* frames; -1: as the program has it */
 	const struct call_settings *calls; /* NULL: as the program has it */
+	bool only_looks;      /* like one that gives way: that one is not asked to leave */
 };
 
 struct event; /* event.h */

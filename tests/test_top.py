@@ -213,6 +213,153 @@ def test_what_ends_while_it_is_read_is_removed(stage):  # noqa: F811
     assert not stage.world.segments()
 
 
+# ---- beside somebody who reads ----
+
+class Looker:
+    """A top that prints JSON into a file."""
+
+    def __init__(self, stage, pid, *options):
+        self.out = os.path.join(str(stage.tmp), "top.%d" % len(stage.programs))
+        self.program = stage.collector(
+            "top", "-b", "-d", "0.1", "--format", "json", "--view", "targets", "--view", "tail",
+            "--pid", pid, *options, out=None, stdout=open(self.out, "wb"))
+        wait_until(lambda: os.path.getsize(self.out) > 0, "it looks")
+
+    def last(self):
+        with open(self.out) as file:
+            return looks(file.read().rpartition("\n")[0])[-1]
+
+    def counts(self):
+        """Of the files of driven.opens()."""
+        return {row["target"]: row["total"] for row in self.last()["targets"]
+                if row["target"].startswith("/driven/")}
+
+    def shows(self, condition, what):
+        wait_until(lambda: condition(self.last()), what)
+        return self.last()
+
+    def settles(self):
+        """Two looks without a new record."""
+        def same():
+            with open(self.out) as file:
+                seen = [look["records_seen"] for look in looks(file.read().rpartition("\n")[0])]
+            return seen[-3:].count(seen[-1]) == 3
+        time.sleep(0.2)
+        wait_until(same, "nothing new is seen")
+        return self.last()
+
+
+def opened(run):
+    """The numbers of driven.opens() in the stream of a collector."""
+    return [line["args"]["flags"] for line in run.events("open")
+            if line["args"]["path"].startswith("/driven/")]
+
+
+@needs_world
+@pytest.mark.parametrize("mode", ["drop", "block", "overwrite"])
+def test_beside_a_collector_it_only_looks(stage, mode):  # noqa: F811
+    """It sees what the collector has released, too: of a quiet program everything."""
+    target = stage.target(PYAUDITD_MODE=mode)
+    target.do("opens", 100, 10)
+    collector = stage.attached("--pid", target.inner)
+    looker = Looker(stage, target.inner)
+    looker.shows(lambda look: look["read_by_others"] == 1, "it looks on")
+    here = sum(looker.counts().values())
+    for i in range(20):
+        target.do("opens", 30, 10, 30 * i)
+        time.sleep(0.03)
+    last = looker.settles()
+    assert (last["read"], last["share_seen"]) == (0, 1)
+    assert sum(looker.counts().values()) == here + 600
+    assert here in (0, 100) and set(looker.counts().values()) == {here // 10 + 60}
+    assert "599" in last["tail"][0]["line"]
+    with open("/proc/%d/maps" % looker.program.pid) as file:
+        maps = [line.split()[1] for line in file if "/pyauditd." in line]
+    assert maps and set(maps) == {"r--s"}, "nothing can be written"
+    with open("/proc/locks") as file:
+        assert " %d " % looker.program.pid not in file.read()
+    assert opened(collector.stop()) == list(range(600))
+
+
+@needs_world
+def test_busy_program_is_seen_by_all_who_look(stage):  # noqa: F811
+    """A collector and two tops: the collector has all, each top what it says it has."""
+    n, names = 120000, 40
+    target = stage.target(PYAUDITD_MODE="block")
+    collector = stage.attached("--pid", target.inner)
+    lookers = [Looker(stage, target.inner) for _ in range(2)]
+    for looker in lookers:
+        looker.shows(lambda look: look["read_by_others"] == 1, "it looks on")
+    target.do("opens", n, names)
+    for looker in lookers:
+        last, counts = looker.settles(), looker.counts()
+        assert sum(counts.values()) > 4096 and max(counts.values()) <= n // names
+        assert set(counts) <= {"/driven/%d" % i for i in range(names)}
+        assert abs(last["share_seen"] - sum(counts.values()) / n) < 0.01
+        assert last["share_seen"] < 1 or set(counts.values()) == {n // names}
+    run = collector.stop()
+    assert opened(run) == list(range(n)) and not run.of_type("lost")
+
+
+@needs_world
+def test_what_it_missed_is_told(stage):  # noqa: F811
+    """It stands still while the collector reads the ring several times over."""
+    n = 50000
+    target = stage.target(PYAUDITD_MODE="block", PYAUDITD_RING="256k")
+    collector = stage.attached("--pid", target.inner)
+    looker = Looker(stage, target.inner)
+    looker.shows(lambda look: look["read_by_others"] == 1, "it looks on")
+    looker.program.freeze()
+    target.do("opens", n, 10)
+    looker.program.signal(signal.SIGCONT)
+    last = looker.settles()
+    seen = sum(looker.counts().values())
+    assert 1000 < seen <= 4096 and abs(last["share_seen"] - seen / n) < 0.001
+    assert str(n - 1) in last["tail"][0]["line"], "it has the last of them"
+    assert opened(collector.stop()) == list(range(n))
+
+
+@needs_world
+def test_nothing_is_counted_twice_when_it_becomes_the_reader(stage):  # noqa: F811
+    """The collector is killed, and leaves unread what was looked at already."""
+    target = stage.target()
+    collector = stage.attached("--pid", target.inner)
+    looker = Looker(stage, target.inner)
+    looker.shows(lambda look: look["read_by_others"] == 1, "it looks on")
+    target.do("opens", 200, 10)
+    collector.wait_for('"/driven/', 200)
+    collector.freeze()
+    target.do("opens", 500, 10, 200)
+    looker.shows(lambda look: sum(looker.counts().values()) == 700, "it sees them")
+    os.kill(collector.pid, signal.SIGKILL)
+    looker.shows(lambda look: look["read"] == 1, "it reads")
+    target.do("opens", 100, 10, 700)
+    looker.shows(lambda look: sum(looker.counts().values()) >= 800, "it reads on")
+    last = looker.settles()
+    assert set(looker.counts().values()) == {80} and last["share_seen"] == 1
+
+
+@needs_world
+def test_of_two_tops_one_reads_and_the_other_looks_on(stage):  # noqa: F811
+    target = stage.target()
+    first = Looker(stage, target.inner)
+    first.shows(lambda look: look["read"] == 1, "it reads")
+    second = Looker(stage, target.inner)
+    for i in range(40):  # longer than it takes to try again
+        target.do("opens", 10, 10, 10 * i)
+        time.sleep(0.1)
+    for looker in (first, second):
+        looker.settles()
+        assert set(looker.counts().values()) == {40}
+    assert (first.last()["read"], second.last()["read"]) == (1, 0), "no taking turns"
+    assert first.last()["share_seen"] == second.last()["share_seen"] == 1
+    first.program.signal(signal.SIGTERM)
+    assert first.program.wait() == 0
+    second.shows(lambda look: look["read"] == 1, "it reads on")
+    target.do("opens", 100, 10, 400)
+    second.shows(lambda look: set(second.counts().values()) == {50}, "it has them once")
+
+
 # ---- for scripts ----
 
 TITLES = {

@@ -73,6 +73,10 @@ print_text(struct batch *batch, struct report *report, uint64_t n)
 			line_char(&out, '\n');
 		print_header(report, &out);
 		line_char(&out, '\n');
+		if ((parts_of(options) & REPORT_RECORDS) != 0) {
+			print_share(report, &out);
+			line_char(&out, '\n');
+		}
 		print_views(options, report, &out);
 	}
 	write_out(batch, &out);

@@ -243,7 +243,7 @@ fleet_look(struct fleet *fleet)
 void
 fleet_reset(struct fleet *fleet)
 {
-	targets_reset(&fleet->records.targets);
+	records_reset(&fleet->records);
 	for (size_t i = 0; i < fleet->n; i++)
 		watched_reset(fleet->items[i]);
 }

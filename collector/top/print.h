@@ -11,6 +11,9 @@
 /* What all views begin with: time, processes, rates. A line without its end. */
 void print_header(const struct report *report, struct line *out);
 
+/* How much of what was recorded targets and the tail have seen; a line without its end. */
+void print_share(const struct report *report, struct line *out);
+
 /* As vmstat has it. With `titles` those of the columns stand before it. */
 void print_line(const struct report *report, bool titles, struct line *out);
 

@@ -1,4 +1,6 @@
 /* SPDX-License-Identifier: MIT */
+#include <math.h>
+
 #include "escape.h"
 #include "json_lines.h"
 #include "print.h"
@@ -174,6 +176,15 @@ put_header(struct json *json, const struct report *report)
 	put_figure(json, report, "sum_bytes", header->slots, SLOT_BYTES);
 }
 
+/* 1 only when nothing was missed. */
+static void
+put_share(struct json *json, const struct records *records)
+{
+	json_put_number(json, "records_seen", records->share.seen);
+	line_literal(&json->out, ",\"share_seen\":");
+	line_double(&json->out, floor(records_share(records) * 10000) / 10000);
+}
+
 #define PUT_LIST(member, first, put) \
 	do { \
 		begin_list(json, #member); \
@@ -200,6 +211,7 @@ print_json(struct json *json, const struct report *report, uint64_t most, unsign
 	if ((parts & REPORT_RECORDS) != 0) {
 		json_put_number(json, "read", report->fleet->records.n_read);
 		json_put_number(json, "read_by_others", report->fleet->records.n_others);
+		put_share(json, &report->fleet->records);
 	}
 	if ((parts & REPORT_TARGETS) != 0)
 		PUT_LIST(targets, "target", put_target);

@@ -1,4 +1,6 @@
 /* SPDX-License-Identifier: MIT */
+#include <math.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "print.h"
@@ -36,6 +38,30 @@ print_header(const struct report *report, struct line *out)
 	put_named_rate(out, report, header->lost.recent > 0 ? "LOST/s" : "lost/s",
 		       header->lost.recent);
 	put_named_rate(out, report, "bytes/s", header->slots.recent * SLOT_BYTES);
+}
+
+/* Never 100 when something was missed, nor 0 when something was seen. */
+static void
+put_share(struct line *out, double share)
+{
+	char text[16];
+	double tenths = floor(share * 1000);
+	if (tenths == 0 && share > 0)
+		tenths = 1;
+	snprintf(text, sizeof text, "%g %%", tenths / 10);
+	line_string(out, text);
+}
+
+void
+print_share(const struct report *report, struct line *out)
+{
+	const struct records *records = &report->fleet->records;
+	put_share(out, records_share(records));
+	line_literal(out, " of the records seen");
+	if (records->n_others > 0) {
+		line_literal(out, ", read by others: ");
+		line_u64(out, records->n_others);
+	}
 }
 
 /* Right in so many columns. */

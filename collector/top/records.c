@@ -8,6 +8,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "calibrate.h"
 #include "escape.h"
 #include "roles.h"
 #include "safe.h"
@@ -16,6 +17,7 @@
 #define TICK_NS 1000000000u
 #define RETRY_NS 3000000000u /* a collector that asked for the place has it by then */
 #define SHARE 16384          /* events of one process at a time */
+#define LOOK_SHARE 8192      /* the same where somebody else reads: nobody waits for us */
 #define LINES_MOST 4000      /* made as text in an interval: they cost a microsecond each */
 
 void
@@ -184,16 +186,13 @@ struct reading_one {
 	const struct watched *watched;
 };
 
+/* An onlooker_fn. */
 static void
-take_event(void *context, struct tracee *tracee, const struct event *event)
+take_event(void *context, const struct event *event)
 {
 	const struct reading_one *one = context;
 	struct records *records = one->records;
 	struct line *out = &records->text.out;
-	if (event->type != EVENT_LOST && event->lane != EVENT_NO_LANE)
-		tracee_emitted(tracee, 1);
-	if (event->type != EVENT_AUDIT)
-		return;
 	count_targets(records, event, one->watched->header.python_hex >> 16 & 0xff);
 	if (records->n_lines >= LINES_MOST)
 		return;
@@ -204,6 +203,30 @@ take_event(void *context, struct tracee *tracee, const struct event *event)
 		if (line != NULL)
 			keep_line(records, event, line);
 	}
+}
+
+/* A tracee_event_fn. */
+static void
+read_event(void *context, struct tracee *tracee, const struct event *event)
+{
+	const struct reading_one *one = context;
+	struct share *share = &one->records->share;
+	const struct onlooker *onlooker = one->watched->onlooker;
+	if (event->type == EVENT_LOST) {
+		/* What the hook dropped was never a record. */
+		if (!LOST_IS_HOOKS(event->lost_reason))
+			share->all += event->lost_count;
+		return;
+	}
+	if (event->lane == EVENT_NO_LANE)
+		return;
+	tracee_emitted(tracee, 1);
+	if (onlooker != NULL && onlooker_is_past(onlooker, event->lane, event->seq))
+		return;
+	share->seen++;
+	share->all++;
+	if (event->type == EVENT_AUDIT)
+		take_event(context, event);
 }
 
 /* ---- levels ---- */
@@ -253,7 +276,7 @@ records_tell(const struct records *records, struct watched *watched)
 static void
 try_to_open(const struct records *records, struct watched *watched, uint64_t now_ns)
 {
-	static const struct settings none = {.stack = -1};
+	static const struct settings none = {.stack = -1, .only_looks = true};
 	struct identity identity = {.pid = watched->found.identity.pid, .alive = true};
 	char path[40], why[200];
 	watched->next_try_ns = now_ns + RETRY_NS;
@@ -282,28 +305,66 @@ drain(struct records *records, struct watched *watched, uint64_t now_ns)
 		watched->ticked_ns = now_ns;
 	}
 	tracee_note(watched->tracee);
-	int64_t n = tracee_drain(watched->tracee, take_event, &one, SHARE);
+	int64_t n = tracee_drain(watched->tracee, read_event, &one, SHARE);
 	if (n >= 0)
 		tracee_release(watched->tracee);
 	return n >= 0;
 }
 
+static void
+stop_looking_on(struct watched *watched)
+{
+	onlooker_close(watched->onlooker);
+	watched->onlooker = NULL;
+}
+
+/* Somebody else reads it. */
+static void
+look_on(struct records *records, struct watched *watched, uint64_t now_ns)
+{
+	struct reading_one one = {records, watched};
+	if (watched->onlooker == NULL && onlooker_open(&watched->onlooker, watched) != 0)
+		return;
+	if (now_ns - watched->ticked_ns >= TICK_NS) {
+		calibrate_tick((enum clock_kind)watched->header.clock_kind);
+		watched->ticked_ns = now_ns;
+	}
+	bool makes_sense = onlooker_look(watched->onlooker, take_event, &one, LOOK_SHARE);
+	struct share share = onlooker_share(watched->onlooker);
+	records->share.seen += share.seen;
+	records->share.all += share.all;
+	if (!makes_sense) {
+		watched->damaged = true;
+		stop_looking_on(watched);
+	}
+}
+
+static void
+give_way(struct watched *watched, uint64_t now_ns)
+{
+	tracee_close(watched->tracee);
+	watched->tracee = NULL;
+	watched->next_try_ns = now_ns + RETRY_NS;
+	/* The new one begins where we ended. */
+	stop_looking_on(watched);
+}
+
 void
 records_read(struct records *records, struct watched *watched, uint64_t now_ns)
 {
+	bool runs = watched_runs(watched);
 	if (watched->damaged)
 		return;
-	if (watched->tracee == NULL && now_ns >= watched->next_try_ns && watched_runs(watched))
+	if (watched->tracee == NULL && now_ns >= watched->next_try_ns && runs)
 		try_to_open(records, watched, now_ns);
+	if (watched->tracee != NULL && tracee_is_asked(watched->tracee))
+		give_way(watched, now_ns);
 	if (watched->tracee == NULL) {
-		records->n_others += watched_runs(watched);
-		return;
-	}
-	if (tracee_is_asked(watched->tracee)) {
-		tracee_close(watched->tracee);
-		watched->tracee = NULL;
-		watched->next_try_ns = now_ns + RETRY_NS;
-		records->n_others++;
+		records->n_others += runs;
+		if (runs || watched->onlooker != NULL)
+			look_on(records, watched, now_ns);
+		if (!runs)
+			stop_looking_on(watched);
 		return;
 	}
 	records->n_read++;
@@ -311,7 +372,7 @@ records_read(struct records *records, struct watched *watched, uint64_t now_ns)
 		watched->damaged = true;
 		tracee_close(watched->tracee);
 		watched->tracee = NULL;
-	} else if (!watched_runs(watched)) {
+	} else if (!runs) {
 		records_leave(records, watched);
 	}
 }
@@ -320,15 +381,32 @@ void
 records_leave(struct records *records, struct watched *watched)
 {
 	struct reading_one one = {records, watched};
-	if (watched->tracee == NULL)
+	if (watched->tracee == NULL) {
+		stop_looking_on(watched);
 		return;
+	}
 	if (!watched_runs(watched)) {
-		tracee_finish(watched->tracee, take_event, &one);
+		tracee_finish(watched->tracee, read_event, &one);
 		if (watched->place != NULL) /* its hook has left it to its reader */
 			discover_unlink(watched->place, &watched->found);
 	}
 	tracee_close(watched->tracee);
 	watched->tracee = NULL;
+	stop_looking_on(watched);
+}
+
+double
+records_share(const struct records *records)
+{
+	const struct share *share = &records->share;
+	return share->seen < share->all ? (double)share->seen / (double)share->all : 1;
+}
+
+void
+records_reset(struct records *records)
+{
+	targets_reset(&records->targets);
+	records->share = (struct share){0};
 }
 
 void

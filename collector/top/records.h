@@ -2,11 +2,12 @@
 /*
  * The events themselves, for what the counters do not tell: what they touch, the last of them. Where
  * nobody else reads a process we do, and leave as soon as a collector asks for the place; what we
- * have read is not there for it any more.
+ * have read is not there for it any more. Beside a collector, or another of our kind, we look on.
  */
 #ifndef COLLECTOR_TOP_RECORDS_H
 #define COLLECTOR_TOP_RECORDS_H
 
+#include "onlooker.h"
 #include "targets.h"
 #include "text.h"
 #include "watched.h"
@@ -27,6 +28,7 @@ struct records {
 	size_t tail_next;
 	struct records_last last[RECORDS_EVENTS]; /* a hash table */
 	unsigned n_lines; /* made since the last tick: there is a bound */
+	struct share share; /* of what was recorded; `seen` may be ahead of `all` for a moment */
 	size_t n_read, n_others; /* processes that we read, that others read; of this round */
 };
 
@@ -35,6 +37,12 @@ void records_fini(struct records *records);
 
 /* Read what is there, of this process; or try to become its reader. */
 void records_read(struct records *records, struct watched *watched, uint64_t now_ns);
+
+/* Of what was recorded since we came, or the last reset; 1 when nothing was. */
+double records_share(const struct records *records);
+
+/* Targets and the share count from now on. */
+void records_reset(struct records *records);
 
 /* An interval ends. */
 void records_tick(struct records *records);

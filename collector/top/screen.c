@@ -161,6 +161,10 @@ draw_head(const struct browse *browse, const struct report *report, const struct
 	bool losing = report->header.lost.recent > 0;
 	print_header(report, &line);
 	draw_line(0, &line, A_BOLD | (losing && has_colors() ? COLOR_PAIR(1) : 0));
+	if ((view->part & REPORT_RECORDS) != 0) {
+		print_share(report, &line);
+		line_literal(&line, "  ");
+	}
 	history_put(history, utf8, &line);
 	line_literal(&line, "  events/s of the last minute, most ");
 	put_rate(&line, history_most(history));
@@ -187,10 +191,6 @@ draw_head(const struct browse *browse, const struct report *report, const struct
 	if (browse->user[0] != '\0') {
 		line_literal(&line, "  user ");
 		line_string(&line, browse->user);
-	}
-	if ((view->part & REPORT_RECORDS) != 0 && report->fleet->records.n_others > 0) {
-		line_literal(&line, "  read by others: ");
-		line_u64(&line, report->fleet->records.n_others);
 	}
 	line_string(&line, browse->paused ? "  PAUSED" : "");
 	draw_line(2, &line, A_NORMAL);

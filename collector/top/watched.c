@@ -8,6 +8,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "clock.h"
 #include "counters.h"
 #include "defs.h"
 #include "identity.h"
@@ -118,11 +119,19 @@ watched_runs(const struct watched *watched)
 	       proc_alive(watched->found.maps);
 }
 
+uint64_t
+watched_ticks(const struct watched *watched, uint64_t ticks)
+{
+	/* Counters of the processor are the same in all namespaces. */
+	if (clock_is_counter((enum clock_kind)watched->header.clock_kind))
+		return ticks;
+	return ticks - (uint64_t)watched->found.identity.clock_offset_ns;
+}
+
 /* ---- a look ---- */
 
-/* What was defined since the last look. */
-static void
-take_in_definitions(struct watched *watched)
+void
+watched_define(struct watched *watched)
 {
 	uint64_t *taken = (uint64_t *)(void *)watched->defs, used = *taken;
 	uint64_t room = watched->header.defs_bytes - DEFS_HEAD_BYTES, there;
@@ -288,7 +297,7 @@ watched_look(struct watched *watched, uint64_t now_ns)
 	watched->before = watched->now;
 	watched->now = (struct moment){.time_ns = now_ns};
 	struct moment *now = &watched->now;
-	take_in_definitions(watched);
+	watched_define(watched);
 	identify(watched);
 	look_at_losses(watched, &now->tally);
 	look_at_lanes(watched, &now->tally);

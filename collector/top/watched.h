@@ -54,6 +54,7 @@ struct watched {
 	uint32_t n_lanes;
 	/* records.h: the events */
 	struct tracee *tracee; /* NULL: we do not read them */
+	struct onlooker *onlooker; /* who looked on while somebody else read them, or does; or NULL */
 	uint64_t next_try_ns, ticked_ns; /* monotonic */
 	bool damaged;          /* they make no sense */
 	uint32_t n_threads;    /* the kernel's; 0: not known */
@@ -73,6 +74,12 @@ uint32_t watched_pid(const struct watched *watched);
 
 /* At this moment. */
 bool watched_runs(const struct watched *watched);
+
+/* Its ticks as ours: it may have another time namespace. */
+uint64_t watched_ticks(const struct watched *watched, uint64_t ticks);
+
+/* Take in what was defined since the last call, or look. */
+void watched_define(struct watched *watched);
 
 /* Look: `now` becomes `before`. Also notes whether the process has ended. Times are monotonic. */
 void watched_look(struct watched *watched, uint64_t now_ns);

@@ -131,6 +131,12 @@ def audit(name, *arguments):
     sys.audit(name, *arguments)
 
 
+def opens(n, names, first="0"):
+    """Of so many files by turns; the last argument is a number, as with steps."""
+    for i in range(int(first), int(first) + int(n)):
+        sys.audit("open", "/driven/%d" % (i % int(names)), "r", i)
+
+
 def secret():
     os.putenv("DRIVEN_PASSWORD", "hunter2")
 
