@@ -77,28 +77,38 @@ unread_events(int fd, const struct segment_header *header)
 /*
  * Dead, and to be judged by us: a collector holds a lock on what it reads, and in another pid
  * namespace the pid in the name is another process. `spare`: leave those whose collector,
- * which started them, may only be late.
+ * which started them, may only be late. Without a header nothing tells a newborn, which maps it
+ * in a moment, from what a killed one left: that one is old, and its process is not there.
  */
 static bool
 is_dead(int dir, struct candidate *c, uint64_t pid_ns, bool spare)
 {
-	struct segment_header header;
+	struct segment_header header = {.ready = 0};
 	char why[128];
 	struct stat st;
+	bool dead = false;
 	bool there = kill((pid_t)c->pid, 0) == 0 || errno != ESRCH;
 	if (there && maps_it(c))
 		return false;
 	int fd = openat(dir, c->name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
 	if (fd < 0)
 		return false;
-	bool dead = flock(fd, LOCK_EX | LOCK_NB) == 0;
-	if (dead && fstat(fd, &st) == 0 && pread(fd, &header, sizeof header, 0) == sizeof header &&
-	    segment_check(&header, (uint64_t)st.st_size, why, sizeof why) == 0) {
-		uint64_t age_ns = clock_ns(CLOCK_REALTIME) - (uint64_t)c->ctime_ns;
+	if (flock(fd, LOCK_EX | LOCK_NB) < 0 || fstat(fd, &st) < 0 ||
+	    pread(fd, &header, sizeof header, 0) < 0)
+		goto out;
+	uint64_t age_ns = clock_ns(CLOCK_REALTIME) - (uint64_t)c->ctime_ns;
+	bool old = age_ns >= LATE_NS && age_ns < UINT64_MAX / 2; /* clocks are set back, too */
+	int outcome = segment_check(&header, (uint64_t)st.st_size, why, sizeof why);
+	if (outcome == SEGMENT_NOT_READY) {
+		dead = !there && old;
+	} else if (outcome == 0) {
 		dead = header.pid_ns == pid_ns &&
-		       !(spare && (header.flags & SEGMENT_LAUNCHED) && age_ns < LATE_NS);
+		       !(spare && (header.flags & SEGMENT_LAUNCHED) && !old);
 		c->events = unread_events(fd, &header);
+	} else {
+		dead = true; /* of a process that does not map it */
 	}
+out:
 	close(fd);
 	return dead;
 }
@@ -114,6 +124,7 @@ look_at(int dir, const char *name, struct candidate *c)
 	    st.st_uid != geteuid())
 		return false;
 	strcpy(c->name, name);
+	c->events = 0;
 	c->dev = st.st_dev;
 	c->ino = st.st_ino;
 	c->bytes = (uint64_t)st.st_blocks * 512;

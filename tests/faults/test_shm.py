@@ -128,3 +128,30 @@ def test_killed_programs_leave_an_eighth_at_the_most(stage):
     assert removed and all("segments of dead processes were removed" in line["detail"]
                            for line in removed)
     assert not os.listdir(stage.world.shm)
+
+
+def newborn(stage, pid, nonce, size):
+    """The object of a process that has made it and not yet mapped it."""
+    name = "pyauditd.0.%d.%08x" % (pid, nonce)
+    fd = os.open(os.path.join(stage.world.shm, name), os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
+    if size:
+        os.ftruncate(fd, size)
+        os.posix_fallocate(fd, 0, 5 * MIB)
+    os.close(fd)
+    return name
+
+
+def test_newborn_without_a_header_is_no_dead_one(stage):
+    """Its process maps it in a moment. What one left that was killed then is removed when nobody
+    can be about to do so."""
+    stage.new_world("64m")
+    lives = stage.program("sleep", "600").inner
+    of_living = [newborn(stage, lives, 0, 0), newborn(stage, lives, 1, 30 * MIB),
+                 newborn(stage, lives, 2, 30 * MIB)]
+    of_nobody = [newborn(stage, 4000000 + i, i, 30 * MIB) for i in range(3, 6)]
+    assert stage.target(PYAUDITD_RING="256k").end() == 0
+    assert stage.world.segments() == sorted(of_living + of_nobody)
+    if LONG:
+        time.sleep(11)
+        assert stage.target(PYAUDITD_RING="256k").end() == 0
+        assert stage.world.segments() == sorted(of_living + of_nobody[2:]), "the oldest are gone"
