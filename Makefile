@@ -54,7 +54,7 @@ PY_SUFFIX = $(shell tools/interpreters --suffix $(PYTHON))
 PY_CFLAGS = $(subst -I,-isystem ,$(shell tools/interpreters --cflags $(PYTHON)))
 
 .PHONY: all bootstrap build hook hooks package units torture benches check check-faults check-all bench \
-        bench-programs demo fuzz fuzzers install help clean FORCE
+        bench-programs demo fuzz fuzzers soak install help clean FORCE
 .DEFAULT_GOAL := all
 .DELETE_ON_ERROR:
 .SECONDARY:
@@ -186,6 +186,11 @@ check-faults: bootstrap
 check-all: bootstrap
 	$(Q)tests/run --all
 
+# One collector over a flood, a quiet program and a churn of others, for SECONDS=.
+soak: bootstrap
+	$(Q)$(MAKE) --no-print-directory build hooks
+	$(Q)tests/soak --seconds $(SECONDS) --json $(BUILD)/soak.json
+
 bench: all benches
 	$(Q)tools/bench $(PYTHONS)
 
@@ -214,6 +219,7 @@ help:
 	@echo 'make check-all  and what takes longer: interpreters’ own tests, long torture runs'
 	@echo 'make fuzz       look for inputs that break the collector: SECONDS=60 for each target,'
 	@echo '                ENGINE=libfuzzer or afl, TARGETS='
+	@echo 'make soak       one collector for SECONDS=60 over programs that come, go and flood'
 	@echo 'make bench      what it costs, beside no hook, no-op hooks and other tracers'
 	@echo 'make bench-programs  how much slower whole programs get, beside other tracers'
 	@echo 'make demo       trace a real job and show the lines'
