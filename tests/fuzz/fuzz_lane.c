@@ -21,6 +21,9 @@ enum step {
 	STEP_CALL,    /* u64: an honest call */
 	STEP_DROP,    /* u8 reason */
 	STEP_FINISH,
+	STEP_MARK,
+	STEP_RELEASE_MARKED,
+	STEP_RELIEVE,
 	N_STEPS,
 };
 
@@ -162,6 +165,15 @@ step(struct input *input, enum lane_mode mode)
 		break;
 	case STEP_FINISH:
 		finish();
+		break;
+	case STEP_MARK:
+		drain_mark(&drain);
+		break;
+	case STEP_RELEASE_MARKED:
+		drain_release_marked(&drain);
+		break;
+	case STEP_RELIEVE:
+		drain_relieve(&drain);
 		break;
 	case N_STEPS:
 		break;
