@@ -30,6 +30,7 @@
 #include "post_mortem.h"
 #include "privileges.h"
 #include "proc.h"
+#include "pulse.h"
 #include "remarks.h"
 #include "roster.h"
 #include "signals.h"
@@ -128,6 +129,15 @@ tick(struct collect *collect)
 		followed_tick(collect->roster.followed[i]);
 	if (collect->roster.n_seen == 0 && ++collect->n_idle_ticks == IDLE_TICKS)
 		remark_waiting(collect->options);
+}
+
+/* While a write waits. The roster is not in the middle of a change when lines are written. */
+static void
+show_life(void *context)
+{
+	struct collect *collect = context;
+	for (size_t i = 0; i < collect->roster.n_followed; i++)
+		followed_beat(collect->roster.followed[i]);
 }
 
 static void
@@ -340,6 +350,7 @@ prepare(struct collect *collect, char *why, size_t why_bytes)
 	};
 	if (reading->summary == NULL)
 		return -ENOMEM;
+	pulse_init(show_life, collect);
 	err = waiter_init(&collect->waiter);
 	if (err == 0)
 		err = roster_init(&collect->roster, reading, &collect->waiter, why, why_bytes);

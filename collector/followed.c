@@ -137,6 +137,12 @@ followed_tick(struct followed *followed)
 	tracee_tick(followed->tracee);
 }
 
+void
+followed_beat(struct followed *followed)
+{
+	tracee_beat(followed->tracee);
+}
+
 uint32_t *
 followed_wake_word(struct followed *followed)
 {

@@ -72,6 +72,8 @@ void followed_relieve(struct followed *followed);
 
 /* Once a second. */
 void followed_tick(struct followed *followed);
+/* Instead of it, while a write waits. */
+void followed_beat(struct followed *followed);
 
 uint32_t *followed_wake_word(struct followed *followed); /* for waiter.h */
 

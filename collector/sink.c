@@ -8,6 +8,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "pulse.h"
 #include "signals.h"
 
 #define PATIENCE_MS 1000 /* with a reader that stalls while we want to leave */
@@ -78,6 +79,7 @@ sink_write(struct sink *sink, const char *lines, size_t n, size_t *n_lost)
 	size_t done = 0;
 	int err = 0;
 	*n_lost = 0;
+	pulse_begin();
 	while (done < n) {
 		size_t next = portion(sink->fd, n - done);
 		ssize_t wrote = next > 0 ? write(sink->fd, lines + done, next) : -1;
@@ -94,7 +96,9 @@ sink_write(struct sink *sink, const char *lines, size_t n, size_t *n_lost)
 			err = -errno;
 			break;
 		}
+		pulse_beat();
 	}
+	pulse_end();
 	if (err == 0)
 		return 0;
 	size_t extra = unfinished(lines, done);

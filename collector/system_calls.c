@@ -47,6 +47,7 @@ static const char *const allowed[] = {
 	"ftruncate64", "unlinkat", "inotify_add_watch", "inotify_rm_watch",
 	/* waiting, time */
 	"poll", "ppoll", "ppoll_time64", "epoll_ctl", "futex", "futex_time64", "futex_waitv",
+	"timer_settime", "timer_settime64",
 	"clock_nanosleep", "clock_nanosleep_time64", "nanosleep", "restart_syscall", "clock_gettime",
 	"clock_gettime64", "gettimeofday", "sched_yield",
 	/* memory; those that may make it executable have rules below */

@@ -392,6 +392,15 @@ tracee_tick(struct tracee *tracee)
 }
 
 void
+tracee_beat(struct tracee *tracee)
+{
+	uint64_t now_ns = clock_ns(CLOCK_MONOTONIC);
+	lease_renew(tracee->segment.control, false);
+	if (now_ns - tracee->ticked_ns <= LATE_NS) /* else the next tick renews more */
+		tracee->ticked_ns = now_ns;
+}
+
+void
 tracee_finish(struct tracee *tracee, tracee_event_fn fn, void *context)
 {
 	uint64_t n_events = 0; /* at the most */

@@ -96,6 +96,9 @@ void tracee_only_look(struct tracee *tracee);
 /* Once a second: heartbeat, clock calibration; the next drain looks for losses at the end. */
 void tracee_tick(struct tracee *tracee);
 
+/* The heartbeat alone, at any time, also in the middle of a drain. */
+void tracee_beat(struct tracee *tracee);
+
 /*
  * The process is gone: drains what is left, then accounts what was never committed (EVENT_LOST
  * reason killed) through fn. tracee_account() is final after it. Then close. The object is to be
