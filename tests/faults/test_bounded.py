@@ -1,18 +1,17 @@
 # SPDX-License-Identifier: MIT
 """What a collector does to others is bounded, whatever its own reader does, and however many it
 reads: a slow pipe, 200 processes, 2,000 threads, thousands of short programs."""
-import json
+import collections
 import os
 import signal
-import subprocess
 import threading
 import time
 
 import pytest
 
 import harness
-from world import (SITE, check, needs_world, numbers, process_state, stage,  # noqa: F401
-                   wait_until)
+from test_families import Family, processes_named
+from world import check, needs_world, numbers, stage, wait_until  # noqa: F401
 
 pytestmark = needs_world
 LONG = bool(os.environ.get("PYAUDITD_TEST_LONG"))
@@ -75,3 +74,24 @@ def test_collector_that_waits_for_its_reader_is_not_taken_for_dead(stage, mode):
     assert {line["reason"] for line in run.of_type("lost")} == {"lane_full"}
     assert len(run.events()) + sum(line["count"] for line in run.of_type("lost")) == total
     assert numbers(run)[-10:] == list(range(total - 10, total))
+
+
+# Many at a time
+
+
+def test_two_hundred_processes_and_two_thousand_threads(stage):  # noqa: F811
+    """All there at the same time; each event of each thread is told once, at its place."""
+    family = Family(stage)
+    run = family.run("crowd", 200, PYAUDITD_RING="256k")
+    crowd = processes_named(run, "crowd")
+    assert len(crowd) == 200 and len(run.keys) == 201
+    actions = [line["action"] for line in run.of_type("process")]
+    assert actions == ["start"] * 201 + ["exit"] * 201, "all are there before one goes"
+    by_thread = collections.defaultdict(list)
+    for line in run.events("family.thread"):
+        i, tid, k = (line["args"]["_%d" % j] for j in range(3))
+        assert line["tid"] == tid
+        by_thread[line["key"], tid, i].append(k)
+    assert len(by_thread) == 2000
+    assert {key for key, *_ in by_thread} == crowd
+    assert all(seen == list(range(4)) for seen in by_thread.values())

@@ -153,6 +153,34 @@ def threads(n):
             thread.join()
 
 
+def crowd(n):
+    """So many processes of ten threads each, all there at the same time when they begin."""
+    member("first")
+    ready_r, ready_w = os.pipe()
+    go_r, go_w = os.pipe()
+
+    def run(i):
+        os.write(ready_w, b".")
+        os.read(go_r, 1)
+        for k in range(EACH):
+            sys.audit("family.thread", i, threading.get_native_id(), k)
+
+    def body():
+        os.close(go_w)
+        some = [threading.Thread(target=run, args=(i,)) for i in range(10)]
+        for thread in some:
+            thread.start()
+        for thread in some:
+            thread.join()
+
+    pids = [child("crowd", body) for _ in range(n)]
+    n_ready = 0
+    while n_ready < 10 * n:
+        n_ready += len(os.read(ready_r, 65536))
+    os.close(go_w)
+    wait_for(pids)
+
+
 def fork_in_threads(n):
     """Four threads fork while two others are in the middle of events; what comes back from a
     child's thread is the only one there."""
@@ -201,9 +229,10 @@ def interpreters(n):
 
 WAYS = {
     "storm": storm, "tree": lambda n: (member("first"), tree(n)), "chain": chain,
-    "daemons": daemons, "become": become, "threads": threads, "fork_in_threads": fork_in_threads,
-    "interpreters": interpreters, **{method: lambda n, method=method: processes(method, n)
-                                     for method in ("fork", "spawn", "forkserver")},
+    "daemons": daemons, "become": become, "crowd": crowd, "threads": threads,
+    "fork_in_threads": fork_in_threads, "interpreters": interpreters,
+    **{method: lambda n, method=method: processes(method, n)
+       for method in ("fork", "spawn", "forkserver")},
 }
 
 if __name__ == "__main__":
