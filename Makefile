@@ -203,13 +203,14 @@ demo: all
 # A hook that is there may be mapped: it is replaced, never written over.
 install: all
 	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/lib/pyauditd \
-		$(DESTDIR)$(PREFIX)/share/man/man1 $(DESTDIR)$(PREFIX)/share/doc/pyauditd
+		$(DESTDIR)$(PREFIX)/share/man/man1 $(DESTDIR)$(PREFIX)/share/doc/pyauditd/doc/pictures
 	install -m 755 $(BUILD)/bin/auditd-collect $(DESTDIR)$(PREFIX)/bin
 	umask 022 && cp -R --preserve=timestamps --remove-destination $(BUILD)/python \
 		$(DESTDIR)$(PREFIX)/lib/pyauditd/
 	install -m 644 doc/auditd-collect.1 $(DESTDIR)$(PREFIX)/share/man/man1
 	install -m 644 README.md LICENSE doc/schema.json doc/schema.md \
 		$(DESTDIR)$(PREFIX)/share/doc/pyauditd
+	install -m 644 doc/pictures/*.svg $(DESTDIR)$(PREFIX)/share/doc/pyauditd/doc/pictures
 
 help:
 	@echo 'make            the collector, and the hook for PYTHON ($(PYTHON))'

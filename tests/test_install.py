@@ -39,7 +39,8 @@ def test_what_lies_where(installed):
                  "lib/pyauditd/python/startup.py", "lib/pyauditd/python/pyauditd/__init__.py",
                  "share/man/man1/auditd-collect.1", "share/doc/pyauditd/README.md",
                  "share/doc/pyauditd/LICENSE", "share/doc/pyauditd/schema.json",
-                 "share/doc/pyauditd/schema.md"):
+                 "share/doc/pyauditd/schema.md",
+                 "share/doc/pyauditd/doc/pictures/top-processes.svg"):
         assert (installed / path).is_file(), path
     for path in installed.rglob("*"):
         mode = stat.S_IMODE(path.stat().st_mode)

@@ -10,12 +10,14 @@ import shlex
 import shutil
 import subprocess
 from pathlib import Path
+from xml.etree import ElementTree
 
 import pytest
 
 import harness
 import session
 from documents import check_shown, manual_examples, readme_blocks, steps
+from test_top import TITLES
 
 BLOCKS = readme_blocks()
 PYTHON = "/usr/bin/python3"  # the machine's own, as a newcomer has it
@@ -367,6 +369,20 @@ def test_the_examples_of_the_manual(there, line):
 def test_every_example_of_the_manual_is_a_test():
     assert len(EXAMPLES) >= 7 and all(
         line.startswith(("auditd-collect ", "jq ")) for line in EXAMPLES)
+
+
+def test_there_is_a_picture_of_each_view_of_top():
+    """Made by tools/pictures; where the README is installed they lie beside it."""
+    shown = re.findall(r"!\[[^]]+\]\(doc/pictures/top-(\w+)\.svg\)",
+                       Path(harness.ROOT, "README.md").read_text())
+    assert sorted(shown) == sorted(TITLES)
+    for view in shown:
+        picture = Path(harness.ROOT, "doc/pictures/top-%s.svg" % view)
+        text = "".join(ElementTree.parse(picture).getroot().itertext())
+        assert re.search(r"\[\d %s\]" % view, text), view
+        words = TITLES[view].split()
+        assert words[0] in text and words[-1] in text, view
+        assert picture.stat().st_size < 16384 and not re.search("/root|/tmp|/home", text)
 
 
 def test_the_readme_is_short_and_names_what_is_there():
