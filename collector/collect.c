@@ -342,7 +342,7 @@ prepare(struct collect *collect, char *why, size_t why_bytes)
 		.printer = &collect->printer,
 		.summary = summary_new(),
 		.settings = {options->events, options->reveal, options->stack,
-			     options->calls_wanted ? &options->calls : NULL},
+			     options->calls_wanted ? &options->calls : NULL, false},
 		.backlog = options->backlog || options->dump,
 		.dump = options->dump,
 		.post_mortem = options->post_mortem.n > 0,

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Attach to these bytes: an object that is written by the input while it is read. The input is a
- * byte of flags, then steps: a byte, and what it takes. A region is where the header at that
+ * byte of flags (1: what is held is wanted; 2: a top looks on), then steps: a byte, and what it takes. A region is where the header at that
  * moment says that it is.
  */
 #include <sys/mman.h>
@@ -9,7 +9,9 @@
 
 #include "fuzz.h"
 #include "json.h"
+#include "onlooker.h"
 #include "tracee.h"
+#include "watched.h"
 
 #define PID 4321
 #define NONCE 0xabcdu
@@ -27,8 +29,10 @@ enum step {
 };
 
 static int object;
-static bool backlog;
+static bool backlog, looks_on;
 static struct tracee *tracee;
+static struct watched *watched;
+static struct onlooker *onlooker;
 static struct json json;
 static struct json_source source;
 
@@ -154,10 +158,49 @@ attach(void)
 	return true;
 }
 
+/* ---- beside it ---- */
+
+static void
+see(void *context, const struct event *event)
+{
+	NEED(context == &looks_on && event->type == EVENT_AUDIT);
+	show_event(event);
+}
+
+static void
+leave_looker(void)
+{
+	onlooker_close(onlooker);
+	if (watched != NULL)
+		watched_close(watched);
+	onlooker = NULL;
+	watched = NULL;
+}
+
+static void
+look_on(void)
+{
+	char why[200];
+	struct segment_found found = {.fd = dup(object), .maps = -1, .name_pid = PID, .nonce = NONCE};
+	segment_name(found.name, 0, PID, NONCE);
+	if (watched == NULL && watched_open(&watched, &found, NULL, why, sizeof why) != 0)
+		watched = NULL;
+	discover_fini(&found);
+	if (watched == NULL || (onlooker == NULL && onlooker_open(&onlooker, watched) != 0))
+		return;
+	watched_look(watched, 1);
+	if (!onlooker_look(onlooker, see, &looks_on, 200))
+		leave_looker();
+	else
+		onlooker_share(onlooker);
+}
+
 /* False: given up. */
 static bool
 round_of_collector(void)
 {
+	if (looks_on)
+		look_on();
 	if (tracee == NULL && !attach())
 		return true;
 	tracee_note(tracee);
@@ -230,12 +273,15 @@ LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n)
 	}
 	object = memfd_create("segment", MFD_CLOEXEC);
 	NEED(object >= 0);
-	backlog = input_number(&input, 1) & 1;
+	unsigned flags = (unsigned)input_number(&input, 1);
+	backlog = flags & 1;
+	looks_on = flags & 2;
 	for (unsigned i = 0; i < STEPS && good && input.at < input.end; i++)
 		good = step(&input);
 	if (good)
 		good = round_of_collector();
 	detach(!good);
+	leave_looker();
 	close(object);
 	return 0;
 }
