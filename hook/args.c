@@ -166,14 +166,17 @@ put_type_name(struct lane_writer *w, PyTypeObject *type, size_t budget)
 	char name[256];
 	size_t len = 0, room = budget - 2 < sizeof name - 1 ? budget - 2 : sizeof name - 1;
 	if (type->tp_flags & Py_TPFLAGS_HEAPTYPE) {
-		PyObject *module = type->tp_dict != NULL ? dict_scan(type->tp_dict, "__module__")
-							 : NULL;
+		PyObject *dict = type->tp_dict;
+		bool held = dict != NULL && py_hold(dict);
+		PyObject *module = held ? dict_scan(dict, "__module__") : NULL;
 		PyObject *qualname = ((PyHeapTypeObject *)type)->ht_qualname;
 		if (module != NULL) {
 			len = args_utf8(module, name, room);
 			if (len < room)
 				name[len++] = '.';
 		}
+		if (held)
+			py_release(dict);
 		if (qualname != NULL && PyUnicode_CheckExact(qualname))
 			len += args_utf8(qualname, name + len, room - len);
 	} else {
@@ -287,15 +290,47 @@ put_dict(struct lane_writer *w, PyObject *dict, unsigned depth, size_t budget,
 }
 
 static void
+put_contents(struct lane_writer *w, PyObject *value, unsigned depth, size_t budget,
+	     const struct limits *limits)
+{
+	if (PyDict_CheckExact(value))
+		put_dict(w, value, depth, budget, limits);
+	else
+		put_items(w, value, depth, budget, limits);
+}
+
+#if PY_HAS_GIL
+#define put_held put_contents
+#else
+/* Tuples do not change. What contains itself is held already. */
+static void
+put_held(struct lane_writer *w, PyObject *value, unsigned depth, size_t budget,
+	 const struct limits *limits)
+{
+	static __thread PyObject *held[VALUE_MAX_DEPTH]
+		__attribute__((tls_model("initial-exec"))); /* by depth: what contains us */
+	bool hold = !PyTuple_CheckExact(value);
+	for (unsigned i = 0; hold && i < depth; i++)
+		hold = held[i] != value;
+	if (hold && !py_hold(value)) {
+		put_kind(w, VALUE_SHAPE, value);
+		return;
+	}
+	held[depth] = value;
+	put_contents(w, value, depth, budget, limits);
+	if (hold)
+		py_release(value);
+}
+#endif
+
+static void
 put_container(struct lane_writer *w, PyObject *value, unsigned depth, size_t budget,
 	      const struct limits *limits)
 {
 	if (depth >= VALUE_MAX_DEPTH || budget < SEQUENCE_HEAD + 2 * VALUE_MIN_BYTES)
 		put_kind(w, VALUE_SHAPE, value);
-	else if (PyDict_CheckExact(value))
-		put_dict(w, value, depth, budget, limits);
 	else
-		put_items(w, value, depth, budget, limits);
+		put_held(w, value, depth, budget, limits);
 }
 
 /* Writes at least one byte and at most `budget`, which is VALUE_MIN_BYTES or more. */
@@ -363,7 +398,7 @@ args_encode(struct lane_writer *w, PyObject *args, const struct event_name *name
 	if (args == NULL || !PyTuple_CheckExact(args))
 		return 0;
 	size_t n = (size_t)PyTuple_GET_SIZE(args);
-	uint32_t secrets = name != NULL ? name->secrets : 0;
+	uint32_t secrets = name != NULL ? load_relaxed(&name->secrets) : 0;
 	if (unlikely(n > FEW_ARGS)) {
 		size_t all = n;
 		n = how_many(w, all);

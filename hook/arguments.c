@@ -234,6 +234,7 @@ arguments_parse(PyObject *args, PyObject *kwargs, struct session_options *o, con
 	o->python_hex = version != NULL && PyLong_CheckExact(version)
 				? (uint32_t)PyLong_AsUnsignedLongMask(version)
 				: PY_BUILT_HEX;
+	o->free_threaded = !PY_HAS_GIL;
 	o->enabled = true;
 	return 0;
 }

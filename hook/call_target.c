@@ -128,7 +128,7 @@ type_texts(PyTypeObject *type, const char *name, char *module, char *function)
 	if (dot != NULL)
 		snprintf(module, CODE_TEXT_BYTES, "%.*s", (int)(dot - type->tp_name), type->tp_name);
 	else if (is_heap_class(type) && type->tp_dict != NULL)
-		code_info_text(dict_scan(type->tp_dict, "__module__"), module);
+		code_info_dict_text(type->tp_dict, "__module__", module);
 	else
 		strcpy(module, "builtins");
 }

@@ -14,13 +14,18 @@
 #include "pycompat.h"
 #include "session.h"
 
+/* Without a GIL there is none yet: their tables and the open slot of calls have one writer. */
 static const struct call_source *const sources[] = {
+#if !PY_HAS_GIL
+	NULL,
+#else
 #if PY_HAS_MONITORING
 	&source_monitoring, /* first: what `auto` takes */
 #endif
 	&source_profile,
 #if PY_HAS_EVAL_FRAME
 	&source_eval,
+#endif
 #endif
 };
 #define N_SOURCES (sizeof sources / sizeof sources[0])
@@ -39,7 +44,7 @@ find_source(uint32_t backend)
 	if (backend == CALL_BACKEND_AUTO)
 		return sources[0];
 	for (size_t i = 0; i < N_SOURCES; i++)
-		if (sources[i]->backend == backend)
+		if (sources[i] != NULL && sources[i]->backend == backend)
 			return sources[i];
 	return NULL;
 }
@@ -48,7 +53,11 @@ int
 calls_check(const struct call_settings *settings, char *why, size_t why_bytes)
 {
 	struct call_rules rules;
-	if (find_source(settings->backend) == NULL) {
+	if (!PY_HAS_GIL && settings->level != CALL_LEVEL_OFF) {
+		snprintf(why, why_bytes, "calls cannot be traced in a free-threaded Python");
+		return -ENOTSUP;
+	}
+	if (PY_HAS_GIL && find_source(settings->backend) == NULL) {
 		snprintf(why, why_bytes, "Python 3.%d has no back end '%s': use %s", PY_BUILT_MINOR,
 			 call_backend_name(settings->backend), call_backend_name(CALL_BACKEND_AUTO));
 		return -ENOTSUP;

@@ -5,12 +5,12 @@
 #include <string.h>
 
 #include "args.h"
+#include "code_table.h"
 #include "content_id.h"
 #include "define.h"
 #include "dict_scan.h"
 #include "session.h"
 
-static Py_ssize_t extra_index = -1;
 static code_info_forget_fn forget_site, forget_call;
 
 static char stdlib[CODE_TEXT_BYTES];
@@ -27,15 +27,93 @@ code_info_on_end(code_info_forget_fn sites, code_info_forget_fn calls)
 
 /* A code object dies: nothing may be found under its address any more. */
 static void
-forget(void *value)
+forget(const struct code_info *info)
 {
-	struct code_info *info = value;
 	if (info->site_cached != 0 && forget_site != NULL)
 		forget_site(info);
 	if (info->call_cached != 0 && forget_call != NULL)
 		forget_call(info);
-	free(info);
 }
+
+/* ---- where infos hang ---- */
+
+#if PY_HAS_GIL
+static Py_ssize_t extra_index = -1;
+
+static void
+end(void *value)
+{
+	forget(value);
+	free(value);
+}
+
+static void
+attach_init(void)
+{
+	if (extra_index < 0)
+		extra_index = py_code_extra_index(end);
+}
+
+static void
+attach_fini(void)
+{
+	extra_index = -1;
+}
+
+static bool
+attach_can(void)
+{
+	return extra_index >= 0;
+}
+
+static struct code_info *
+attached(PyCodeObject *code)
+{
+	void *found = NULL;
+	return py_code_extra_get((PyObject *)code, extra_index, &found) == 0 ? found : NULL;
+}
+
+static struct code_info *
+attach(PyCodeObject *code, const struct code_info *like)
+{
+	struct code_info *info = malloc(sizeof *info);
+	if (info == NULL)
+		return NULL;
+	*info = *like;
+	bool had_error = PyErr_Occurred() != NULL;
+	if (py_code_extra_set((PyObject *)code, extra_index, info) < 0) {
+		if (!had_error)
+			PyErr_Clear();
+		free(info);
+		return NULL;
+	}
+	return info;
+}
+#else
+static bool can_attach;
+
+static void
+attach_init(void)
+{
+	can_attach = code_table_init(forget) == 0;
+}
+
+static void
+attach_fini(void)
+{
+	can_attach = false;
+	code_table_fini();
+}
+
+static bool
+attach_can(void)
+{
+	return can_attach;
+}
+
+#define attached code_table_find
+#define attach code_table_add
+#endif
 
 int
 code_info_init(const char *folder)
@@ -45,15 +123,14 @@ code_info_init(const char *folder)
 		stdlib_len = 0;
 	memcpy(stdlib, folder, stdlib_len);
 	stdlib[stdlib_len] = '\0';
-	if (extra_index < 0)
-		extra_index = py_code_extra_index(forget);
-	return extra_index < 0 ? -1 : 0;
+	attach_init();
+	return attach_can() ? 0 : -1;
 }
 
 void
 code_info_fini(void)
 {
-	extra_index = -1;
+	attach_fini();
 }
 
 /* ---- content ---- */
@@ -72,17 +149,30 @@ code_info_text(PyObject *str, char to[CODE_TEXT_BYTES])
 	return len + 1;
 }
 
-static PyObject *
-module_name(PyObject *globals)
+size_t
+code_info_dict_text(PyObject *dict, const char *name, char to[CODE_TEXT_BYTES])
 {
-	bool is_dict = globals != NULL && PyDict_CheckExact(globals);
-	return is_dict ? dict_scan(globals, "__name__") : NULL;
+	bool held = dict != NULL && PyDict_CheckExact(dict) && py_hold(dict);
+	size_t bytes = code_info_text(held ? dict_scan(dict, name) : NULL, to);
+	if (held)
+		py_release(dict);
+	return bytes;
+}
+
+static uint64_t
+hash_module(uint64_t hash, PyObject *globals)
+{
+	bool held = globals != NULL && PyDict_CheckExact(globals) && py_hold(globals);
+	hash = content_hash_str(hash, held ? dict_scan(globals, "__name__") : NULL);
+	if (held)
+		py_release(globals);
+	return hash;
 }
 
 void
 code_info_texts(PyCodeObject *code, PyObject *globals, struct code_texts *texts)
 {
-	texts->module_bytes = code_info_text(module_name(globals), texts->module);
+	texts->module_bytes = code_info_dict_text(globals, "__name__", texts->module);
 	texts->file_bytes = code_info_text(code->co_filename, texts->file);
 	texts->name_bytes = code_info_text(py_code_qualname(code), texts->name);
 }
@@ -92,21 +182,19 @@ hash_code(PyCodeObject *code, PyObject *globals)
 {
 	uint64_t hash = content_hash_str(1, code->co_filename);
 	hash = content_hash_str(hash, py_code_qualname(code));
-	hash = content_hash_str(hash, module_name(globals));
+	hash = hash_module(hash, globals);
 	return content_hash(hash, &code->co_firstlineno, sizeof code->co_firstlineno);
 }
 
 static bool
-define_code(uint32_t id, PyCodeObject *code, PyObject *globals)
+define_code(uint32_t id, PyCodeObject *code, const struct code_texts *texts)
 {
-	struct code_texts texts;
 	uint32_t line = (uint32_t)code->co_firstlineno;
-	code_info_texts(code, globals, &texts);
 	const struct def_part parts[] = {
 		{&line, sizeof line},
-		{texts.module, texts.module_bytes},
-		{texts.file, texts.file_bytes},
-		{texts.name, texts.name_bytes},
+		{texts->module, texts->module_bytes},
+		{texts->file, texts->file_bytes},
+		{texts->name, texts->name_bytes},
 	};
 	return define_locked(id, DEF_CODE, parts, 4, LEVEL_COUNT);
 }
@@ -134,37 +222,28 @@ classify(PyCodeObject *code)
 struct code_info *
 code_info_of(PyCodeObject *code, bool main_interpreter, struct code_info *spare)
 {
-	void *found = NULL;
-	bool attach = main_interpreter && extra_index >= 0;
-	if (attach && py_code_extra_get((PyObject *)code, extra_index, &found) == 0 &&
-	    found != NULL)
-		return found;
+	bool can = main_interpreter && attach_can();
+	struct code_info *info = can ? attached(code) : NULL;
+	if (info != NULL)
+		return info;
 	*spare = (struct code_info){.class = (uint8_t)classify(code)};
-	struct code_info *info = attach ? malloc(sizeof *info) : NULL;
-	if (info == NULL)
-		return spare;
-	*info = *spare;
-	bool had_error = PyErr_Occurred() != NULL;
-	if (py_code_extra_set((PyObject *)code, extra_index, info) < 0) {
-		if (!had_error)
-			PyErr_Clear();
-		free(info);
-		return spare;
-	}
-	return info;
+	info = can ? attach(code, spare) : NULL;
+	return info != NULL ? info : spare;
 }
 
 bool
 code_info_define(struct code_info *info, PyCodeObject *code, PyObject *globals)
 {
-	if (define_done(info->id))
+	if (define_done(load_relaxed(&info->id)))
 		return true;
 	uint64_t hash = hash_code(code, globals);
+	struct code_texts texts;
+	code_info_texts(code, globals, &texts); /* may wait for a moment: not with the lock */
 	session_lock();
 	if (info->id == 0)
-		info->id = content_id(hash, CONTENT_CODE);
+		store_relaxed(&info->id, content_id(hash, CONTENT_CODE));
 	bool done = define_done(info->id) ||
-		    (info->id != 0 && define_code(info->id, code, globals));
+		    (info->id != 0 && define_code(info->id, code, &texts));
 	session_unlock();
 	return done;
 }

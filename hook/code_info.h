@@ -4,8 +4,8 @@
  * line, qualified name), never by its address, for addresses are reused and classes that are
  * generated a hundred times are one place in the source.
  *
- * Nothing is kept alive. What is known hangs on the code object itself (its co_extra) and goes
- * with it; so does what other files cache by its address.
+ * Nothing is kept alive. What is known hangs on the code object itself (its co_extra; without a
+ * GIL, code_table.h) and goes with it; so does what other files cache by its address.
  */
 #ifndef HOOK_CODE_INFO_H
 #define HOOK_CODE_INFO_H
@@ -28,11 +28,15 @@ struct code_info {
 	uint32_t call_rules;
 	uint64_t site_cached; /* which parts of the cache of sites may name this code */
 	uint64_t call_cached; /* and of the cache of calls */
+#if !PY_HAS_GIL
+	PyCodeObject *code;     /* code_table.h */
+	struct code_info *next;
+#endif
 };
 
 /*
- * Ask for the co_extra index, with the GIL, in the main interpreter. 0 or -1, then every look is
- * one at the content, slower. `stdlib` is the folder of the standard library, "" when unknown;
+ * Ask for what it hangs on, with the GIL, in the main interpreter. 0 or -1, then every look is one
+ * at the content, slower. `stdlib` is the folder of the standard library, "" when unknown;
  * copied.
  */
 int code_info_init(const char *stdlib);
@@ -63,5 +67,8 @@ void code_info_texts(PyCodeObject *code, PyObject *globals, struct code_texts *t
 
 /* A str into such a text; its size with the NUL. */
 size_t code_info_text(PyObject *str, char to[CODE_TEXT_BYTES]);
+
+/* The same of what a dict has under a name near its beginning; of no dict: "". */
+size_t code_info_dict_text(PyObject *dict, const char *name, char to[CODE_TEXT_BYTES]);
 
 #endif

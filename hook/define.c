@@ -20,7 +20,8 @@ define_new_id(void)
 bool
 define_done(uint32_t id)
 {
-	return id != 0 && id < session.n_levels && load_acquire(&session.levels[id]) != 0;
+	return id != 0 && id < load_relaxed(&session.n_levels) &&
+	       load_acquire(&session.levels[id]) != 0;
 }
 
 static bool
@@ -37,7 +38,7 @@ make_room(uint32_t id, uint64_t bytes)
 	while (id >= session.n_levels) {
 		if (session_reserve(session.levels + session.n_levels, SEGMENT_PAGE) < 0)
 			return false;
-		session.n_levels += SEGMENT_PAGE;
+		store_relaxed(&session.n_levels, session.n_levels + SEGMENT_PAGE);
 	}
 	return true;
 }

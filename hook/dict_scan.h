@@ -22,7 +22,7 @@ dict_scan_is(PyObject *key, const char *name, size_t len)
 	       memcmp(PyUnicode_DATA(key), name, len) == 0;
 }
 
-/* The value, when it is exactly a str; borrowed. NULL otherwise. */
+/* The value, when it is exactly a str; borrowed, as long as the dict is held. NULL otherwise. */
 static inline PyObject *
 dict_scan(PyObject *dict, const char *name)
 {

@@ -61,7 +61,9 @@ void
 intern_nameless(struct event_name *name, const char *text)
 {
 	*name = (struct event_name){.info = event_info_find(text)};
+	session_lock();
 	name->secrets = settings_secrets(text, name->info);
+	session_unlock();
 }
 
 const struct event_name *
@@ -113,7 +115,7 @@ intern_apply_settings(void)
 		struct event_name *name = load_acquire(&table[i]);
 		if (name == NULL)
 			continue;
-		name->secrets = settings_secrets(name->text, name->info);
+		store_relaxed(&name->secrets, settings_secrets(name->text, name->info));
 		if (define_done(name->id))
 			store_release(&session.levels[name->id],
 				      (uint8_t)settings_stored_level(name->text));

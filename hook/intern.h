@@ -30,7 +30,7 @@ struct intern_cache_line {
 
 /*
  * The entry of a name, defined in the present segment; NULL when there is no room for more
- * names. Safe from any thread; only the main interpreter's may `cache` what they found.
+ * names. Safe from any thread; only those of the main interpreter may `cache` what they found.
  */
 const struct event_name *intern_slow(const char *text, bool cache);
 

@@ -13,6 +13,7 @@
 #include "arguments.h"
 #include "calls.h"
 #include "code_info.h"
+#include "entry.h"
 #include "notice.h"
 #include "session.h"
 #include "settings.h"
@@ -56,14 +57,14 @@ restart(const struct session_options *o)
 				"ring_bytes and mode stay as they were first started with");
 		return NULL;
 	}
-	enum coverage coverage = session_options.coverage;
-	uint64_t launch_id = session_options.launch_id;
-	uint32_t backend = session_options.calls_backend, level = session_options.calls_level;
-	session_options = *o;
-	session_options.coverage = coverage;
-	session_options.launch_id = launch_id;
-	session_options.calls_backend = backend;
-	session_options.calls_level = level;
+	struct session_options next = *o;
+	next.coverage = session_options.coverage;
+	next.launch_id = session_options.launch_id;
+	next.calls_backend = session_options.calls_backend;
+	next.calls_level = session_options.calls_level;
+	session_lock();
+	session_options = next;
+	session_unlock();
 	session_resume();
 	if (settings_changed())
 		settings_refresh();
@@ -76,11 +77,10 @@ restart(const struct session_options *o)
 }
 
 static PyObject *
-start(PyObject *self, PyObject *args, PyObject *kwargs)
+start_entered(PyObject *args, PyObject *kwargs)
 {
 	struct session_options o = {.enabled = true};
 	const char *stdlib = "";
-	(void)self;
 	if (arguments_parse(args, kwargs, &o, &stdlib) < 0)
 		return NULL;
 	if (session.state == SESSION_RUNNING || session.state == SESSION_STOPPED) {
@@ -112,12 +112,24 @@ start(PyObject *self, PyObject *args, PyObject *kwargs)
 }
 
 static PyObject *
+start(PyObject *self, PyObject *args, PyObject *kwargs)
+{
+	(void)self;
+	bool entered = entry_enter();
+	PyObject *result = start_entered(args, kwargs);
+	entry_leave(entered);
+	return result;
+}
+
+static PyObject *
 stop(PyObject *self, PyObject *unused)
 {
 	(void)self;
 	(void)unused;
+	bool entered = entry_enter();
 	calls_stop();
 	session_stop(1);
+	entry_leave(entered);
 	Py_RETURN_NONE;
 }
 
@@ -127,7 +139,8 @@ account(uint64_t *attempted, uint64_t *counted, uint64_t *recorded, uint64_t los
 {
 	uint64_t counts = 0, seqs = 0, audits = 0, calls = 0, dropped = 0, outside = 0;
 	uint32_t lanes = load_acquire(&session.n_lanes);
-	lane_call_close(&session.producers[0].lane); /* or its events were not in yet */
+	if (PY_HAS_GIL)
+		lane_call_close(&session.producers[0].lane); /* or its events were not in yet */
 	for (uint32_t id = 0; id < session.n_call_stats; id++)
 		calls += load_relaxed(&session.call_stats[id].calls);
 	for (unsigned reason = 0; reason < N_LOST_REASONS; reason++) {
@@ -139,7 +152,8 @@ account(uint64_t *attempted, uint64_t *counted, uint64_t *recorded, uint64_t los
 		uint64_t seq = load_relaxed(&producer->lane.shared->seq);
 		seqs += seq;
 		audits += seq - load_relaxed(&producer->lane.shared->calls);
-		for (uint32_t id = 0; id < producer->n_counters; id++)
+		uint32_t n_counters = load_relaxed(&producer->n_counters);
+		for (uint32_t id = 0; id < n_counters; id++)
 			counts += load_relaxed(&producer->counters[id]);
 		for (unsigned reason = 0; reason < N_LOST_REASONS; reason++) {
 			uint64_t n = load_relaxed(&producer->lane.shared->dropped[reason]);
@@ -168,13 +182,11 @@ lost_dict(const uint64_t lost[N_LOST_REASONS])
 }
 
 static PyObject *
-status(PyObject *self, PyObject *unused)
+status_entered(void)
 {
 	static const char *const modes[] = {"drop", "overwrite", "block"};
 	uint64_t attempted = 0, counted = 0, recorded = 0, lost[N_LOST_REASONS] = {0};
 	bool there = session.state == SESSION_RUNNING || session.state == SESSION_STOPPED;
-	(void)self;
-	(void)unused;
 	if (there)
 		account(&attempted, &counted, &recorded, lost);
 	PyObject *reasons = lost_dict(lost);
@@ -192,6 +204,17 @@ status(PyObject *self, PyObject *unused)
 			     calls ? call_backend_name(session_options.calls_backend) : NULL,
 			     "attempted", attempted, "counted", counted, "recorded", recorded,
 			     "lost", reasons);
+}
+
+static PyObject *
+status(PyObject *self, PyObject *unused)
+{
+	(void)self;
+	(void)unused;
+	bool entered = entry_enter();
+	PyObject *result = status_entered();
+	entry_leave(entered);
+	return result;
 }
 
 static PyMethodDef methods[] = {
@@ -223,5 +246,8 @@ PyInit__hook(void)
 			     PY_BUILT_MINOR);
 		return NULL;
 	}
-	return PyModule_Create(&module);
+	PyObject *hook = PyModule_Create(&module);
+	if (hook != NULL)
+		py_module_without_gil(hook);
+	return hook;
 }

@@ -7,14 +7,19 @@
 
 #include "args.h"
 #include "session.h"
+#include "thread_lane.h"
 
 void
 notice(const char *what, const char *detail)
 {
-	struct lane *lane = &session.producers[0].lane;
 	struct lane_writer w;
 	if (load_relaxed(&session.state) != SESSION_RUNNING)
 		return;
+	struct producer *producer = session_options.free_threaded ? thread_lane_find()
+								  : &session.producers[0];
+	if (producer == NULL)
+		return;
+	struct lane *lane = &producer->lane;
 	if (lane_begin(lane, &w, RECORD_NOTICE)) {
 		args_encode_text(&w, what, strlen(what));
 		args_encode_text(&w, detail, strlen(detail));

@@ -19,10 +19,16 @@
 #if PY_VERSION_HEX < 0x03080000 || PY_VERSION_HEX >= 0x03100000
 #error "pyauditd knows CPython 3.8 to 3.15"
 #endif
-#ifdef Py_GIL_DISABLED
-#error "pyauditd knows no free-threaded builds: one lane has one producer, and the GIL is its lock"
+#if defined(Py_GIL_DISABLED) && PY_MINOR_VERSION != 13
+#error "of free-threaded builds, pyauditd knows that of CPython 3.13 alone"
 #endif
 
+/* Else threads run at the same time, each with a lane of its own, even when the GIL is on. */
+#ifdef Py_GIL_DISABLED
+#define PY_HAS_GIL 0
+#else
+#define PY_HAS_GIL 1
+#endif
 /* Frames are structs of the interpreter; a frame object is made only when asked for. */
 #define PY_HAS_INTERPRETER_FRAMES (PY_VERSION_HEX >= 0x030b0000)
 /* "The current thread state" is the GIL holder's, whoever asks; later it is per thread. */
@@ -49,6 +55,10 @@
 #include <internal/pycore_ceval.h>
 #endif
 #include <internal/pycore_interp.h>
+#if !PY_HAS_GIL
+#include <internal/pycore_lock.h>
+#include <sched.h>
+#endif
 #if PY_VERSION_HEX < 0x030d0000
 #include <opcode.h>
 #endif
@@ -250,6 +260,46 @@ py_long_bytes(PyObject *value, unsigned char *bytes, size_t n)
 #endif
 }
 
+/*
+ * While it is held, the items of a list or dict may be borrowed: no other thread changes it. With
+ * a GIL that is always so. Without, it is the container's lock, which is tried and not waited for:
+ * who waits for it lets go of other locks, those of the program's own code among them. Held locks
+ * are held for moments, so false, after some trying, is rare: do without the items.
+ */
+#if PY_HAS_GIL
+static inline bool
+py_hold(PyObject *container)
+{
+	(void)container;
+	return true;
+}
+
+static inline void
+py_release(PyObject *container)
+{
+	(void)container;
+}
+#else
+#define PY_HOLD_TRIES 200
+
+static inline bool
+py_hold(PyObject *container)
+{
+	for (int i = 0; i < PY_HOLD_TRIES; i++) {
+		if (PyMutex_LockFast(&container->ob_mutex._bits))
+			return true;
+		sched_yield();
+	}
+	return false;
+}
+
+static inline void
+py_release(PyObject *container)
+{
+	PyMutex_Unlock(&container->ob_mutex);
+}
+#endif
+
 /* ---- threads and what they run ---- */
 
 /* How many thread states this interpreter has had. */
@@ -360,6 +410,17 @@ py_set_own_profile(PyThreadState *tstate, Py_tracefunc function)
 	py_set_profile(tstate, function);
 #endif
 	return tstate->c_profilefunc == function ? 0 : -1;
+}
+
+/* Says of a module that it does without the GIL: else importing it switches the GIL on. */
+static inline void
+py_module_without_gil(PyObject *module)
+{
+#if PY_HAS_GIL
+	(void)module;
+#else
+	PyUnstable_Module_SetGIL(module, Py_MOD_GIL_NOT_USED);
+#endif
 }
 
 /* The interpreter's view of a frame object. */

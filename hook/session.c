@@ -81,6 +81,24 @@ choose_ring(uint32_t *ring_bytes)
 	return 0;
 }
 
+/*
+ * Of each lane behind the first: where every thread has one they carry all but the main thread's
+ * events, and are larger if the memory that we may take allows for many.
+ */
+#define MANY_LANES 32
+static uint32_t
+choose_other_ring(uint32_t ring_bytes)
+{
+	const uint32_t least = SEGMENT_OTHER_SLOTS * SLOT_BYTES;
+	uint32_t bytes = ring_bytes / 4;
+	if (!session_options.free_threaded)
+		return least;
+	while (bytes > least && (bytes > SEGMENT_MAX_OTHER_RING ||
+				 (int64_t)bytes * MANY_LANES > session.budget))
+		bytes /= 2;
+	return bytes > least ? bytes : least;
+}
+
 static int
 create_object(uint32_t *nonce)
 {
@@ -163,7 +181,7 @@ fill_header(struct segment_header *header, uint32_t ring_bytes, uint32_t nonce)
 		.n_lanes = SEGMENT_LANES,
 		.defs_bytes = SEGMENT_DEFS_BYTES,
 		.lane0_slots = ring_bytes / SLOT_BYTES,
-		.other_slots = SEGMENT_OTHER_SLOTS,
+		.other_slots = choose_other_ring(ring_bytes) / SLOT_BYTES,
 		.mode = session_options.mode,
 		.clock_kind = session.clock_kind,
 		.start_ticks = now.ticks,
@@ -175,7 +193,8 @@ fill_header(struct segment_header *header, uint32_t ring_bytes, uint32_t nonce)
 		.start_time = proc_self_start_time(),
 		.pid_ns = proc_self_pid_ns(),
 		.nonce = nonce,
-		.flags = (session_options.keep ? SEGMENT_KEEP : 0) |
+		.flags = (session_options.free_threaded ? SEGMENT_FREE_THREADED : 0) |
+			 (session_options.keep ? SEGMENT_KEEP : 0) |
 			 (session_options.launch_id ? SEGMENT_LAUNCHED : 0),
 		.coverage = session_options.coverage,
 		.stack = session_options.stack,
@@ -210,7 +229,10 @@ adopt(const struct segment_header *header)
 		    FIRST_SLOTS_BYTES / SLOT_BYTES);
 	session.producers[0].n_counters = SEGMENT_PAGE / 8;
 	session.n_lanes = 1;
-	store_relaxed(&session.producers[0].lane.shared->state, LANE_OWNED);
+	/* Without a GIL, it is any thread's that takes it. */
+	session.producers[0].left = session_options.free_threaded;
+	store_relaxed(&session.producers[0].lane.shared->state,
+		      session_options.free_threaded ? LANE_LEFT : LANE_OWNED);
 	proc_self_define(session.base + session.at.defs, &session.defs_used);
 	previous.pid = header->pid;
 	previous.nonce = header->nonce;
@@ -358,9 +380,12 @@ session_reader_alive(void)
 	if (beat == 0)
 		return false;
 	uint64_t now_ns = clock_ns(CLOCK_MONOTONIC_COARSE);
-	if (beat != session.heartbeat) {
-		session.heartbeat = beat;
-		session.heartbeat_ns = now_ns;
+	if (beat != load_acquire(&session.heartbeat)) {
+		/* In this order: another thread must not find the new beat with the old time. */
+		store_relaxed(&session.heartbeat_ns, now_ns);
+		store_release(&session.heartbeat, beat);
+		return true;
 	}
-	return now_ns - session.heartbeat_ns < LEASE_NS;
+	int64_t age_ns = (int64_t)(now_ns - load_relaxed(&session.heartbeat_ns));
+	return age_ns < (int64_t)LEASE_NS;
 }

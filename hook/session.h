@@ -84,7 +84,7 @@ struct session {
 	uint32_t n_call_stats;   /* ids that have memory there */
 	uint64_t calls_next_look; /* ticks: when the lease is looked at again */
 	uint32_t call_stats_refused; /* attempts before memory is asked for again */
-	struct producer producers[SEGMENT_LANES]; /* 0: the main interpreter */
+	struct producer producers[SEGMENT_LANES]; /* 0: the main interpreter, if there is a GIL */
 } __attribute__((aligned(WIPED_ALIGN)));
 
 extern struct session session;
@@ -102,6 +102,7 @@ struct session_options {
 	enum coverage coverage;
 	uint64_t launch_id;
 	bool keep;
+	bool free_threaded; /* each thread has a lane of its own */
 	unsigned block_ms;
 	uint32_t python_hex;
 };

@@ -40,7 +40,7 @@ offset_of(uintptr_t address)
 	    address - base < session.at.total_bytes - session.at.call_stats)
 		return (off_t)(session.at.call_stats + (address - base));
 	for (uint32_t i = 1; i < SEGMENT_LANES; i++) {
-		base = (uintptr_t)session.producers[i].base;
+		base = (uintptr_t)load_relaxed(&session.producers[i].base);
 		if (base != 0 && address >= base && address - base < session.at.other_bytes)
 			return (off_t)(segment_lane_offset(&session.at, i) + (address - base));
 	}
@@ -102,7 +102,7 @@ session_reserve_counter(struct producer *producer, uint32_t id)
 	while (producer->n_counters <= id) {
 		if (session_reserve(producer->counters + producer->n_counters, SEGMENT_PAGE) < 0)
 			return false;
-		producer->n_counters += SEGMENT_PAGE / 8;
+		store_relaxed(&producer->n_counters, producer->n_counters + SEGMENT_PAGE / 8);
 	}
 	return true;
 }

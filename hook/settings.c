@@ -54,7 +54,7 @@ apply(const char *events, const char *reveal_list, uint32_t stack,
 {
 	level_rules_parse(&rules, events, true, NULL, 0);
 	memcpy(reveal, reveal_list, sizeof reveal);
-	session.stack = stack;
+	store_relaxed(&session.stack, stack);
 	intern_apply_settings();
 	calls_want(calls);
 }
@@ -62,7 +62,7 @@ apply(const char *events, const char *reveal_list, uint32_t stack,
 void
 settings_use_own(void)
 {
-	leased = false;
+	store_relaxed(&leased, false);
 	apply(session_options.events, session_options.reveal, session_options.stack,
 	      &session_options.calls);
 }
@@ -76,7 +76,7 @@ settings_refresh(void)
 	session_lock();
 	uint64_t version = load_acquire(&control->version);
 	if (version == 0) {
-		session.settings_version = 0;
+		store_relaxed(&session.settings_version, 0);
 		settings_use_own();
 	} else if (version % 2 == 0) {
 		memcpy(events, control->events, sizeof events);
@@ -89,8 +89,8 @@ settings_refresh(void)
 			events[sizeof events - 1] = reveal_list[sizeof reveal_list - 1] = '\0';
 			calls.match[sizeof calls.match - 1] = '\0';
 			calls.files[sizeof calls.files - 1] = '\0';
-			session.settings_version = version;
-			leased = true;
+			store_relaxed(&session.settings_version, version);
+			store_relaxed(&leased, true);
 			apply(events, reveal_list, stack < 64 ? stack : 64, &calls);
 		}
 	}
@@ -103,26 +103,33 @@ settings_ask(const struct event_name *name)
 {
 	settings_refresh();
 	enum level level = load_relaxed(&session.levels[name->id]);
-	return level != LEVEL_ASK ? level : settings_level(name->text); /* torn: ask again */
+	if (level != LEVEL_ASK)
+		return level;
+	session_lock();
+	level = settings_level(name->text); /* torn: ask again */
+	session_unlock();
+	return level;
 }
 
 /* A child of a traced process may not have been found yet. */
 static bool
 reader_may_come(void)
 {
-	return session.settings_version == 0 &&
+	return load_relaxed(&session.settings_version) == 0 &&
 	       clock_ns(CLOCK_MONOTONIC_COARSE) - session.opened_ns < LEASE_NS;
 }
 
 void
 settings_check_lease(void)
 {
-	if (!leased || session_reader_alive() || reader_may_come())
+	if (!load_relaxed(&leased) || session_reader_alive() || reader_may_come())
 		return;
 	session_lock();
-	session.void_version = session.settings_version;
-	session.settings_version = 0;
-	settings_use_own();
+	if (leased) { /* another thread may have been here */
+		store_relaxed(&session.void_version, session.settings_version);
+		store_relaxed(&session.settings_version, 0);
+		settings_use_own();
+	}
 	session_unlock();
 	calls_settle();
 }

@@ -19,7 +19,8 @@ static inline bool
 settings_changed(void)
 {
 	uint64_t version = load_acquire(&session.control->version);
-	return version != session.settings_version && version != session.void_version;
+	return version != load_relaxed(&session.settings_version) &&
+	       version != load_relaxed(&session.void_version);
 }
 
 /* Put into force what the control region says now. */

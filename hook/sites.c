@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "sites.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #include "barrier.h"
@@ -9,7 +10,7 @@
 #include "define.h"
 #include "session.h"
 
-/* The main interpreter's cache of sites: a code object's address and an instruction. */
+/* A cache of sites: a code object's address and an instruction. */
 #define CACHE_LINES 1024
 #define CACHE_PARTS 64
 struct cached_site {
@@ -17,8 +18,35 @@ struct cached_site {
 	int32_t offset;
 	uint32_t site;
 	bool importlib, user;
+#if !PY_HAS_GIL
+	uint32_t deaths; /* what ends[] was for this part */
+#endif
 };
+
+static unsigned
+line_of(const PyCodeObject *code, int offset)
+{
+	uint64_t hash = ((uintptr_t)code >> 4) * 0x9e3779b97f4a7c15u +
+			(uint64_t)(unsigned)offset * 0x85ebca6bu;
+	return hash >> 20 & (CACHE_LINES - 1);
+}
+
+static uint64_t
+part_bit(unsigned line)
+{
+	return 1ull << line / (CACHE_LINES / CACHE_PARTS);
+}
+
+#if PY_HAS_GIL
 static struct cached_site cache[CACHE_LINES];
+
+/* The cache of who emits into a lane; NULL: none, for another interpreter than the main one. */
+static inline struct cached_site *
+cache_of(uint32_t lane, bool main_interpreter)
+{
+	(void)lane;
+	return main_interpreter ? cache : NULL;
+}
 
 /* A code object dies. */
 static void
@@ -31,23 +59,86 @@ forget(const struct code_info *info)
 }
 
 void
-sites_init(void)
-{
-	code_info_on_end(forget, NULL);
-}
-
-void
 sites_fini(void)
 {
 	memset(cache, 0, sizeof cache);
 }
 
-static struct cached_site *
-cache_line(PyCodeObject *code, int offset)
+static inline bool
+is_line(const struct cached_site *line, unsigned i, const PyCodeObject *code, int offset)
 {
-	uint64_t hash = ((uintptr_t)code >> 4) * 0x9e3779b97f4a7c15u +
-			(uint64_t)(unsigned)offset * 0x85ebca6bu;
-	return &cache[hash >> 20 & (CACHE_LINES - 1)];
+	(void)i;
+	return line->code == code && line->offset == offset;
+}
+
+static void
+remember(struct cached_site *own, const struct cached_site *site, struct code_info *info)
+{
+	unsigned i = line_of(site->code, site->offset);
+	own[i] = *site;
+	info->site_cached |= part_bit(i);
+}
+#else
+/*
+ * One cache for each lane, for whoever has it; kept, and found again in a fork child. Nobody clears
+ * another thread's: when a code object dies, the parts that may name it are out of date in all.
+ */
+static struct cached_site *caches[SEGMENT_LANES];
+static uint32_t ends[CACHE_PARTS];
+
+static inline struct cached_site *
+cache_of(uint32_t lane, bool main_interpreter)
+{
+	if (!main_interpreter)
+		return NULL;
+	if (unlikely(caches[lane] == NULL))
+		caches[lane] = calloc(CACHE_LINES, sizeof *caches[lane]);
+	return caches[lane];
+}
+
+/*
+ * Whoever runs new code at the same address came by it after the old one's end, and sees this. So
+ * does who caches the old one now: it has not died, for it runs.
+ */
+static void
+forget(const struct code_info *info)
+{
+	uint64_t parts = load_acquire(&info->site_cached);
+	for (unsigned part = 0; part < CACHE_PARTS; part++)
+		if (parts >> part & 1)
+			add_relaxed(&ends[part], 1);
+}
+
+void
+sites_fini(void)
+{
+	for (unsigned part = 0; part < CACHE_PARTS; part++)
+		add_relaxed(&ends[part], 1);
+}
+
+static inline bool
+is_line(const struct cached_site *line, unsigned i, const PyCodeObject *code, int offset)
+{
+	return line->code == code && line->offset == offset &&
+	       line->deaths == load_relaxed(&ends[i / (CACHE_LINES / CACHE_PARTS)]);
+}
+
+static void
+remember(struct cached_site *own, const struct cached_site *site, struct code_info *info)
+{
+	unsigned i = line_of(site->code, site->offset);
+	uint64_t bit = part_bit(i);
+	if ((load_relaxed(&info->site_cached) & bit) == 0)
+		__atomic_fetch_or(&info->site_cached, bit, __ATOMIC_RELEASE);
+	own[i] = *site;
+	own[i].deaths = load_relaxed(&ends[i / (CACHE_LINES / CACHE_PARTS)]);
+}
+#endif
+
+void
+sites_init(void)
+{
+	code_info_on_end(forget, NULL);
 }
 
 /* The definition of a line in a code, made when it is new; 0: no room. Takes the lock. */
@@ -69,11 +160,11 @@ define_site(const struct code_info *info, PyCodeObject *code, int offset)
 
 /* Look a frame's site up, without the cache's help. */
 static void
-find_site(py_frame frame, bool main_interpreter, struct cached_site *out)
+find_site(py_frame frame, struct cached_site *own, struct cached_site *out)
 {
 	PyCodeObject *code = py_frame_code(frame);
 	int offset = py_frame_offset(frame);
-	struct code_info spare, *info = code_info_of(code, main_interpreter, &spare);
+	struct code_info spare, *info = code_info_of(code, own != NULL, &spare);
 	bool defined = code_info_define(info, code, py_frame_globals(frame));
 	*out = (struct cached_site){
 		.code = code,
@@ -82,27 +173,23 @@ find_site(py_frame frame, bool main_interpreter, struct cached_site *out)
 		.importlib = info->class == CODE_IMPORTLIB,
 		.user = info->class == CODE_USER,
 	};
-	if (info != &spare && out->site != 0) {
-		struct cached_site *line = cache_line(code, offset);
-		*line = *out;
-		info->site_cached |= 1ull << (line - cache) / (CACHE_LINES / CACHE_PARTS);
-	}
+	if (info != &spare && out->site != 0)
+		remember(own, out, info);
 }
 
 static inline void
-site_of(py_frame frame, bool main_interpreter, struct cached_site *out)
+site_of(py_frame frame, struct cached_site *own, struct cached_site *out)
 {
-	if (likely(main_interpreter)) {
+	if (likely(own != NULL)) {
 		PyCodeObject *code = py_frame_code(frame);
 		int offset = py_frame_offset(frame);
-		const struct cached_site *line = cache_line(code, offset);
-		if (likely(line->code == code && line->offset == offset &&
-			   define_done(line->site))) {
-			*out = *line;
+		unsigned i = line_of(code, offset);
+		if (likely(is_line(&own[i], i, code, offset) && define_done(own[i].site))) {
+			*out = own[i];
 			return;
 		}
 	}
-	find_site(frame, main_interpreter, out);
+	find_site(frame, own, out);
 }
 
 /* Is this frame's code outside the standard library? Cheaper than its site. */
@@ -114,9 +201,10 @@ is_user(py_frame frame, bool main_interpreter)
 }
 
 void
-sites_find(PyThreadState *tstate, bool main_interpreter, uint32_t frames, struct sites *out)
+sites_find(PyThreadState *tstate, bool main_interpreter, uint32_t lane, uint32_t frames,
+	   struct sites *out)
 {
-	struct cached_site site;
+	struct cached_site site, *own = cache_of(lane, main_interpreter);
 	out->at = out->caller = out->n_stack = 0;
 	out->importlib = false;
 	if (frames == 0)
@@ -124,7 +212,7 @@ sites_find(PyThreadState *tstate, bool main_interpreter, uint32_t frames, struct
 	py_frame frame = py_frame_current(tstate);
 	if (frame == NULL)
 		return;
-	site_of(frame, main_interpreter, &site);
+	site_of(frame, own, &site);
 	out->at = site.site;
 	out->importlib = site.importlib;
 	bool found = site.user;
@@ -132,10 +220,10 @@ sites_find(PyThreadState *tstate, bool main_interpreter, uint32_t frames, struct
 		frame = py_frame_back(frame);
 		if (frame == NULL)
 			break;
-		bool wanted = !found && i < SITES_CALLER_FRAMES && is_user(frame, main_interpreter);
+		bool wanted = !found && i < SITES_CALLER_FRAMES && is_user(frame, own != NULL);
 		if (!wanted && i >= frames)
 			continue;
-		site_of(frame, main_interpreter, &site);
+		site_of(frame, own, &site);
 		if (wanted) {
 			out->caller = site.site;
 			found = true;
@@ -146,12 +234,12 @@ sites_find(PyThreadState *tstate, bool main_interpreter, uint32_t frames, struct
 }
 
 bool
-sites_importlib(PyThreadState *tstate, bool main_interpreter)
+sites_importlib(PyThreadState *tstate, bool main_interpreter, uint32_t lane)
 {
-	struct cached_site site;
+	struct cached_site site, *own = cache_of(lane, main_interpreter);
 	py_frame frame = py_frame_current(tstate);
 	if (frame == NULL)
 		return false;
-	site_of(frame, main_interpreter, &site);
+	site_of(frame, own, &site);
 	return site.importlib;
 }

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Call sites: which function, file and line an event came from. A site is a definition
- * {code id, line}. A cache by the code's address goes with the code object (code_info.h).
+ * {code id, line}. A cache by the code's address goes with the code object (code_info.h); without
+ * a GIL each lane has one.
  */
 #ifndef HOOK_SITES_H
 #define HOOK_SITES_H
@@ -28,9 +29,10 @@ void sites_init(void);
 void sites_fini(void);
 
 /* `frames`: how many the user wants; with 0 nothing is looked at: ask sites_importlib(). */
-void sites_find(PyThreadState *tstate, bool main_interpreter, uint32_t frames, struct sites *out);
+void sites_find(PyThreadState *tstate, bool main_interpreter, uint32_t lane, uint32_t frames,
+		struct sites *out);
 
 /* Is importlib at work? */
-bool sites_importlib(PyThreadState *tstate, bool main_interpreter);
+bool sites_importlib(PyThreadState *tstate, bool main_interpreter, uint32_t lane);
 
 #endif

@@ -68,6 +68,12 @@ same_thread(const struct producer *producer, PyThreadState *tstate)
 static inline struct producer *
 find_producer(PyThreadState *tstate, bool *main_interpreter)
 {
+#if !PY_HAS_GIL
+	struct producer *producer = thread_lane_find();
+	*main_interpreter = tstate->interp == py_main_interpreter();
+	if (producer == NULL || likely(same_thread(producer, tstate)))
+		return producer;
+#else
 	struct producer *producer = &session.producers[0];
 	*main_interpreter = true;
 	if (likely(same_thread(producer, tstate)))
@@ -78,6 +84,7 @@ find_producer(PyThreadState *tstate, bool *main_interpreter)
 		if (producer == NULL || same_thread(producer, tstate))
 			return producer;
 	}
+#endif
 	return change_thread(producer, tstate) ? producer : NULL;
 }
 
@@ -137,10 +144,11 @@ deliver(struct producer *producer, PyThreadState *tstate, bool main_interpreter,
 		return;
 	if (unlikely(settings_changed()))
 		settings_refresh();
-	sites_find(tstate, main_interpreter, session.stack, &sites);
+	uint32_t stack = load_relaxed(&session.stack), lane = producer->index;
+	sites_find(tstate, main_interpreter, lane, stack, &sites);
 	if (unlikely(level != LEVEL_RECORD)) {
-		bool importlib = session.stack > 0 ? sites.importlib
-						   : sites_importlib(tstate, main_interpreter);
+		bool importlib = stack > 0 ? sites.importlib
+					   : sites_importlib(tstate, main_interpreter, lane);
 		if (importlib == (level == LEVEL_APP))
 			return;
 	}
@@ -221,7 +229,8 @@ static int
 hook(const char *event, PyObject *args, void *data)
 {
 	(void)data;
-	if (unlikely(load_relaxed(&session.state) != SESSION_RUNNING) && !wake_up(event))
+	/* Acquire: another thread may have made the session just now. */
+	if (unlikely(load_acquire(&session.state) != SESSION_RUNNING) && !wake_up(event))
 		return 0;
 	const struct event_name *name = intern_cached(event);
 	if (unlikely(name == NULL)) {

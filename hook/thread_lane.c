@@ -12,20 +12,40 @@
 
 static pthread_key_t lane_key;
 static bool lane_key_made;
-static __thread struct {
-	struct producer *producer;
-	uint64_t generation;
-} mine __attribute__((tls_model("initial-exec")));
+__thread struct thread_lane thread_lane __attribute__((tls_model("initial-exec")));
 
 static void
 leave_lane(void *value)
 {
 	struct producer *producer = value;
-	if (mine.generation == session.generation && mine.producer == producer) {
+	if (thread_lane.generation == session.generation && thread_lane.producer == producer) {
+		lane_call_close(&producer->lane);
 		store_relaxed(&producer->lane.shared->state, LANE_LEFT);
 		store_release(&producer->left, true);
 	}
-	mine.producer = NULL;
+	thread_lane.producer = NULL;
+}
+
+/*
+ * A part of the object that is not mapped yet. As a longer copy of the segment's mapping, which stays
+ * as it is (a size of 0 says so), less what lies before the part: that needs no descriptor, and the
+ * object may have lost its name. The copy may be more than the program's address space has room for.
+ */
+static void *
+map_part(uint64_t offset, uint64_t bytes)
+{
+	uint8_t *copy = mremap(session.base, 0, offset + bytes, MREMAP_MAYMOVE);
+	if (copy != MAP_FAILED) {
+		munmap(copy, offset);
+		return copy + offset;
+	}
+	int fd = session_open_own(O_RDWR);
+	if (fd < 0)
+		return MAP_FAILED;
+	void *base = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_NORESERVE, fd,
+			  (off_t)offset);
+	close(fd);
+	return base;
 }
 
 /* An unused lane is mapped for the first time. */
@@ -33,63 +53,89 @@ static bool
 map_lane(struct producer *producer)
 {
 	uint64_t bytes = session.at.other_bytes;
-	bool ok = false;
-	int fd = session_open_own(O_RDWR);
-	if (fd < 0)
-		return false;
-	void *base = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_NORESERVE, fd,
-		    (off_t)segment_lane_offset(&session.at, producer->index));
+	void *base = map_part(segment_lane_offset(&session.at, producer->index), bytes);
 	if (base == MAP_FAILED)
-		goto out;
-	producer->base = base;
+		return false;
+	store_relaxed(&producer->base, base); /* for session_reserve() */
 	if (madvise(base, bytes, MADV_DONTFORK) < 0 || session_reserve(base, SEGMENT_PAGE) < 0 ||
 	    session_reserve((uint8_t *)base + session.at.counters, SEGMENT_PAGE) < 0) {
+		store_relaxed(&producer->base, NULL);
 		munmap(base, bytes);
-		producer->base = NULL;
-		goto out;
+		return false;
 	}
 	madvise(base, bytes, MADV_DONTDUMP);
-	lane_attach(producer, base, SEGMENT_OTHER_SLOTS, 0);
+	lane_attach(producer, base, (bytes - session.at.slots) / SLOT_BYTES, 0);
 	producer->n_counters = SEGMENT_PAGE / 8;
-	ok = true;
-out:
-	close(fd);
-	return ok;
+	return true;
 }
 
-/* Called with the lock held. */
+/* How much of a lane that was left is unread, in quarters of it; overwrite mode: none matters. */
+static unsigned
+quarters_unread(const struct lane *lane)
+{
+	uint64_t unread = lane->head - load_acquire(&lane->shared->tail);
+	if (session_options.mode == LANE_OVERWRITE || unread == 0)
+		return 0;
+	return unread < lane->n_slots ? 1 + (unsigned)(unread * 4 / lane->n_slots) : 5;
+}
+
+static struct producer *
+take_again(struct producer *producer)
+{
+	store_relaxed(&producer->lane.shared->state, LANE_OWNED);
+	producer->left = false;
+	producer->busy = false;
+	producer->tstate = NULL;
+	return producer;
+}
+
+static struct producer *
+take_new(uint32_t i)
+{
+	struct producer *producer = &session.producers[i];
+	producer->index = i;
+	if (!map_lane(producer))
+		return NULL;
+	store_relaxed(&producer->lane.shared->state, LANE_OWNED);
+	store_release(&session.n_lanes, i + 1);
+	store_release(&session.header->lanes_used, i + 1);
+	return producer;
+}
+
+/*
+ * The emptiest of those that were left, unless its reader lags behind: then a new one, as long as
+ * there are any. Called with the lock held.
+ */
 static struct producer *
 take_lane(void)
 {
-	for (uint32_t i = 1; i < SEGMENT_LANES; i++) {
+	struct producer *best = NULL;
+	unsigned least = UINT32_MAX;
+	for (uint32_t i = session_options.free_threaded ? 0 : 1; i < session.n_lanes; i++) {
 		struct producer *producer = &session.producers[i];
-		producer->index = i;
-		if (i >= session.n_lanes) {
-			if (!map_lane(producer))
-				return NULL;
-			store_relaxed(&producer->lane.shared->state, LANE_OWNED);
-			store_release(&session.n_lanes, i + 1);
-			store_release(&session.header->lanes_used, i + 1);
-			return producer;
+		if (!load_acquire(&producer->left))
+			continue;
+		unsigned unread = quarters_unread(&producer->lane);
+		if (unread < least) {
+			best = producer;
+			least = unread;
 		}
-		struct lane_shared *shared = producer->lane.shared;
-		bool drained = load_acquire(&shared->tail) == producer->lane.head;
-		if (load_acquire(&producer->left) &&
-		    (drained || session_options.mode == LANE_OVERWRITE)) {
-			store_relaxed(&shared->state, LANE_OWNED);
-			producer->left = false;
-			producer->tstate = NULL;
-			return producer;
-		}
+		if (unread == 0)
+			break;
 	}
-	return NULL;
+	struct producer *fresh = NULL;
+	if (least > 2 && session.n_lanes < SEGMENT_LANES)
+		fresh = take_new(session.n_lanes);
+	if (fresh == NULL && best != NULL)
+		fresh = take_again(best);
+	return fresh;
 }
 
 struct producer *
 thread_lane_get(void)
 {
-	if (mine.generation == session.generation && mine.producer != NULL)
-		return mine.producer;
+	if (thread_lane.generation == session.generation && thread_lane.producer != NULL)
+		return thread_lane.producer;
 	int saved = errno;
 	session_lock();
 	if (!lane_key_made)
@@ -97,8 +143,8 @@ thread_lane_get(void)
 	struct producer *producer = lane_key_made ? take_lane() : NULL;
 	session_unlock();
 	if (producer != NULL && pthread_setspecific(lane_key, producer) == 0) {
-		mine.producer = producer;
-		mine.generation = session.generation;
+		thread_lane.producer = producer;
+		thread_lane.generation = session.generation;
 		store_relaxed(&producer->lane.shared->thread, (uint32_t)syscall(SYS_gettid));
 	} else {
 		session_lost(LOST_NO_LANE);

@@ -17,7 +17,7 @@ Case = collections.namedtuple("Case", "python backend")
 
 
 CASES = [Case(python, backend) for python in harness.interpreters() for backend in SINCE
-         if python.minor >= SINCE[backend]]
+         if python.minor >= SINCE[backend] and not harness.free_threaded(python)]
 
 
 def name_of(case):

@@ -35,6 +35,11 @@ def interpreters():
             if not wanted or name in wanted.replace(",", " ").split()]
 
 
+def free_threaded(python):
+    """3.13t: no GIL, each thread has a lane of its own, and calls are not traced."""
+    return python.name.endswith("t")
+
+
 @functools.lru_cache(None)
 def event_table():
     """common/audit-events.tsv by event, read by rules of our own."""

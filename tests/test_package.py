@@ -53,7 +53,7 @@ class Environment:
     """A virtual environment of one interpreter, and the package's command line in it."""
 
     def __init__(self, python, folder):
-        self.folder, self.minor = folder, python.minor
+        self.folder, self.name, self.minor = folder, python.name, python.minor
         self.python = folder / "env/bin/python"
         made = run([python.path, "-m", "venv", "--without-pip", folder / "env"], folder)
         assert made.returncode == 0, made
@@ -334,7 +334,7 @@ def test_what_else_keeps_it_from_loading_is_said(environment):
     assert "the size of files is limited" in debug(environment, preexec_fn=no_files)
 
     hook = [path for path in (environment.site / "pyauditd").glob("_hook*")
-            if "cpython-3%d-" % environment.minor in path.name][0]
+            if "cpython-%s-" % environment.name.replace(".", "") in path.name][0]
     other = next(path for path in (environment.site / "pyauditd").glob("_hook*") if path != hook) \
         if len(harness.interpreters()) > 1 else None
     if other:  # one version's under the other one's name
@@ -346,7 +346,7 @@ def test_what_else_keeps_it_from_loading_is_said(environment):
     os.utime(hook)
     assert debug(environment).startswith("ImportError: ")
     hook.unlink()
-    assert "no hook for cpython 3.%d in %s" % (environment.minor, hook.parent) in debug(environment)
+    assert "no hook for cpython %s in %s" % (environment.name, hook.parent) in debug(environment)
     environment.install()
 
 
@@ -557,8 +557,8 @@ def test_without_a_hook_start_is_an_importerror_and_status_an_answer(python, tmp
     tree = Tree(tmp_path, hook=False)
     done = run([python.path, TARGET, "life"], tmp_path, {"PYTHONPATH": str(tree.path)})
     assert done.returncode == 1
-    assert "ImportError: no hook for cpython 3.%d in %s" % (
-        python.minor, tree.path / "pyauditd") in done.stderr
+    assert "ImportError: no hook for cpython %s in %s" % (
+        python.name, tree.path / "pyauditd") in done.stderr
     code = "import pyauditd, json; pyauditd.stop(); print(json.dumps(pyauditd.status()))"
     done = run([python.path, "-c", code], tmp_path, {"PYTHONPATH": str(tree.path)})
     assert json.loads(done.stdout) == NOT_TRACED

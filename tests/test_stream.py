@@ -200,7 +200,9 @@ def test_sub_interpreters(python, tmp_path, kind):
     for lines in per.values():
         assert [line["args"]["_1"] for line in lines] == list(range(300))
         assert len({line["tid"] for line in lines}) == 1
-        assert 0 not in {line["lane"] for line in lines}, "lane 0 is the main interpreter's"
+        # Without a GIL a lane is a thread's, whatever it runs.
+        assert harness.free_threaded(python) or 0 not in {line["lane"] for line in lines}, \
+            "lane 0 is the main interpreter's"
     assert said(run, "main.event") == list(range(300))
     assert len(run.events("open", path="/dev/null")) >= int(made)
 

@@ -90,9 +90,10 @@ def _load_hook():
         if getattr(error, "name", __name__ + "._hook") != __name__ + "._hook" \
                 or getattr(error, "path", None):
             raise
-    raise ImportError("no hook for %s %d.%d in %s" % (
+    free_threaded = "t" if "t" in getattr(sys, "abiflags", "") else ""
+    raise ImportError("no hook for %s %d.%d%s in %s" % (
         (sys.implementation.name if hasattr(sys, "implementation") else "python",)
-        + sys.version_info[:2] + (os.path.dirname(__file__),)))
+        + sys.version_info[:2] + (free_threaded, os.path.dirname(__file__))))
 
 
 def _start(hook, coverage, **settings):
