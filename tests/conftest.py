@@ -12,7 +12,7 @@ import pytest
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import harness  # noqa: E402
 
-SUPPORTED = ["3.%d" % minor for minor in range(8, 16)]
+SUPPORTED = ["3.%d" % minor for minor in range(8, 16)] + ["3.13t"]
 
 
 def pytest_generate_tests(metafunc):
