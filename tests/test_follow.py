@@ -271,7 +271,9 @@ def test_all_outlives_every_target(stage):
 
 @needs_world
 def test_many_short_programs_are_all_seen(stage):
-    collector = stage.collector("--all", "-e", "custom:driven.*")
+    anchor = stage.target()
+    # Attached, else the first ones may be earlier.
+    collector = stage.attached("--all", "--backlog", "-e", "custom:driven.*")
     code = "import sys; [sys.audit('driven.short', %d, i) for i in range(5)]"
     programs = []
     for i in range(30):
@@ -280,6 +282,7 @@ def test_many_short_programs_are_all_seen(stage):
         programs.append(target)
         if i % 3 == 2:
             [target.wait() for target in programs[-3:]]
+    anchor.end()
     run = check(collector.stop(), filtered=False)
     by_program = {i: [line["args"]["_1"] for line in run.events("driven.short")
                       if line["args"]["_0"] == i] for i in range(30)}
