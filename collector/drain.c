@@ -377,11 +377,14 @@ give_back(struct drain *drain)
 	lane_reader_release(&drain->reader, drain->released.position);
 }
 
-/* Before the first record its number is not known, and nothing was read. */
+/*
+ * Before the first record its number is not known, and nothing was read; nor before that which a
+ * killed collector had not written is told, which the lane would forget.
+ */
 static bool
 can_give_back(const struct drain *drain)
 {
-	return !drain->damaged && drain->resumed;
+	return !drain->damaged && drain->resumed && drain->unwritten == 0;
 }
 
 void

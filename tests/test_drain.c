@@ -317,6 +317,33 @@ START_TEST(a_kill_after_a_relief_is_told_to_the_last_event)
 }
 END_TEST
 
+/* One that comes, has read nothing yet, and is killed as well. */
+START_TEST(a_second_kill_does_not_forget_what_the_first_one_took)
+{
+	unsigned at;
+	begin(LANE_DROP);
+	emit(5);
+	attach(LANE_DROP, false);
+	run();
+	drain_release(&drain);
+	emit(N_SLOTS - 5);
+	run();
+	drain_relieve(&drain); /* and is killed */
+	emit(3);
+	attach(LANE_DROP, false);
+	drain_look_for_losses(&drain);
+	NEED(drain_run(&drain, &to, 64) == 0); /* nothing was noted */
+	for (unsigned i = 0; i < 2; i++)       /* in each of the two entries */
+		drain_release(&drain);
+	at = n_told;
+	attach(LANE_DROP, false);
+	NEED(run() == 3);
+	need(&at, 5, N_SLOTS - 1, LOST_COLLECTOR_KILLED);
+	need_records(&at, N_SLOTS, 3);
+	NEED(at == n_told);
+}
+END_TEST
+
 /* What was dropped in between is read, and its lines wait, too. */
 START_TEST(drops_that_were_not_written_keep_their_reason)
 {
@@ -514,6 +541,7 @@ main(void)
 	tcase_add_test(tc, what_is_read_after_the_mark_is_not_given_back_with_it);
 	tcase_add_test(tc, a_kill_after_a_relief_is_told_to_the_last_event);
 	tcase_add_test(tc, drops_that_were_not_written_keep_their_reason);
+	tcase_add_test(tc, a_second_kill_does_not_forget_what_the_first_one_took);
 	tcase_add_test(tc, unwritten_events_that_never_were_are_none);
 	tcase_add_test(tc, what_was_held_before_we_came_is_not_wanted_unless_asked_for);
 	tcase_add_test(tc, an_event_that_a_kill_cut_short_is_one_lost);
