@@ -77,6 +77,9 @@ drain_init(struct drain *drain, struct lane_shared *shared, const struct slot *s
 	resume(drain);
 	drain_mark(drain);
 	drain->written = drain->released = drain->marked;
+	/* As the one before us left it; by which reason it was dropped does not matter there. */
+	drain->released.seq += drain->unwritten;
+	drain->released.dropped[0] += drain->unwritten_drops;
 }
 
 void

@@ -344,6 +344,31 @@ START_TEST(a_second_kill_does_not_forget_what_the_first_one_took)
 }
 END_TEST
 
+/* A mark of before that was told is given back after it. */
+START_TEST(what_one_took_is_not_forgotten_until_it_is_written)
+{
+	unsigned at;
+	begin(LANE_DROP);
+	emit(N_SLOTS);
+	attach(LANE_DROP, false);
+	run();
+	drain_mark(&drain);
+	drain_relieve(&drain); /* and is killed */
+	emit(3);
+	attach(LANE_DROP, false);
+	drain_mark(&drain);
+	NEED(run() == 3);
+	for (unsigned i = 0; i < 2; i++)
+		drain_release_marked(&drain); /* killed, too */
+	at = n_told;
+	attach(LANE_DROP, false);
+	NEED(run() == 3);
+	need(&at, 0, N_SLOTS - 1, LOST_COLLECTOR_KILLED);
+	need_records(&at, N_SLOTS, 3);
+	NEED(at == n_told);
+}
+END_TEST
+
 /* What was dropped in between is read, and its lines wait, too. */
 START_TEST(drops_that_were_not_written_keep_their_reason)
 {
@@ -541,6 +566,7 @@ main(void)
 	tcase_add_test(tc, what_is_read_after_the_mark_is_not_given_back_with_it);
 	tcase_add_test(tc, a_kill_after_a_relief_is_told_to_the_last_event);
 	tcase_add_test(tc, drops_that_were_not_written_keep_their_reason);
+	tcase_add_test(tc, what_one_took_is_not_forgotten_until_it_is_written);
 	tcase_add_test(tc, a_second_kill_does_not_forget_what_the_first_one_took);
 	tcase_add_test(tc, unwritten_events_that_never_were_are_none);
 	tcase_add_test(tc, what_was_held_before_we_came_is_not_wanted_unless_asked_for);
