@@ -135,7 +135,8 @@ follow(struct roster *roster, struct segment_found *found, struct place *place, 
 	roster->has_new = true;
 	if (followed->pidfd >= 0)
 		waiter_watch(roster->waiter, followed->pidfd);
-	target_follow(&roster->target, &followed->found, followed->pid);
+	target_follow(&roster->target, &followed->found, followed->pid,
+		      tracee_identity(followed->tracee)->start_time);
 	return 0;
 }
 

@@ -20,19 +20,30 @@ enum target_kind {
 	TARGET_DEAD,   /* what is found once, and nothing that appears later */
 };
 
-/* A segment that was followed at some time: its children name it. */
+/*
+ * A segment that was followed at some time: its children name it. Of so many, the last ones: a
+ * child that raises its first event when 65,536 others have come since is not taken for one.
+ */
+#define TARGET_PARENTS (1u << 16)
 struct target_parent {
 	uint32_t pid, nonce, owner;
+};
+
+/* A process that is or was followed, and that may be another one by now. */
+struct target_process {
+	uint32_t pid; /* out here */
+	uint64_t start_time;
 };
 
 struct target {
 	enum target_kind kind;
 	const char *name;   /* TARGET_NAME */
 	uint64_t launch_id; /* TARGET_LAUNCH */
-	uint32_t *pids;     /* out here: asked for, or followed */
-	size_t n_pids;
+	struct target_process *processes;
+	size_t n_processes, room_processes;
 	struct target_parent *parents;
-	size_t n_parents;
+	size_t room_parents;
+	uint64_t n_parents; /* so many came; parents[n % TARGET_PARENTS] is the next one's place */
 };
 
 void target_fini(struct target *target);
@@ -45,6 +56,7 @@ bool target_wants(const struct target *target, const struct segment_found *found
 		  const struct segment_header *header);
 
 /* From now on its children are wanted, too. `pid` 0: dead. 0 or -ENOMEM. */
-int target_follow(struct target *target, const struct segment_found *found, uint32_t pid);
+int target_follow(struct target *target, const struct segment_found *found, uint32_t pid,
+		  uint64_t start_time);
 
 #endif

@@ -87,7 +87,8 @@ add(struct fleet *fleet, struct segment_found *found, struct place *place, char 
 	watched->is_new = watched->header.start_realtime_ns >= fleet->realtime_ns;
 	fleet->items[fleet->n++] = watched;
 	fleet->n_seen++;
-	target_follow(&fleet->target, &watched->found, watched->found.identity.pid);
+	target_follow(&fleet->target, &watched->found, watched->found.identity.pid,
+		      watched->found.identity.start_time);
 	return 0;
 }
 
