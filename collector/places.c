@@ -166,6 +166,7 @@ void
 places_scan(struct places *places, places_fresh_fn fresh, void *context)
 {
 	size_t known = places->n;
+	places->n_keys = 0;
 	for (size_t i = 0; i < places->n; i++)
 		places->items[i]->used = places->items[i]->own;
 	proc_each(look_at_process, places);

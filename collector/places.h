@@ -23,7 +23,10 @@ struct place {
 	unsigned n_users; /* who keep a pointer to it */
 };
 
-/* A root that was looked at: no need to open its /dev/shm again. */
+/*
+ * A root that was looked at: no need to open its /dev/shm again before the next scan. Until then
+ * something else may be mounted there, and the root be gone.
+ */
 struct place_key {
 	ino_t mount_ns;
 	dev_t root_dev;

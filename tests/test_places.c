@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Names of segments are seen where they appear, once, and no others. */
+#include <sched.h>
+#include <sys/mount.h>
 #include <sys/wait.h>
 
 #include "places.h"
@@ -151,6 +153,126 @@ START_TEST(another_root_is_entered_without_following_links)
 }
 END_TEST
 
+/* Told by a byte what to do next, and answers with one when it is done. */
+static pid_t
+start_in_namespace_of_its_own(int *say, int *done)
+{
+	int to[2], from[2];
+	char byte;
+	ck_assert(pipe(to) == 0 && pipe(from) == 0);
+	pid_t pid = fork();
+	if (pid == 0) {
+		close(to[1]);
+		bool ok = unshare(CLONE_NEWNS) == 0 &&
+			  mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) == 0;
+		ok = ok && write(from[1], "n", 1) == 1 && read(to[0], &byte, 1) == 1 &&
+		     mount("shm", "/dev/shm", "tmpfs", 0, NULL) == 0 &&
+		     write(from[1], "m", 1) == 1;
+		_exit(ok && read(to[0], &byte, 1) == 0 ? 0 : 99);
+	}
+	close(to[0]);
+	close(from[1]);
+	*say = to[1];
+	*done = from[0];
+	return pid;
+}
+
+/* As containers do, which set up their /dev/shm when they are there. */
+START_TEST(a_dev_shm_that_is_mounted_later_is_found_and_forgotten)
+{
+	char byte;
+	int say, done;
+	if (geteuid() != 0) {
+		fprintf(stderr, "a_dev_shm_that_is_mounted_later: skipped, needs root\n");
+		return;
+	}
+	ck_assert_int_eq(places_init(&places, "/dev/shm"), 0);
+	places_scan(&places, NULL, NULL);
+	size_t n = places.n, n_keys = places.n_keys;
+	pid_t pid = start_in_namespace_of_its_own(&say, &done);
+	int proc = proc_open((uint32_t)pid);
+	ck_assert_int_eq(read(done, &byte, 1), 1);
+	places_scan(&places, NULL, NULL);
+	ck_assert_ptr_eq(places_of(&places, proc), places.items[0]);
+	ck_assert_uint_eq(places.n_keys, n_keys + 1);
+	ck_assert_int_eq(write(say, "m", 1), 1);
+	ck_assert_int_eq(read(done, &byte, 1), 1);
+	places_scan(&places, NULL, NULL);
+	ck_assert_uint_eq(places.n, n + 1);
+	ck_assert_ptr_ne(places_of(&places, proc), places.items[0]);
+	/* Somebody keeps a pointer to it: it stays until he lets go. */
+	struct place *place = places_of(&places, proc);
+	place->n_users++;
+	close(say);
+	close(done);
+	ck_assert_int_eq(waitpid(pid, NULL, 0), pid);
+	ck_assert_ptr_null(places_of(&places, proc)); /* gone */
+	close(proc);
+	places_scan(&places, NULL, NULL);
+	ck_assert_uint_eq(places.n, n + 1);
+	place->n_users--;
+	places_scan(&places, NULL, NULL);
+	ck_assert_uint_eq(places.n, n);
+	ck_assert_uint_eq(places.n_keys, n_keys);
+	places_fini(&places);
+}
+END_TEST
+
+static void
+see_fresh(void *context, struct place *place)
+{
+	ck_assert_ptr_eq(context, &places);
+	ck_assert(!place->own);
+	n_seen++;
+}
+
+START_TEST(a_new_place_is_told_once)
+{
+	char byte;
+	int say, done;
+	if (geteuid() != 0) {
+		fprintf(stderr, "a_new_place: skipped, needs root\n");
+		return;
+	}
+	ck_assert_int_eq(places_init(&places, "/dev/shm"), 0);
+	places_scan(&places, NULL, NULL);
+	pid_t pid = start_in_namespace_of_its_own(&say, &done);
+	ck_assert_int_eq(read(done, &byte, 1), 1);
+	ck_assert_int_eq(write(say, "m", 1), 1);
+	ck_assert_int_eq(read(done, &byte, 1), 1);
+	n_seen = 0;
+	places_scan(&places, see_fresh, &places);
+	ck_assert_uint_eq(n_seen, 1);
+	places_scan(&places, see_fresh, &places);
+	ck_assert_uint_eq(n_seen, 1);
+	close(say);
+	close(done);
+	ck_assert_int_eq(waitpid(pid, NULL, 0), pid);
+	places_fini(&places);
+}
+END_TEST
+
+/* More than the kernel's queue of them (16,384): then the folder is listed. */
+START_TEST(a_flood_of_names_is_told_in_parts_and_none_is_missing)
+{
+	char name[64];
+	temp_dir_open();
+	ck_assert_int_eq(places_init(&places, temp_dir), 0);
+	for (unsigned i = 0; i < 20000; i++) {
+		snprintf(name, sizeof name, "pyauditd.0.%u.00000001", i);
+		temp_write(name, "", 0, 0600);
+	}
+	n_seen = 0;
+	ck_assert(places_poll(&places, count, &places)); /* there is more */
+	ck_assert_uint_lt(n_seen, 20000);
+	while (places_poll(&places, count, &places)) {
+	}
+	ck_assert_uint_ge(n_seen, 20000); /* those of the queue twice */
+	places_fini(&places);
+	temp_dir_close();
+}
+END_TEST
+
 START_TEST(a_place_that_is_not_there_is_an_error)
 {
 	ck_assert_int_lt(places_init(&places, "/no/such/place"), 0);
@@ -191,6 +313,9 @@ main(void)
 	tcase_add_test(tc, what_appears_is_told_once);
 	tcase_add_test(tc, many_that_appear_at_once_are_all_told);
 	tcase_add_test(tc, another_root_is_entered_without_following_links);
+	tcase_add_test(tc, a_dev_shm_that_is_mounted_later_is_found_and_forgotten);
+	tcase_add_test(tc, a_new_place_is_told_once);
+	tcase_add_test(tc, a_flood_of_names_is_told_in_parts_and_none_is_missing);
 	tcase_add_test(tc, a_place_that_is_not_there_is_an_error);
 	tcase_add_test(tc, our_own_root_is_one_place_however_many_live_there);
 	return suite_run("places", tc);
