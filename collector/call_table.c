@@ -11,7 +11,8 @@
 #include "safe.h"
 
 struct call_row {
-	char *module, *func, *file; /* one block, which `module` begins */
+	char *module, *func, *file; /* one block, which `module` begins, of so many bytes: */
+	uint32_t bytes;
 	uint32_t line;
 	bool is_c, has_times;
 	int64_t calls, own_ns, cum_ns; /* below 0 between subtract and add */
@@ -50,6 +51,20 @@ by_time(const void *a, const void *b)
 	return by_name(a, b);
 }
 
+/* Of a damaged segment it may be any number. */
+static void
+add(int64_t *sum, int64_t n)
+{
+	*sum = (int64_t)((uint64_t)*sum + (uint64_t)n);
+}
+
+static void
+free_names(struct call_table *table, struct call_row *row)
+{
+	table->names_bytes -= row->bytes;
+	free(row->module);
+}
+
 /* One row for each function; in the order of by_time(). */
 static void
 merge_rows(struct call_table *table)
@@ -64,27 +79,37 @@ merge_rows(struct call_table *table)
 			table->rows[++n] = *row;
 			continue;
 		}
-		last->calls += row->calls;
-		last->own_ns += row->own_ns;
-		last->cum_ns += row->cum_ns;
+		add(&last->calls, row->calls);
+		add(&last->own_ns, row->own_ns);
+		add(&last->cum_ns, row->cum_ns);
 		last->has_times |= row->has_times;
-		free(row->module);
+		free_names(table, row);
 	}
 	table->n = n + 1;
 	qsort(table->rows, table->n, sizeof *table->rows, by_time);
 }
 
+static void
+cut(struct call_table *table)
+{
+	while (table->n > CALL_TABLE_ROWS || table->names_bytes > CALL_TABLE_NAMES) {
+		struct call_row *row = &table->rows[--table->n];
+		add(&table->cut_calls, row->calls);
+		add(&table->cut_own_ns, row->own_ns);
+		add(&table->cut_cum_ns, row->cum_ns);
+		free_names(table, row);
+	}
+}
+
 static bool
 make_room(struct call_table *table)
 {
+	if (table->n >= 2 * CALL_TABLE_ROWS || table->names_bytes > 2 * CALL_TABLE_NAMES) {
+		merge_rows(table);
+		cut(table);
+	}
 	if (table->n < table->room)
 		return true;
-	if (table->n >= 2 * CALL_TABLE_ROWS) {
-		merge_rows(table);
-		while (table->n > CALL_TABLE_ROWS)
-			free(table->rows[--table->n].module);
-		return true;
-	}
 	size_t room = table->room > 0 ? 2 * table->room : 256;
 	struct call_row *rows = realloc(table->rows, room * sizeof *rows);
 	if (rows == NULL)
@@ -103,7 +128,9 @@ add_row(void *context, const struct function *function, const struct function_su
 	char *names = make_room(table) ? malloc(module + func + file) : NULL;
 	if (names == NULL)
 		return;
+	table->names_bytes += module + func + file;
 	table->rows[table->n++] = (struct call_row){
+		.bytes = (uint32_t)(module + func + file),
 		.module = memcpy(names, function->module, module),
 		.func = memcpy(names + module, function->func, func),
 		.file = memcpy(names + module + func, function->file, file),
@@ -201,4 +228,8 @@ call_table_print(struct call_table *table, FILE *file)
 	}
 	if (n > shown)
 		fprintf(file, "%12zu  more functions\n", n - shown);
+	if (table->cut_calls > 0)
+		fprintf(file, "%12" PRId64 "  %12.3f  %12.3f  (more, too many to be kept)\n",
+			table->cut_calls, (double)table->cut_own_ns / 1e6,
+			(double)table->cut_cum_ns / 1e6);
 }

@@ -14,7 +14,9 @@
 #include "tracee.h"
 
 #define CALL_TABLE_SHOWN 20
-#define CALL_TABLE_ROWS (1u << 16) /* that are kept; what a hostile program makes up goes first */
+/* That are kept, of all processes together; what was called least goes first. */
+#define CALL_TABLE_ROWS (1u << 14)
+#define CALL_TABLE_NAMES (2u << 20) /* bytes */
 
 struct call_row;
 
@@ -22,6 +24,8 @@ struct call_row;
 struct call_table {
 	struct call_row *rows;
 	size_t n, room;
+	size_t names_bytes;
+	int64_t cut_calls, cut_own_ns, cut_cum_ns; /* of rows that were not kept */
 	int64_t summed;
 	int sign;
 };

@@ -8,6 +8,10 @@
 #include "call_table.h"
 #include "safe.h"
 
+/* Of all processes together. What finds no room is added up in one row. */
+#define ROWS_MAX 8192
+#define NAMES_MAX_BYTES (1u << 20)
+
 struct row {
 	char *event;
 	int64_t n; /* below 0 between subtract and add */
@@ -17,6 +21,8 @@ struct row {
 struct summary {
 	struct row *rows; /* sorted by name */
 	size_t n, room;
+	size_t names_bytes;
+	int64_t others; /* of events that have no row */
 	int64_t lost[N_LOST_REASONS];
 	uint64_t removed, calls, returns;
 	struct call_table functions;
@@ -64,6 +70,9 @@ position(const struct summary *summary, const char *event, bool *found)
 static struct row *
 insert(struct summary *summary, size_t at, const char *event)
 {
+	size_t bytes = strlen(event) + 1;
+	if (summary->n >= ROWS_MAX || summary->names_bytes + bytes > NAMES_MAX_BYTES)
+		return NULL;
 	if (summary->n == summary->room) {
 		size_t room = summary->room > 0 ? 2 * summary->room : 64;
 		struct row *rows = realloc(summary->rows, room * sizeof *rows);
@@ -78,6 +87,7 @@ insert(struct summary *summary, size_t at, const char *event)
 	memmove(summary->rows + at + 1, summary->rows + at,
 		(summary->n - at) * sizeof *summary->rows);
 	summary->rows[at] = (struct row){.event = name};
+	summary->names_bytes += bytes;
 	summary->n++;
 	return &summary->rows[at];
 }
@@ -96,10 +106,10 @@ count(void *context, const char *event, enum level level, uint64_t n)
 	bool found;
 	size_t at = position(summary, event, &found);
 	struct row *row = found ? &summary->rows[at] : insert(summary, at, event);
-	if (row == NULL)
-		return;
-	row->n = plus(row->n, summary->sign < 0 ? -n : n);
-	row->level = level;
+	int64_t *sum = row != NULL ? &row->n : &summary->others;
+	*sum = plus(*sum, summary->sign < 0 ? -n : n);
+	if (row != NULL)
+		row->level = level;
 }
 
 static void
@@ -241,10 +251,11 @@ print_losses(const struct summary *summary, FILE *file)
 	}
 }
 
-/* The rows of all calls: those that were recorded, and those that were summed up. */
+/* The rows of what has no name here, and of all calls: recorded, and summed up. */
 static size_t
-add_calls(const struct summary *summary, struct row *rows, size_t n)
+add_sums(const struct summary *summary, struct row *rows, size_t n)
 {
+	rows[n++] = (struct row){"(other names)", summary->others, LEVEL_UNDEFINED};
 	rows[n++] = (struct row){"(call)", (int64_t)summary->calls, LEVEL_RECORD};
 	rows[n++] = (struct row){"(return)", (int64_t)summary->returns, LEVEL_RECORD};
 	rows[n++] = (struct row){"(call)", call_table_summed(&summary->functions), LEVEL_COUNT};
@@ -254,13 +265,13 @@ add_calls(const struct summary *summary, struct row *rows, size_t n)
 void
 summary_print(struct summary *summary, FILE *file)
 {
-	struct row *rows = malloc((summary->n + 3) * sizeof *rows);
+	struct row *rows = malloc((summary->n + 4) * sizeof *rows);
 	int64_t total = 0;
 	if (rows == NULL)
 		return;
 	if (summary->n > 0)
 		memcpy(rows, summary->rows, summary->n * sizeof *rows);
-	size_t n = add_calls(summary, rows, summary->n);
+	size_t n = add_sums(summary, rows, summary->n);
 	qsort(rows, n, sizeof *rows, by_count);
 	for (size_t i = 0; i < n; i++)
 		total = plus(total, (uint64_t)rows[i].n);

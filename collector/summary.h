@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * -c: a table at the end, of events by name and of losses by reason, as strace -c has it, and one
- * of functions.
+ * of functions. It has so many rows at the most, however many names programs make up.
  */
 #ifndef COLLECTOR_SUMMARY_H
 #define COLLECTOR_SUMMARY_H

@@ -3,6 +3,7 @@
 reads: a slow pipe, 200 processes, 2,000 threads, thousands of short programs."""
 import collections
 import os
+import re
 import signal
 import threading
 import time
@@ -11,7 +12,7 @@ import pytest
 
 import harness
 from test_families import Family, processes_named
-from world import check, needs_world, numbers, stage, wait_until  # noqa: F401
+from world import SITE, check, needs_world, numbers, stage, wait_until  # noqa: F401
 
 pytestmark = needs_world
 LONG = bool(os.environ.get("PYAUDITD_TEST_LONG"))
@@ -95,3 +96,48 @@ def test_two_hundred_processes_and_two_thousand_threads(stage):  # noqa: F811
     assert len(by_thread) == 2000
     assert {key for key, *_ in by_thread} == crowd
     assert all(seen == list(range(4)) for seen in by_thread.values())
+
+
+# Many, one after the other
+
+
+def memory_kib(pid):
+    with open("/proc/%d/status" % pid) as f:
+        [line] = [line for line in f if line.startswith("VmRSS:")]
+    return int(line.split()[1])
+
+
+@pytest.mark.parametrize("below", [False, True])
+def test_names_that_each_of_thousands_makes_up_fill_no_memory(stage, below):  # noqa: F811
+    """Of events and of functions. What the table has no row for is added up in one."""
+    n = 5000 if LONG else 1000
+    family = Family(stage)
+    env = family.environment(PYAUDITD_RING="256k", PYAUDITD_HOME=os.path.dirname(SITE))
+    options = ["--calls=__main__", "--calls-level", "count", "-c", "-o", "/dev/null"]
+    command = [stage.python.path, harness.target("families.py"), "names", n]
+    if below:
+        collector = stage.collector(*options, "--", *command, out=None, env=env)
+    else:
+        collector = stage.collector("--all", *options, out=None)
+        program = stage.program(*command, env=env)
+
+    def n_done():
+        return family.roll.read_bytes().count(b"\n")
+
+    wait_until(lambda: n_done() > n / 10, "it has begun")
+    at_first = memory_kib(collector.pid)
+    wait_until(lambda: n_done() > n * 0.97, "it is nearly at the end", 600)
+    at_last = memory_kib(collector.pid)
+    if not below:
+        assert program.wait() == 0
+        family.nobody_is_left(collector)
+        collector.signal(signal.SIGTERM)
+    assert collector.wait(60) == 0
+    print("\n%d processes: %d KiB at first, %d at last" % (n, at_first, at_last))
+    assert at_last < at_first + 6 * 1024
+    assert ("in %d processes, 0 lost" % (n + 1)) in collector.stderr
+    rows = [line.split() for line in collector.stderr.splitlines() if "%" in line]
+    named = [int(row[0]) for row in rows if re.match(r"family\.\d", row[3])]
+    [others] = [int(row[0]) for row in rows if row[3] == "(other"]
+    assert 5000 < len(named) < len(rows) <= 8192 + 4
+    assert sum(named) + others >= 50 * n

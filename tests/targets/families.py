@@ -125,6 +125,20 @@ def daemons(n):
         wait_for([pid])
 
 
+def names(n):
+    """Short processes with names that nobody else has: of events, and of functions that are called."""
+    def body(i):
+        for k in range(50):
+            name = "family.%d.%d.%s" % (i, k, "x" * 100)
+            sys.audit(name)
+            scope = {"__name__": "__main__"}
+            exec("def f_%d_%d(): pass" % (i, k), scope)
+            scope["f_%d_%d" % (i, k)]()
+
+    for first in range(0, n, 16):
+        wait_for([child("names", lambda i=i: body(i)) for i in range(first, min(n, first + 16))])
+
+
 def become(n):
     """Other programs in the same process, and the same in children."""
     member("image%d" % n)
@@ -229,7 +243,7 @@ def interpreters(n):
 
 WAYS = {
     "storm": storm, "tree": lambda n: (member("first"), tree(n)), "chain": chain,
-    "daemons": daemons, "become": become, "crowd": crowd, "threads": threads,
+    "daemons": daemons, "names": names, "become": become, "crowd": crowd, "threads": threads,
     "fork_in_threads": fork_in_threads, "interpreters": interpreters,
     **{method: lambda n, method=method: processes(method, n)
        for method in ("fork", "spawn", "forkserver")},
