@@ -5,6 +5,7 @@
 #include <sys/mman.h>
 
 static struct sigbus_map *maps;
+static struct sigaction before; /* of one that is not ours: it may restore a terminal */
 #define PAGE_BYTES ((uintptr_t)4096)
 
 static void
@@ -27,8 +28,9 @@ handle(int signal_number, siginfo_t *info, void *context)
 		errno = saved;
 		return;
 	}
-	/* Not ours: the instruction faults again, and this time it is deadly. */
-	signal(signal_number, SIG_DFL);
+	/* Not ours: it comes again when we return, and this time it is deadly. */
+	sigaction(signal_number, &before, NULL);
+	raise(signal_number);
 	errno = saved;
 }
 
@@ -39,7 +41,7 @@ sigbus_watch(struct sigbus_map *map, void *start, size_t bytes, volatile sig_ato
 	if (!installed) {
 		struct sigaction action = {.sa_sigaction = handle, .sa_flags = SA_SIGINFO};
 		sigemptyset(&action.sa_mask);
-		sigaction(SIGBUS, &action, NULL);
+		sigaction(SIGBUS, &action, &before);
 		installed = true;
 	}
 	*map = (struct sigbus_map){.start = start, .bytes = bytes, .hit = hit, .next = maps};
