@@ -38,10 +38,20 @@ put_age(struct line *out, uint64_t now_ns, uint64_t since_ns)
 static void
 put_word(struct line *out, const char *string, size_t n)
 {
-	if (n > 2 && memchr(string, ' ', n) == NULL && memchr(string + 1, '"', n - 2) == NULL)
+	if (n > 2 && memchr(string, ' ', n) == NULL && memchr(string + 1, '"', n - 2) == NULL) {
 		safe_json(out, string + 1, n - 2);
-	else
-		safe_json(out, string, n);
+	} else {
+		line_char(out, '"');
+		safe_json(out, string + 1, n - 1);
+	}
+}
+
+/* As if the string began at the last slash before its end: that stands where its quote did. */
+static const char *
+without_folder(const char *at, const char *next)
+{
+	const char *slash = next - at > 3 ? memrchr(at, '/', (size_t)(next - at) - 2) : NULL;
+	return slash != NULL ? slash : at;
 }
 
 /* Where a JSON string ends that begins at `at`. */
@@ -55,7 +65,7 @@ string_end(const char *at, const char *end)
 
 /* The command line, from the array that the stream would show, so as well redacted. */
 void
-put_command(struct line *out, const struct identity *identity)
+put_command(struct line *out, const struct identity *identity, bool folder)
 {
 	static const struct where nowhere = {.name = ""};
 	struct encoder encoder = {0};
@@ -71,6 +81,8 @@ put_command(struct line *out, const struct identity *identity)
 		const char *next = string_end(at, end);
 		if (command.len > 0)
 			line_char(&command, ' ');
+		else if (!folder)
+			at = without_folder(at, next);
 		put_word(&command, at, (size_t)(next - at));
 		at = next + 1; /* the comma */
 	}

@@ -20,7 +20,8 @@ void put_user(struct line *out, uint32_t uid);
 /* Text of anybody's. */
 void put_text(struct line *out, const char *text);
 
-/* A command line, redacted; cut, it ends with "..."; "?" when it is not known. */
-void put_command(struct line *out, const struct identity *identity);
+/* A command line, redacted; cut, it ends with "..."; "?" when it is not known. `folder`: where the
+ * program lies stands before its name. */
+void put_command(struct line *out, const struct identity *identity, bool folder);
 
 #endif

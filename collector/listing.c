@@ -154,7 +154,7 @@ listing_row(struct table *table, uint64_t now_ns, const struct listed *listed)
 		line_char(&table->text, '-');
 	table_cell(table);
 	if (listed->identity.argv != NULL && listed->identity.argv[0] != NULL)
-		put_command(&table->text, &listed->identity);
+		put_command(&table->text, &listed->identity, true);
 	else if (listed->err == 0)
 		line_char(&table->text, '?');
 	if (listed->err != 0) {

@@ -3,6 +3,7 @@
 it can be used on a real terminal."""
 import json
 import os
+import re
 import signal
 import subprocess
 import time
@@ -390,6 +391,8 @@ def test_text_has_the_views_that_were_asked_for(stage):  # noqa: F811
         assert len(blocks) == 3 if view == "losses" else 2
     lines = text("--view", "events", "--sort", "total", "--rows", "1").splitlines()
     assert lines[-1].split()[:5] == ["driven.step", "custom", "record", "0", "1234"]
+    [command] = text("--view", "processes").splitlines()[3:]
+    assert re.search(r" python[\d.]* \S*driven\.py$", command), "where the interpreter lies is left out"
     names = [line.split()[0] for line in
              text("--view", "events", "--sort", "event", "--invert").splitlines()[3:]]
     assert names == sorted(names, reverse=True) and len(names) > 3
@@ -448,6 +451,19 @@ def test_names_of_strangers_are_harmless(stage):  # noqa: F811
 
 # ---- on a terminal ----
 
+def numbers_in_proc():
+    return [int(name) for name in os.listdir("/proc") if name.isdigit()]
+
+
+def is_top_of(pid, segment):
+    """A process that reads it, other than the program itself."""
+    try:
+        with open("/proc/%d/maps" % pid) as maps, open("/proc/%d/comm" % pid) as comm:
+            return comm.read().startswith("auditd-collect") and segment in maps.read()
+    except OSError:
+        return False
+
+
 class Terminal:
     """tmux: keys go in, a picture comes out."""
 
@@ -463,8 +479,8 @@ class Terminal:
     def keys(self, *keys):
         subprocess.run([*self.tmux, "send-keys", *keys], check=True)
 
-    def picture(self):
-        return subprocess.run([*self.tmux, "capture-pane", "-p"], check=True,
+    def picture(self, *options):
+        return subprocess.run([*self.tmux, "capture-pane", "-p", *options], check=True,
                               stdout=subprocess.PIPE).stdout.decode()
 
     def shows(self, text):
@@ -572,6 +588,50 @@ def test_any_size_and_locale(terminal, width, height, env):
     screen.shows("status 0")
 
 
+def test_what_was_chosen_is_seen_in_80_columns(terminal):
+    screen = terminal(*PROGRAM, width=80, height=24)
+    screen.shows(" python3 ")
+    screen.keys("2", "f", "import", "Enter")
+    screen.shows("[2 events]")
+    screen.keys("u", "root", "Enter", "Space")
+    picture = screen.shows("PAUSED")
+    assert "user root" in picture and "filter import" in picture and "by rate" in picture
+    first = picture.splitlines()[0]
+    assert all(unit in first for unit in ("events/s", "bytes/s")) or \
+        all(unit in first for unit in ("ev/s", "B/s")), first
+
+
+@pytest.mark.parametrize("no_color, coloured", [("1", False), ("", True)])
+def test_colours_where_they_are_wanted(terminal, no_color, coloured):
+    screen = terminal(*PROGRAM, NO_COLOR=no_color, TERM="xterm-256color")
+    screen.shows(" python3 ")
+    picture = screen.picture("-e")
+    assert ("\x1b[32m" in picture) == coloured and "\x1b[7m" in picture
+
+
+def test_on_a_terminal_it_leaves_after_so_many_looks(terminal):
+    screen = terminal("-n", "2", "-d", "0.2", "--name", "no/such/program")
+    screen.shows("nothing is traced yet; try: auditd-collect top -- python3 app.py")
+    assert "[1 processes]" not in screen.shows("status 0")
+
+
+@needs_world
+def test_terminal_is_restored_while_rings_are_mapped(stage):  # noqa: F811
+    """There is another handler of SIGBUS then."""
+    target = stage.target()
+    screen = Terminal(stage.tmp, ["nsenter", "-t", str(stage.world.init), "-m", "-p",
+                                  harness.COLLECTOR, "top", "--view", "tail", "-d", "0.1"])
+    try:
+        target.do("step", 3)
+        screen.shows("driven.step")
+        [looker] = [pid for pid in numbers_in_proc() if is_top_of(pid, target.segment)]
+        os.kill(looker, signal.SIGBUS)
+        picture = screen.shows("status")
+        assert "before" in picture and "[7 tail]" not in picture
+    finally:
+        screen.close()
+
+
 @pytest.mark.parametrize("number", [signal.SIGSEGV, signal.SIGTERM, signal.SIGHUP, signal.SIGABRT])
 def test_terminal_is_restored_when_it_is_ended(terminal, number, tmp_path):
     screen = terminal("--name", str(tmp_path))
@@ -620,6 +680,34 @@ def test_level_of_an_event_is_changed_in_the_running_program(stage, terminal):  
     [row] = [row for row in looks(open(out).read())[0]["events"] if row["event"] == "driven.step"]
     assert row["level"] == "record", "what the program has itself, when nobody asks"
     assert 3 + 20 <= row["total"] <= 3 + 1 + 20 + 1 + 1, picture
+
+
+@needs_world
+def test_the_chosen_row_stays_chosen_when_others_go_above_it(stage):  # noqa: F811
+    target = stage.target()
+    screen = Terminal(stage.tmp, ["nsenter", "-t", str(stage.world.init), "-m", "-p",
+                                  harness.COLLECTOR, "top", "--view", "events", "--sort", "total",
+                                  "-d", "0.1"])
+
+    def chosen():
+        """The rows in reverse, below the titles."""
+        return [line for line in screen.picture("-e").split("\n")[4:-2] if "\x1b[7m" in line]
+    try:
+        target.do("audit", "first.one")
+        screen.shows("first.one")
+        target.do("step", 2000)
+        wait_until(lambda: screen.picture().split("\n")[4].startswith("driven.step"), "it is above")
+        screen.keys("j", "k", "/", "step", "Enter")
+        target.do("opens", 5000, 10)
+        wait_until(lambda: screen.picture().split("\n")[4].startswith("open"), "that is above")
+        wait_until(lambda: [row for row in chosen() if "driven.step" in row], "it has gone down")
+        screen.keys("Home")
+        wait_until(lambda: not chosen() or "driven.step" not in chosen()[0], "the first one")
+        target.do("step", 9000)
+        wait_until(lambda: screen.picture().split("\n")[4].startswith("driven.step"), "it is above")
+        assert not [row for row in chosen() if row.startswith("\x1b[7mopen")]
+    finally:
+        screen.close()
 
 
 # ---- what it costs ----

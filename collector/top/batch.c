@@ -6,7 +6,10 @@
 #include <errno.h>
 #include <poll.h>
 #include <string.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
 
+#include "head.h"
 #include "log.h"
 #include "print.h"
 #include "sink.h"
@@ -28,6 +31,15 @@ parts_of(const struct top_options *options)
 	return parts;
 }
 
+/* Of the terminal that is printed to; 0: it is none. */
+static size_t
+width_of(const struct batch *batch)
+{
+	struct winsize size;
+	bool known = isatty(batch->sink.fd) && ioctl(batch->sink.fd, TIOCGWINSZ, &size) == 0;
+	return known ? size.ws_col : 0;
+}
+
 static void
 write_out(struct batch *batch, const struct line *line)
 {
@@ -42,7 +54,8 @@ write_out(struct batch *batch, const struct line *line)
 
 /* The first of them is sorted as was asked for. */
 static void
-print_views(const struct top_options *options, struct report *report, struct line *out)
+print_views(const struct top_options *options, struct report *report, size_t width,
+	    struct line *out)
 {
 	const char *sort = options->sort;
 	bool invert = options->invert;
@@ -55,7 +68,7 @@ print_views(const struct top_options *options, struct report *report, struct lin
 		view_arrange(view, &arrangement, report);
 		line_char(out, '\n');
 		view_print(view, report, 0, options->most_rows > 0 ? options->most_rows : SIZE_MAX,
-			   0, out);
+			   width, out);
 		sort = NULL;
 		invert = false;
 	}
@@ -66,18 +79,19 @@ print_text(struct batch *batch, struct report *report, uint64_t n)
 {
 	struct line out = {0};
 	const struct top_options *options = &batch->top->options;
+	size_t width = width_of(batch);
 	if (options->line) {
 		print_line(report, n % 20 == 0, &out);
 	} else {
 		if (n > 0)
 			line_char(&out, '\n');
-		print_header(report, &out);
+		head_figures(report, width > 0 ? width : SIZE_MAX, &out);
 		line_char(&out, '\n');
 		if ((parts_of(options) & REPORT_RECORDS) != 0) {
 			print_share(report, &out);
 			line_char(&out, '\n');
 		}
-		print_views(options, report, &out);
+		print_views(options, report, width, &out);
 	}
 	write_out(batch, &out);
 	line_fini(&out);
@@ -133,8 +147,7 @@ static void
 say_nothing_there(const struct top *top)
 {
 	if (top->fleet.n_seen == 0 && top->options.common.command == NULL)
-		log_note("top: nothing is traced yet; to start something traced: "
-			 "auditd-collect top -- python3 app.py");
+		log_note("top: " FLEET_IS_EMPTY);
 }
 
 /* The look that comes after the end of all is the last one: it sees all that they did. */

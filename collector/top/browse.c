@@ -77,6 +77,32 @@ stay_within(struct browse *browse, size_t n, size_t rows_on_screen)
 		*first = *selected - rows_on_screen + 1;
 }
 
+/* From now on the selected row is where this is; at the top, whatever is there. */
+static void
+choose(struct browse *browse, struct report *report, bool top_too)
+{
+	size_t selected = browse->views[browse->view].selected;
+	char *chosen = browse->views[browse->view].chosen, buffer[VIEW_TEXT_BYTES];
+	const char *what = selected > 0 || top_too
+				   ? view_unique(view_get(browse->view), report, selected, buffer)
+				   : "";
+	snprintf(chosen, VIEW_TEXT_BYTES, "%s", what);
+}
+
+static void
+follow_chosen(struct browse *browse, struct report *report)
+{
+	const struct view *view = view_get(browse->view);
+	char *chosen = browse->views[browse->view].chosen, buffer[VIEW_TEXT_BYTES];
+	size_t n = n_rows(browse, report);
+	for (size_t i = 0; chosen[0] != '\0' && i < n; i++)
+		if (strncmp(view_unique(view, report, i, buffer), chosen, VIEW_TEXT_BYTES - 1) == 0) {
+			browse->views[browse->view].selected = i;
+			return;
+		}
+	chosen[0] = '\0'; /* it has gone */
+}
+
 int
 browse_arrange(struct browse *browse, struct report *report, size_t rows_on_screen)
 {
@@ -87,6 +113,7 @@ browse_arrange(struct browse *browse, struct report *report, size_t rows_on_scre
 	view_arrange(view, &arrangement, report);
 	if (browse->tree && browse->view == VIEW_PROCESSES)
 		err = report_make_tree(report);
+	follow_chosen(browse, report);
 	stay_within(browse, n_rows(browse, report), rows_on_screen);
 	return err;
 }
@@ -142,6 +169,7 @@ search_next(struct browse *browse, struct report *report)
 		size_t row = (*selected + i) % n;
 		if (strcasestr(view_key(view, report, row, buffer), browse->search) != NULL) {
 			*selected = row;
+			choose(browse, report, true);
 			return;
 		}
 	}
@@ -305,8 +333,10 @@ command_key(struct browse *browse, int key, struct report *report)
 	case 'w':
 		return BROWSE_SNAPSHOT;
 	case 'm':
-		return browse->view == VIEW_EVENTS && report->n_events > 0 ? BROWSE_LEVEL
-									   : BROWSE_NOTHING;
+		if (browse->view != VIEW_EVENTS || report->n_events == 0)
+			return BROWSE_NOTHING;
+		choose(browse, report, true); /* and the next one is of the same event */
+		return BROWSE_LEVEL;
 	case 'h': case '?': case BROWSE_F1:
 		browse->help = true;
 		break;
@@ -373,6 +403,8 @@ browse_key(struct browse *browse, int key, struct report *report, size_t rows_on
 	size_t n = n_rows(browse, report);
 	if (!moved(browse, key, n, rows_on_screen > 1 ? (long)rows_on_screen - 1 : 1))
 		return command_key(browse, key, report);
+	if (key != BROWSE_LEFT && key != BROWSE_RIGHT)
+		choose(browse, report, false);
 	stay_within(browse, n, rows_on_screen);
 	return BROWSE_DRAW;
 }

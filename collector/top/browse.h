@@ -41,6 +41,7 @@ struct browse {
 		unsigned sort;
 		bool invert;
 		size_t selected, first; /* rows */
+		char chosen[VIEW_TEXT_BYTES]; /* what is selected, wherever it goes; "": the row */
 		char filter[BROWSE_INPUT_BYTES];
 	} views[N_VIEWS];
 	char search[BROWSE_INPUT_BYTES], user[BROWSE_INPUT_BYTES];

@@ -15,6 +15,9 @@
 #define FLEET_MOST 8192            /* processes at a time */
 #define FLEET_KEEP_NS 10000000000u /* how long one that has ended stays */
 
+/* What is said then, unless we have started a command. */
+#define FLEET_IS_EMPTY "nothing is traced yet; try: auditd-collect top -- python3 app.py"
+
 struct fleet {
 	struct target target;
 	struct places places;

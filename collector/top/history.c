@@ -32,12 +32,13 @@ history_most(const struct history *history)
 	return most;
 }
 
-void
-history_put(const struct history *history, bool utf8, struct line *out)
+unsigned
+history_put(const struct history *history, bool utf8, size_t width, struct line *out)
 {
 	static const char *const blocks[] = {" ", "▁", "▂", "▃", "▄", "▅", "▆", "▇", "█"};
 	double most = history_most(history);
-	for (unsigned i = history->n; i-- > 0;) {
+	unsigned n = history->n < width ? history->n : (unsigned)width;
+	for (unsigned i = n; i-- > 0;) {
 		unsigned at = (history->next + HISTORY_SECONDS - 1 - i) % HISTORY_SECONDS;
 		double share = most > 0 ? history->rates[at] / most : 0;
 		if (utf8)
@@ -45,4 +46,5 @@ history_put(const struct history *history, bool utf8, struct line *out)
 		else
 			line_char(out, share > 0 ? (char)('0' + (unsigned)(share * 9 + 0.5)) : '.');
 	}
+	return n;
 }

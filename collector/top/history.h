@@ -19,8 +19,11 @@ struct history {
 /* A rate that held until now, monotonic. One that lasted for several seconds fills them all. */
 void history_add(struct history *history, uint64_t now_ns, double rate);
 
-/* The oldest first; the highest is eight eighths of a block, or without UTF-8 a 9. */
-void history_put(const struct history *history, bool utf8, struct line *out);
+/*
+ * The last `width` seconds at the most, the oldest first; the highest is eight eighths of a block, or
+ * without UTF-8 a 9. Returns how many characters that are.
+ */
+unsigned history_put(const struct history *history, bool utf8, size_t width, struct line *out);
 
 double history_most(const struct history *history);
 

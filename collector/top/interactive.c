@@ -17,6 +17,7 @@ struct interactive {
 	struct browse browse;
 	struct history history;
 	struct report report; /* what is seen */
+	uint64_t n_looks;
 };
 
 static void
@@ -117,8 +118,17 @@ look_and_draw(struct interactive *now)
 {
 	top_look(now->top);
 	draw(now);
+	now->n_looks++;
 	history_add(&now->history, now->top->fleet.now_ns,
 		    report_rate(&now->report, now->report.header.events.recent));
+}
+
+/* As many as were asked for. */
+static bool
+has_enough(const struct interactive *now)
+{
+	uint64_t most = now->top->options.iterations;
+	return most != 0 && now->n_looks >= most;
 }
 
 static void
@@ -149,6 +159,8 @@ top_interactive(struct top *top)
 		if (next_ns > now_ns + now.browse.interval_ns)
 			next_ns = now_ns; /* it was made shorter */
 		if (now_ns >= next_ns && !now.browse.paused) {
+			if (has_enough(&now))
+				break; /* the last one was seen as long as the others */
 			look_and_draw(&now);
 			next_ns = now_ns + now.browse.interval_ns;
 		}

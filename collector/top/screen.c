@@ -16,14 +16,14 @@
 #include <unistd.h>
 #include <wchar.h>
 
-#include "print.h"
+#include "head.h"
 
 #define HEAD_ROWS 4 /* figures, graph, views, titles of the columns */
 
 static struct termios before;
 static char leave[128]; /* what a terminal is sent to be as it was */
 static SCREEN *screen;
-static bool utf8;
+static bool utf8, colours;
 
 /* ---- the terminal ---- */
 
@@ -86,7 +86,9 @@ screen_open(char *why, size_t why_bytes)
 	nodelay(stdscr, TRUE);
 	set_escdelay(25);
 	curs_set(0);
-	if (has_colors()) {
+	const char *no_color = getenv("NO_COLOR"); /* no-color.org */
+	colours = has_colors() && (no_color == NULL || no_color[0] == '\0');
+	if (colours) {
 		start_color();
 		use_default_colors();
 		init_pair(1, COLOR_RED, -1);
@@ -157,42 +159,13 @@ static void
 draw_head(const struct browse *browse, const struct report *report, const struct history *history)
 {
 	struct line line = {0};
-	const struct view *view = view_get(browse->view);
+	size_t width = (size_t)COLS;
 	bool losing = report->header.lost.recent > 0;
-	print_header(report, &line);
-	draw_line(0, &line, A_BOLD | (losing && has_colors() ? COLOR_PAIR(1) : 0));
-	if ((view->part & REPORT_RECORDS) != 0) {
-		print_share(report, &line);
-		line_literal(&line, "  ");
-	}
-	history_put(history, utf8, &line);
-	line_literal(&line, "  events/s of the last minute, most ");
-	put_rate(&line, history_most(history));
-	draw_line(1, &line, has_colors() ? COLOR_PAIR(2) : A_NORMAL);
-	for (int i = 0; i < N_VIEWS; i++) {
-		bool here = i == (int)browse->view;
-		line_string(&line, here ? "[" : " ");
-		line_u64(&line, (uint64_t)i + 1);
-		line_char(&line, ' ');
-		line_string(&line, view_get((enum view_id)i)->name);
-		line_string(&line, here ? "]" : " ");
-	}
-	line_literal(&line, "  by ");
-	line_string(&line, view->columns[browse->views[browse->view].sort].name);
-	line_string(&line, browse->views[browse->view].invert ? " inverted" : "");
-	if (browse->process[0] != '\0') {
-		line_literal(&line, "  pid ");
-		line_u64(&line, browse->process_pid);
-	}
-	if (browse->views[browse->view].filter[0] != '\0') {
-		line_literal(&line, "  filter ");
-		line_string(&line, browse->views[browse->view].filter);
-	}
-	if (browse->user[0] != '\0') {
-		line_literal(&line, "  user ");
-		line_string(&line, browse->user);
-	}
-	line_string(&line, browse->paused ? "  PAUSED" : "");
+	head_figures(report, width, &line);
+	draw_line(0, &line, A_BOLD | (losing && colours ? COLOR_PAIR(1) : 0));
+	head_history(browse, report, history, utf8, width, &line);
+	draw_line(1, &line, colours ? COLOR_PAIR(2) : A_NORMAL);
+	head_place(browse, width, &line);
 	draw_line(2, &line, A_NORMAL);
 	line_fini(&line);
 }
@@ -236,7 +209,7 @@ attributes_of(const struct browse *browse, const struct report *report, size_t r
 	if (process && row < report->n_processes) {
 		if (report->processes[row].watched->ended_ns != 0)
 			attributes |= A_DIM;
-		if (report->processes[row].lost.recent > 0 && has_colors())
+		if (report->processes[row].lost.recent > 0 && colours)
 			attributes |= COLOR_PAIR(1);
 	}
 	if (row == browse->views[browse->view].selected)
@@ -260,6 +233,9 @@ draw_rows(const struct browse *browse, struct report *report)
 		draw_text(row, at, len, browse->offset, attributes);
 		at = stop != NULL ? stop + 1 : end;
 	}
+	if (report->fleet->n_seen == 0 && report->fleet->target.kind != TARGET_LAUNCH &&
+	    HEAD_ROWS < LINES - 1)
+		draw_text(HEAD_ROWS, FLEET_IS_EMPTY, sizeof FLEET_IS_EMPTY - 1, 0, A_NORMAL);
 	line_fini(&text);
 }
 

@@ -74,6 +74,17 @@ view_key(const struct view *view, struct report *report, size_t row, char buffer
 	return row < *n ? view->columns[view->key].text(row_at(view, rows, row), buffer) : "";
 }
 
+const char *
+view_unique(const struct view *view, struct report *report, size_t row,
+	    char buffer[VIEW_TEXT_BYTES])
+{
+	size_t *n;
+	void *rows = view->rows(report, &n);
+	if (view->unique == NULL || row >= *n)
+		return view_key(view, report, row, buffer);
+	return view->unique(row_at(view, rows, row), buffer);
+}
+
 void
 view_arrange(const struct view *view, const struct arrangement *arrangement, struct report *report)
 {

@@ -33,6 +33,8 @@ struct view {
 	unsigned n_columns;        /* at most TABLE_COLUMNS */
 	unsigned sort;             /* column, when none is chosen */
 	unsigned key;              /* column that is searched and filtered by: has text() */
+	/* What no other row has, however they are sorted; NULL: the text of its key. */
+	const char *(*unique)(const void *row, char buffer[VIEW_TEXT_BYTES]);
 	size_t row_bytes;
 	void *(*rows)(struct report *report, size_t **n);
 };
@@ -77,6 +79,10 @@ void view_print(const struct view *view, struct report *report, size_t first, si
 /* Text of the key column of a row. */
 const char *view_key(const struct view *view, struct report *report, size_t row,
 		     char buffer[VIEW_TEXT_BYTES]);
+
+/* The same of what no other row has. */
+const char *view_unique(const struct view *view, struct report *report, size_t row,
+			char buffer[VIEW_TEXT_BYTES]);
 
 /* ---- for view_*.c ---- */
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* A row for each function whose calls are summed up. */
+#include <inttypes.h>
 #include <stdio.h>
 
 #include "cells.h"
@@ -126,6 +127,15 @@ rows(struct report *report, size_t **n)
 	return report->functions;
 }
 
+static const char *
+unique_function(const void *at, char buffer[VIEW_TEXT_BYTES])
+{
+	const struct function *function = ((const struct function_row *)at)->function;
+	snprintf(buffer, VIEW_TEXT_BYTES, "%" PRIu32 " %.200s %.200s", function->line, function->func,
+		 function->file);
+	return buffer;
+}
+
 static const struct column columns[] = {
 	{"rate", "CALL/s", true, 0, put_call_rate, number_rate, NULL},
 	{"calls", "CALLS", true, 0, put_calls, number_calls, NULL},
@@ -140,5 +150,6 @@ const struct view view_functions = {
 	.name = "functions", .part = REPORT_FUNCTIONS,
 	.columns = columns, .n_columns = sizeof columns / sizeof columns[0],
 	.sort = 2, .key = 5,
+	.unique = unique_function,
 	.row_bytes = sizeof(struct function_row), .rows = rows,
 };

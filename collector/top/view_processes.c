@@ -158,6 +158,13 @@ text_command(const void *at, char buffer[VIEW_TEXT_BYTES])
 	return identity_command(&row->watched->found.identity, buffer, VIEW_TEXT_BYTES);
 }
 
+static const char *
+unique_process(const void *at, char buffer[VIEW_TEXT_BYTES])
+{
+	(void)buffer;
+	return ((const struct process_row *)at)->watched->key;
+}
+
 static void
 put_command_cell(struct table *table, const struct report *report, const void *at)
 {
@@ -165,7 +172,7 @@ put_command_cell(struct table *table, const struct report *report, const void *a
 	(void)report;
 	for (unsigned i = 0; i < row->depth; i++)
 		line_literal(&table->text, "  ");
-	put_command(&table->text, &row->watched->found.identity);
+	put_command(&table->text, &row->watched->found.identity, false);
 }
 
 static void
@@ -215,6 +222,7 @@ const struct view view_processes = {
 	.columns = process_columns,
 	.n_columns = sizeof process_columns / sizeof process_columns[0],
 	.sort = 5, .key = 15,
+	.unique = unique_process,
 	.row_bytes = sizeof(struct process_row), .rows = rows,
 };
 
@@ -234,5 +242,6 @@ const struct view view_rings = {
 	.name = "rings", .part = REPORT_PROCESSES,
 	.columns = ring_columns, .n_columns = sizeof ring_columns / sizeof ring_columns[0],
 	.sort = 6, .key = 8,
+	.unique = unique_process,
 	.row_bytes = sizeof(struct process_row), .rows = rows,
 };

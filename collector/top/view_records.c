@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* A row for each thing that events touch; and the last lines of the stream. */
+#include <stdio.h>
+
 #include "cells.h"
 #include "view.h"
 
@@ -69,6 +71,14 @@ put_error(struct table *table, const struct report *report, const void *at)
 	line_u64(&table->text, ((const struct target_row *)at)->error);
 }
 
+static const char *
+unique_target(const void *at, char buffer[VIEW_TEXT_BYTES])
+{
+	const struct target_row *row = at;
+	snprintf(buffer, VIEW_TEXT_BYTES, "%u %s", row->is, row->text);
+	return buffer;
+}
+
 static void *
 target_rows(struct report *report, size_t **n)
 {
@@ -88,6 +98,7 @@ const struct view view_targets = {
 	.name = "targets", .part = REPORT_TARGETS,
 	.columns = target_columns, .n_columns = sizeof target_columns / sizeof target_columns[0],
 	.sort = 1, .key = 4,
+	.unique = unique_target,
 	.row_bytes = sizeof(struct target_row), .rows = target_rows,
 };
 
