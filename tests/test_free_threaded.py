@@ -1,0 +1,155 @@
+# SPDX-License-Identifier: MIT
+"""CPython without a GIL: threads that run at once, each with a lane of its own.
+
+What harness.collect() checks holds in each of these runs; that the GIL stays off, the targets see
+to. The other files of tests run on 3.13t too, as far as they run on every interpreter.
+"""
+import collections
+import os
+
+import pytest
+
+import harness
+import test_fidelity
+
+N = 8
+
+
+def pytest_generate_tests(metafunc):
+    found = [python for python in harness.interpreters() if harness.free_threaded(python)]
+    if "free" in metafunc.fixturenames:
+        metafunc.parametrize("free", found or [None], ids=[p.name for p in found] or ["none"],
+                             scope="module")
+
+
+@pytest.fixture(autouse=True)
+def there(free):
+    if free is None:
+        pytest.skip("no free-threaded CPython on this machine")
+
+
+def trace(python, tmp, what, options=("-e", "custom:free.*"), env=None, **more):
+    return harness.collect([python.path, harness.target("free_threaded.py"), what], tmp, options,
+                           {"PYAUDITD_RING": "64m", **(env or {})}, **more)
+
+
+def test_each_thread_is_told_as_the_oracle_saw_it(free, tmp_path):
+    run = trace(free, tmp_path, "same", ["-e", "all", "--no-redact"])
+    [key] = run.keys
+    lines = run.events(key=key)
+    test_fidelity.compare(lines, harness.oracle_log(tmp_path, run.start(key)["pid"]))
+    lanes = collections.defaultdict(set)
+    for line in run.events("free.event"):
+        lanes[line["args"]["_0"]].add((line["lane"], line["tid"]))
+        assert (line["at"]["func"], line["at"]["file"]) == \
+            ("mixture", harness.target("free_threaded.py")), line
+    assert all(len(one) == 1 for one in lanes.values()), lanes
+    assert len(set.union(*lanes.values())) == len(lanes) == N, "a lane for each thread"
+
+
+def test_arguments_that_change_under_the_hook(free, tmp_path):
+    run = trace(free, tmp_path, "changing", lossy=True)
+    shown = 0
+    for line in run.events("free.changing"):
+        items, pairs, other = (line["args"][name] for name in ("_0", "_1", "_2"))
+        if "_type" not in items:
+            assert items == [["item", str(n)] for n in range(len(items))][:len(items)] or all(
+                item[0] == "item" and 0 <= int(item[1]) < 200 for item in items), line
+            shown += 1
+        if "_type" not in pairs:
+            pairs = pairs.get("_dict", pairs)
+            assert all(value == {"value": [key]} for key, value in pairs), line
+        assert other["_type"].endswith("Changing"), line
+    assert shown > 3000
+
+
+def test_functions_that_die_are_not_taken_for_their_successors(free, tmp_path):
+    run = trace(free, tmp_path, "dying")
+    lines = run.events("free.dying")
+    assert len(lines) == 2000 + N * 100
+    for line in lines:
+        assert line["at"]["func"] == line["args"]["_0"], line
+        assert line["at"]["line"] == int(line["args"]["_0"].split("_")[2]) % 7 + 2, line
+
+
+def test_lanes_of_threads_that_ended_are_taken_again(free, tmp_path):
+    run = trace(free, tmp_path, "short_lived")
+    lines = run.events("free.short")
+    assert len(lines) == 3000
+    assert len({line["lane"] for line in lines}) <= 12
+    assert max(line["lane"] for line in lines) <= 12
+
+
+def test_lanes_are_taken_again_when_nobody_reads(free, tmp_path):
+    code = ("import sys, struct, os, threading, pyauditd\n"
+            "for n in range(1000):\n"
+            "    t = threading.Thread(target=sys.audit, args=('free.alone', n))\n"
+            "    t.start()\n"
+            "    t.join()\n"
+            "print(pyauditd.status()['recorded'], pyauditd.status()['lost'])\n"
+            "maps = [line for line in open('/proc/self/maps') if 'pyauditd.' in line]\n"
+            "print(len(maps))\n")
+    env = harness.environment(tmp_path, PYAUDITD="1", PYAUDITD_EVENTS="custom:free.*",
+                              PYTHONPATH=os.path.join(harness.BUILD, "python", "site"))
+    done = harness.subprocess.run([free.path, "-c", code], env=env, text=True, timeout=60,
+                                  stdout=-1, stderr=-1)
+    assert done.stdout.splitlines()[0] == "1000 {}", done
+    assert int(done.stdout.splitlines()[1]) <= 4, done
+
+
+def test_flood_of_eight_threads_adds_up(free, tmp_path):
+    run = trace(free, tmp_path, "flood", env={"PYAUDITD_RING": "1m"}, lossy=True)
+    [key] = run.keys
+    seen = collections.Counter(line["args"]["_0"] for line in run.events("free.flood"))
+    last = dict.fromkeys(range(N), -1)
+    for line in run.events("free.flood"):
+        thread, n = line["args"]["_0"], line["args"]["_1"]
+        assert n > last[thread], line
+        last[thread] = n
+    lost = sum(line["count"] for line in run.of_type("lost", key=key))
+    assert sum(seen.values()) + lost == N * 20000
+    assert run.stats(key)["attempted"] >= N * 20000
+
+
+def test_start_and_stop_while_threads_run(free, tmp_path):
+    trace(free, tmp_path, "on_and_off", env={"PYAUDITD_RING": "4m"}, lossy=True)
+
+
+def test_forks_in_all_threads_at_once(free, tmp_path):
+    run = trace(free, tmp_path, "forks")
+    main = run.keys[0]
+    assert len(run.keys) == 1 + N * 6
+    for key in run.keys[1:]:
+        lines = run.events(key=key)
+        assert [line["event"] for line in lines] == ["free.child"] * 10, lines
+        assert len({(line["args"]["_0"], line["args"]["_1"]) for line in lines}) == 1
+        assert {line["args"]["_3"] for line in lines} == {run.start(key)["pid"]}
+        assert [line["args"]["_2"] for line in lines] == [*range(5)] * 2
+        assert len({line["tid"] for line in lines}) == 2
+        assert run.start(key)["parent"] == main
+    assert len(run.events("free.parent", key=main)) == N * 6
+
+
+def test_lane_without_a_descriptor_and_without_a_name(free, tmp_path):
+    run = trace(free, tmp_path, "waits")
+    assert run.stdout == b"{}\n"
+    assert sorted(line["args"]["_0"] for line in run.events("free.nameless")) == [*range(N)]
+
+
+def test_calls_are_refused_in_one_line(free, tmp_path):
+    out = tmp_path / "out"
+    done = harness.run_collector(["--calls", "-o", out, "--", free.path, "-c",
+                                  "print(3); raise SystemExit(4)"], tmp_path)
+    assert (done.returncode, done.stdout) == (4, b"3\n"), done
+    told = [line for line in map(harness.parse_line, out.read_bytes().splitlines())
+            if line["type"] == "notice"]
+    assert [line["detail"] for line in told] == ["calls cannot be traced in a free-threaded Python"]
+    code = ("import pyauditd\n"
+            "try:\n    pyauditd.start(calls=True)\n"
+            "except ValueError as error:\n    print(error)\n"
+            "print(pyauditd.status()['running'])\n")
+    env = harness.environment(tmp_path, PYTHONPATH=os.path.join(harness.BUILD, "python"))
+    done = harness.subprocess.run([free.path, "-c", code], env=env, text=True, timeout=60,
+                                  stdout=-1, stderr=-1)
+    assert (done.stdout, done.stderr) == (
+        "calls cannot be traced in a free-threaded Python\nFalse\n", ""), done
