@@ -710,6 +710,36 @@ def test_the_chosen_row_stays_chosen_when_others_go_above_it(stage):  # noqa: F8
         screen.close()
 
 
+@needs_world
+@pytest.mark.parametrize("view", ["tail", "targets", "events"])
+def test_what_is_seen_while_it_pauses_is_what_is_written(stage, view):  # noqa: F811
+    """Events go on to be read meanwhile: they replace whatever the picture was made of."""
+    target = stage.target()
+    screen = Terminal(stage.tmp, ["nsenter", "-t", str(stage.world.init), "-m", "-p", "--wd=" + str(stage.tmp),
+                                  harness.COLLECTOR, "top", "--view", view, "-d", "0.2"],
+                      MALLOC_PERTURB_="165")
+    try:
+        target.do("opens", 2, 2)
+        screen.shows("/driven/1")
+        screen.keys("Space")
+        screen.shows("PAUSED")
+        target.do("opens", 30000, 30000, 2)
+        time.sleep(0.5)  # it is read
+        screen.keys("w")
+        screen.shows("written: auditd-top-")
+        [name] = [name for name in os.listdir(stage.tmp) if name.startswith("auditd-top-")]
+        with open(os.path.join(str(stage.tmp), name)) as file:
+            [look] = looks(file.read())
+    finally:
+        screen.close()
+    seen = {"tail": [row["line"] for row in look.get("tail", ())],
+            "targets": [row["target"] for row in look.get("targets", ())],
+            "events": [row.get("last", "") for row in look.get("events", ())]}[view]
+    driven = [text for text in seen if "/driven/" in text]
+    assert len(driven) == {"tail": 2, "targets": 2, "events": 1}[view], seen
+    assert all(re.search("/driven/[01]( |$)", text) for text in driven)
+
+
 # ---- what it costs ----
 
 @needs_world

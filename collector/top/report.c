@@ -8,6 +8,24 @@
 #include "calibrate.h"
 #include "saturating.h"
 
+struct report_text {
+	struct report_text *next;
+	char text[];
+};
+
+/* A copy that lives as long as the report; NULL: there is no memory. */
+static const char *
+keep(struct report *report, const char *text)
+{
+	size_t n = strlen(text) + 1;
+	struct report_text *copy = malloc(sizeof *copy + n);
+	if (copy == NULL)
+		return NULL;
+	copy->next = report->texts;
+	report->texts = copy;
+	return memcpy(copy->text, text, n);
+}
+
 static struct figure
 figure(const struct watched *watched, uint64_t now, uint64_t before, uint64_t base)
 {
@@ -255,7 +273,7 @@ make_events(struct report *report)
 		const struct records_last *last =
 			records_last(&report->fleet->records, report->events[i].name);
 		if (last != NULL) {
-			report->events[i].last = last->text;
+			report->events[i].last = keep(report, last->text);
 			report->events[i].last_time_ns = last->time_ns;
 		}
 	}
@@ -414,8 +432,11 @@ make_targets(struct report *report)
 		return -ENOMEM;
 	for (size_t i = 0; i < targets->n; i++) {
 		const struct target_count *item = &targets->items[i];
+		const char *text = keep(report, item->text);
+		if (text == NULL)
+			return -ENOMEM;
 		report->targets[report->n_targets++] =
-			(struct target_row){item->text, item->is, item->before, item->n, item->error};
+			(struct target_row){text, item->is, item->before, item->n, item->error};
 	}
 	return 0;
 }
@@ -430,8 +451,12 @@ make_tail(struct report *report)
 		return -ENOMEM;
 	while (records_line(records, n) != NULL)
 		n++;
-	while (n-- > 0)
-		report->tail[report->n_tail++].line = records_line(records, n);
+	while (n-- > 0) {
+		const char *line = keep(report, records_line(records, n));
+		if (line == NULL)
+			return -ENOMEM;
+		report->tail[report->n_tail++].line = line;
+	}
 	return 0;
 }
 
@@ -465,4 +490,9 @@ report_fini(struct report *report)
 	free(report->functions);
 	free(report->targets);
 	free(report->tail);
+	while (report->texts != NULL) {
+		struct report_text *text = report->texts;
+		report->texts = text->next;
+		free(text);
+	}
 }

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * What the views show, as rows of numbers: added up over the processes of a fleet, sorted. Rows
- * point into the fleet and are valid until its next look.
+ * point into the fleet and are valid until its next look. Texts of events are the report's own:
+ * the fleet's are gone when the next one is read, and that may be before the look.
  */
 #ifndef COLLECTOR_TOP_REPORT_H
 #define COLLECTOR_TOP_REPORT_H
@@ -81,6 +82,7 @@ struct report {
 	size_t n_targets;
 	struct tail_row *tail; /* the newest first */
 	size_t n_tail;
+	struct report_text *texts; /* of targets, lines and last arguments */
 };
 
 enum report_part {
