@@ -18,7 +18,10 @@ struct merge {
 	size_t n, room;
 	size_t bytes, max_bytes;
 	uint64_t window_ns, next_order;
-	uint64_t latest_ns; /* of all that ever came */
+	uint64_t latest_ns; /* of all that ever came, in this era */
+	uint64_t era;
+	struct merge_mark watched; /* that is to be past soon: it was set at watched_ns */
+	uint64_t watched_ns;       /* 0: it is not */
 	merge_out_fn out;
 	void *context;
 };
@@ -108,6 +111,8 @@ void
 merge_add(struct merge *merge, struct merge_source *source, uint64_t time_ns, unsigned channel,
 	  const char *line, size_t n)
 {
+	if (source->era != merge->era)
+		*source = (struct merge_source){.era = merge->era};
 	/* Clocks of two processors may disagree by a little; a lane's own order does not. */
 	if (time_ns < source->last_ns)
 		time_ns = source->last_ns;
@@ -128,13 +133,6 @@ merge_add(struct merge *merge, struct merge_source *source, uint64_t time_ns, un
 }
 
 void
-merge_release(struct merge *merge, uint64_t now_ns)
-{
-	while (merge->n > 0 && merge->heap[0].time_ns + merge->window_ns <= now_ns)
-		let_first_go(merge);
-}
-
-void
 merge_flush(struct merge *merge)
 {
 	while (merge->n > 0)
@@ -144,14 +142,36 @@ merge_flush(struct merge *merge)
 struct merge_mark
 merge_mark(const struct merge *merge)
 {
-	return (struct merge_mark){merge->latest_ns, merge->next_order};
+	return (struct merge_mark){merge->latest_ns, merge->next_order, merge->era};
 }
 
 bool
 merge_is_past(const struct merge *merge, const struct merge_mark *mark)
 {
 	const struct held end = {.time_ns = mark->time_ns, .order = mark->order};
-	return merge->n == 0 || !before(&merge->heap[0], &end);
+	return merge->n == 0 || mark->era != merge->era || !before(&merge->heap[0], &end);
+}
+
+/* A mark is past a window after it was set, unless the clock was set back. */
+static void
+look_for_set_back(struct merge *merge, uint64_t steady_ns)
+{
+	if (merge->watched_ns == 0 || merge_is_past(merge, &merge->watched)) {
+		merge->watched = merge_mark(merge);
+		merge->watched_ns = merge->n > 0 ? steady_ns : 0;
+	} else if (steady_ns - merge->watched_ns > 4 * merge->window_ns) {
+		merge_flush(merge);
+		merge->latest_ns = merge->watched_ns = 0;
+		merge->era++;
+	}
+}
+
+void
+merge_release(struct merge *merge, uint64_t now_ns, uint64_t steady_ns)
+{
+	while (merge->n > 0 && merge->heap[0].time_ns + merge->window_ns <= now_ns)
+		let_first_go(merge);
+	look_for_set_back(merge, steady_ns);
 }
 
 bool

@@ -5,6 +5,11 @@
  * before it has come in by then. A line that comes later is let through at once.
  *
  * Within one source (a lane) the order of merge_add() is kept, whatever the times say.
+ *
+ * Where the system's clock is set back, what came before that has a time that is yet to come.
+ * Who waits for four windows by a clock that nobody sets has met that: everything leaves, and
+ * what the times were is forgotten.
+ *
  * While there is only one source, lines need not come here at all: see merge_idle().
  *
  * Memory is bounded by max_bytes of lines: beyond it the oldest leave early.
@@ -27,6 +32,7 @@ typedef void (*merge_out_fn)(void *context, unsigned channel, const char *line, 
 /* One lane of one process. The caller's storage, zeroed at first. */
 struct merge_source {
 	uint64_t last_ns;
+	uint64_t era; /* as the merge counts them: how often the clock was set back */
 };
 
 /* NULL: no memory. */
@@ -37,14 +43,14 @@ void merge_free(struct merge *merge); /* lines still inside are dropped: flush f
 void merge_add(struct merge *merge, struct merge_source *source, uint64_t time_ns,
 	       unsigned channel, const char *line, size_t n);
 
-/* Let go of every line that is old enough at now_ns (Unix time). */
-void merge_release(struct merge *merge, uint64_t now_ns);
+/* Let go of every line that is old enough at now_ns (Unix time); steady_ns: CLOCK_MONOTONIC then. */
+void merge_release(struct merge *merge, uint64_t now_ns, uint64_t steady_ns);
 void merge_flush(struct merge *merge);
 
 /* All that merge_add() was given so far has left, once merge_is_past(): in the order of time, so
  * lines that come later may hold it up for as long as the window. */
 struct merge_mark {
-	uint64_t time_ns, order;
+	uint64_t time_ns, order, era;
 };
 struct merge_mark merge_mark(const struct merge *merge);
 bool merge_is_past(const struct merge *merge, const struct merge_mark *mark);

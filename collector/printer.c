@@ -174,12 +174,16 @@ encode_counts(struct printer *printer, struct printer_source *source, uint64_t t
 	return json_counts_end(&printer->json);
 }
 
-/* Behind every line of the source so far. */
+/*
+ * Behind every line of the source so far; 0: the time of the last one. One that is far ahead is of
+ * before the clock was set back.
+ */
 static uint64_t
 after_all(const struct printer_source *source, uint64_t time_ns)
 {
+	uint64_t most = time_ns != 0 ? time_ns + MERGE_WINDOW_NS : UINT64_MAX;
 	for (uint32_t i = 0; i < source->n_lanes; i++)
-		if (source->lanes[i].last_ns > time_ns)
+		if (source->lanes[i].last_ns > time_ns && source->lanes[i].last_ns <= most)
 			time_ns = source->lanes[i].last_ns;
 	return time_ns;
 }
@@ -258,7 +262,7 @@ printer_flush(struct printer *printer, bool all)
 	if (all)
 		merge_flush(printer->merge);
 	else
-		merge_release(printer->merge, clock_ns(CLOCK_REALTIME));
+		merge_release(printer->merge, clock_ns(CLOCK_REALTIME), clock_ns(CLOCK_MONOTONIC));
 	outputs_flush(printer->outputs);
 }
 

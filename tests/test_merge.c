@@ -43,11 +43,11 @@ START_TEST(lines_of_two_lanes_leave_by_time)
 	merge_add(merge, &b, 90, 7, "c", 1);
 	add(&b, 110, "d");
 	ck_assert(!merge_idle(merge));
-	merge_release(merge, 139);
+	merge_release(merge, 139, 139);
 	ck_assert_str_eq(left, "");
-	merge_release(merge, 140);
+	merge_release(merge, 140, 140);
 	ck_assert_str_eq(left, "c7 ");
-	merge_release(merge, 165);
+	merge_release(merge, 165, 165);
 	ck_assert_str_eq(left, "c7 a1 d1 ");
 	merge_flush(merge);
 	ck_assert_str_eq(left, "c7 a1 d1 b1 ");
@@ -67,16 +67,50 @@ START_TEST(a_mark_is_past_when_all_before_it_has_left)
 	struct merge_mark mark = merge_mark(merge);
 	add(&b, 110, "c");
 	add(&b, 120, "d");
-	merge_release(merge, 160);
+	merge_release(merge, 160, 160);
 	ck_assert_str_eq(left, "a1 c1 ");
 	ck_assert(!merge_is_past(merge, &mark));
 	add(&b, 130, "e");
-	merge_release(merge, 170);
+	merge_release(merge, 170, 170);
 	ck_assert_str_eq(left, "a1 c1 b1 d1 ");
 	ck_assert(merge_is_past(merge, &mark) && !merge_idle(merge));
 	mark = merge_mark(merge);
 	ck_assert(!merge_is_past(merge, &mark));
 	merge_flush(merge);
+	ck_assert(merge_is_past(merge, &mark));
+	merge_free(merge);
+}
+END_TEST
+
+/* By an hour, and then what is read of before that still comes. */
+START_TEST(a_clock_that_is_set_back_holds_nothing_up)
+{
+	struct merge_source a = {0}, b = {0};
+	fresh(50, 1000);
+	merge_release(merge, 3700, 7);
+	add(&a, 3700, "a");
+	merge_release(merge, 3700, 10);
+	add(&b, 100, "b"); /* it was set back from 3700 to 100 */
+	add(&a, 3701, "c");
+	merge_release(merge, 100, 10);
+	struct merge_mark mark = merge_mark(merge);
+	merge_release(merge, 160, 70);
+	ck_assert_str_eq(left, "b1 ");
+	/* Somebody has always something to say. */
+	for (uint64_t now = 160; now <= 320; now += 10) {
+		add(&b, now, "");
+		merge_release(merge, now, now - 90);
+	}
+	ck_assert_ptr_nonnull(strstr(left, "a1 c1 "));
+	ck_assert(merge_is_past(merge, &mark));
+	merge_release(merge, 370, 280);
+	left[0] = '\0';
+	add(&a, 330, "d");
+	add(&b, 320, "e");
+	merge_release(merge, 379, 289);
+	ck_assert_str_eq(left, "e1 ");
+	merge_release(merge, 380, 290);
+	ck_assert_str_eq(left, "e1 d1 ");
 	ck_assert(merge_is_past(merge, &mark));
 	merge_free(merge);
 }
@@ -143,7 +177,7 @@ START_TEST(what_is_held_is_a_copy_and_freed_with_it)
 	merge_add(merge, &a, 1, 1, line, 3);
 	memset(line, 'x', 3);
 	merge_add(merge, &a, 2, 1, "", 0);
-	merge_release(merge, 51);
+	merge_release(merge, 51, 51);
 	ck_assert_str_eq(left, "abc1 ");
 	merge_free(merge); /* with a line inside */
 	merge = NULL;
@@ -192,7 +226,7 @@ START_TEST(random_lanes_within_the_window_come_out_sorted)
 		n++;
 		if (round % 3 == 0) {
 			now += dice_below(&dice, 20);
-			merge_release(merge, now);
+			merge_release(merge, now, now);
 		}
 	}
 	ck_assert_uint_gt(n_left, n / 2);
@@ -208,6 +242,7 @@ main(void)
 	TCase *tc = tcase_create("merge");
 	tcase_add_test(tc, lines_of_two_lanes_leave_by_time);
 	tcase_add_test(tc, a_mark_is_past_when_all_before_it_has_left);
+	tcase_add_test(tc, a_clock_that_is_set_back_holds_nothing_up);
 	tcase_add_test(tc, one_lane_keeps_its_order_whatever_its_times_say);
 	tcase_add_test(tc, equal_times_leave_as_they_came);
 	tcase_add_test(tc, beyond_the_memory_allowed_the_oldest_leave_early);
