@@ -31,6 +31,7 @@ roster_init(struct roster *roster, struct reading *reading, struct waiter *waite
 	roster->reading = reading;
 	roster->waiter = waiter;
 	roster->started_realtime_ns = clock_ns(CLOCK_REALTIME);
+	roster->started_boot_ns = clock_ns(CLOCK_BOOTTIME);
 	/* A quarter for any one user, so that nobody can keep the others from being read. */
 	roster->most_of_one_user = 256;
 	if (getrlimit(RLIMIT_NOFILE, &limit) == 0)
@@ -184,6 +185,15 @@ roster_follow_dead(struct roster *roster, struct place *place, struct segment_fo
 	return follow(roster, found, place, true, why, why_bytes);
 }
 
+/* Is the object younger than we are? By the system's clock, which may have been set since. */
+static bool
+came_after_us(const struct roster *roster, const struct segment_found *found)
+{
+	uint64_t age_ns = clock_ns(CLOCK_BOOTTIME) - roster->started_boot_ns;
+	return found->created_ns >= roster->started_realtime_ns ||
+	       found->created_ns >= clock_ns(CLOCK_REALTIME) - age_ns;
+}
+
 /* A candidates_fn. */
 static enum candidate_verdict
 try_candidate(void *context, struct place *place, struct segment_found *found, bool first)
@@ -193,7 +203,7 @@ try_candidate(void *context, struct place *place, struct segment_found *found, b
 	if (is_followed(roster, found) || is_too_much(roster, found))
 		return CANDIDATE_SETTLED;
 	bool from_start = roster->target.kind == TARGET_LAUNCH ||
-			  found->created_ns >= roster->started_realtime_ns;
+			  came_after_us(roster, found);
 	bool alive = found->identity.alive;
 	uint32_t pid = alive ? found->identity.pid : found->name_pid;
 	int err = follow(roster, found, place, from_start, why, sizeof why);

@@ -30,7 +30,7 @@ struct roster {
 	struct descendants **descendants; /* of the command, or of each pid asked for */
 	size_t n_descendants;
 	int watch;                        /* the hooks know that all are wanted; -1: no */
-	uint64_t started_realtime_ns, next_scan_ns;
+	uint64_t started_realtime_ns, started_boot_ns, next_scan_ns;
 	size_t most_of_one_user;
 	uint32_t told_user;               /* whose share was found used up */
 };

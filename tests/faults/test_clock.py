@@ -2,6 +2,7 @@
 """The system's clock is set while a collector reads: here for the collector alone, by set_clock.c,
 from an hour beside the machine's to that."""
 import os
+import signal
 import struct
 import subprocess
 import time
@@ -9,7 +10,7 @@ import time
 import pytest
 
 import harness
-from world import SITE, check, needs_world, stage, wait_until  # noqa: F401
+from world import SITE, check, needs_world, numbers, stage, wait_until  # noqa: F401
 
 pytestmark = needs_world
 HOUR = 3600
@@ -53,3 +54,21 @@ def test_lines_come_on_when_the_clock_is_set(stage, clock):  # noqa: F811
     wait_until(lambda: len(stage.world.segments()) == 2, "what it left is removed", 5)
     print("after %.1f s" % (time.monotonic() - start))
     check(collector.stop())
+
+
+def test_a_program_that_comes_after_the_clock_was_set_is_read_from_its_start(
+        stage, clock):  # noqa: F811
+    """What it did before it was found, too: it is not taken for one that was there before."""
+    stage.target()
+    collector = stage.attached("--all", env=clock.env)
+    clock.set(0)
+    time.sleep(0.2)
+    collector.freeze()
+    target = stage.target()
+    target.do("step", 50)
+    collector.signal(signal.SIGCONT)
+    collector.wait_for("driven.step", 50)
+    target.do("step", 1)
+    assert target.end() == 0
+    collector.wait_for('"action":"exit"', 1)
+    assert numbers(collector.stop()) == list(range(51))
