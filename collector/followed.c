@@ -323,13 +323,16 @@ was_left(const struct followed *followed)
 	return followed->reading->post_mortem || (followed->pid == 0 && !followed->from_start);
 }
 
-/* What was read is removed; but where its lines did not get through, it is kept for another try. */
+/*
+ * What was read is removed; but where its lines did not get through, it is kept for another try. Who
+ * followed it with `head` has seen enough; who reads what was left has not.
+ */
 static void
 remove_object(struct followed *followed)
 {
 	const struct reading *reading = followed->reading;
 	const struct outputs *outputs = reading->printer->outputs;
-	bool through = !outputs_failed(outputs) && !(reading->post_mortem && outputs_gone(outputs));
+	bool through = outputs_through(outputs) && !(was_left(followed) && outputs_gone(outputs));
 	bool removed = !reading->dump && through && !(was_left(followed) && followed->cut);
 	struct account account;
 	tracee_account(followed->tracee, &account);
@@ -380,7 +383,8 @@ followed_leave(struct followed *followed)
 	add_up(followed);
 	report_all(followed, clock_ns(CLOCK_REALTIME));
 	printer_flush(followed->reading->printer, true);
-	followed_release(followed);
+	if (!outputs_gone(followed->reading->printer->outputs))
+		followed_release(followed);
 	log_verbose("pid %" PRIu32 " goes on without us", followed->source.pid);
 	close_and_free(followed);
 }

@@ -29,9 +29,21 @@ set_mark(struct give_back *give_back, struct roster *roster, const struct printe
 	give_back->marked = true;
 }
 
+/*
+ * What no sink takes any more is the next collector's. But of a command, which we stay with, `head` has
+ * seen enough.
+ */
+static bool
+has_nobody_to_write_to(const struct roster *roster, const struct outputs *outputs)
+{
+	return outputs_gone(outputs) && (outputs_failed(outputs) || !roster->reading->closed);
+}
+
 void
 give_back(struct give_back *give_back, struct roster *roster, const struct printer *printer)
 {
+	if (has_nobody_to_write_to(roster, printer->outputs))
+		return;
 	if (printer_idle(printer)) {
 		give_all(give_back, roster);
 		return;

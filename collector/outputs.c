@@ -15,7 +15,7 @@
 struct output {
 	struct sink sink;
 	enum channel channel;
-	bool open;
+	bool open, failed;
 };
 
 struct outputs {
@@ -91,7 +91,7 @@ give_up(struct outputs *outputs, struct output *output, int err, size_t n_lost)
 	outputs->n_open--;
 	if (err == -EPIPE && output->sink.fd == STDOUT_FILENO)
 		return; /* as any filter: its reader has seen enough */
-	outputs->failed = true;
+	outputs->failed = output->failed = true;
 	log_error("output %s: %s; %zu lines are not written", output->sink.spec,
 		  err == -EPIPE || err == -ECONNRESET ? "its reader is gone"
 		  : err == -ETIMEDOUT                 ? "its reader takes nothing"
@@ -174,6 +174,15 @@ outputs_failed(const struct outputs *outputs)
 	return outputs->failed;
 }
 
+bool
+outputs_through(const struct outputs *outputs)
+{
+	for (size_t i = 0; i < outputs->n; i++)
+		if (!outputs->items[i].failed)
+			return true;
+	return outputs->n == 0;
+}
+
 void
 outputs_close(struct outputs *outputs)
 {
@@ -183,7 +192,7 @@ outputs_close(struct outputs *outputs)
 		struct output *output = &outputs->items[i];
 		if (output->open && sink_close(&output->sink, why, sizeof why) < 0) {
 			log_error("output %s: %s", output->sink.spec, why);
-			outputs->failed = true;
+			outputs->failed = output->failed = true;
 		}
 		output->open = false;
 	}

@@ -44,7 +44,10 @@ bool outputs_gone(const struct outputs *outputs);
 /* A sink failed. The reader of our stdout leaving, as `head` does, is no failure. */
 bool outputs_failed(const struct outputs *outputs);
 
-/* Flush, close, wait for programs. outputs_failed() is final then, outputs_free() remains. */
+/* Some sink took all that there was so far, or none was asked for: it need not be read again. */
+bool outputs_through(const struct outputs *outputs);
+
+/* Flush, close, wait for programs. Both are final then, outputs_free() remains. */
 void outputs_close(struct outputs *outputs);
 void outputs_free(struct outputs *outputs);
 

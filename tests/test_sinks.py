@@ -338,6 +338,55 @@ def test_dev_full_alone_ends_a_collector_that_follows(stage):
     assert target.do("step") == "0"
 
 
+@pytest.mark.parametrize("n", [1, 3])
+def test_what_no_output_took_is_read_by_the_next_collector(stage, n):
+    """In a stream of its own, and in one in which lines wait for their order."""
+    targets = [stage.target() for _ in range(n)]
+    pids = [word for target in targets for word in ("--pid", target.inner)]
+    for target in targets:
+        target.do("step", 100)
+    for out in "/dev/full", None:
+        where = {"stdout": subprocess.PIPE} if out is None else {}
+        collector = stage.collector(*pids, "--backlog", *(["-o", out] if out else []), out=None, **where)
+        if out is None:  # as `head` does
+            collector.popen.stdout.close()
+        collector.wait()
+        for target in targets:
+            target.do("step", 100)
+    collector = stage.collector(*pids, "--backlog")
+    collector.wait_for("driven.step", 300 * n)
+    run = check(collector.stop())
+    for key in run.keys:
+        assert numbers(run, key) == list(range(300))
+
+
+@needs_world
+def test_an_output_that_fails_beside_one_that_does_not_leaves_nothing_behind(stage):
+    target = stage.target()
+    collector = stage.collector("--all", "-o", "/dev/full", "-o", stage.tmp / "out", "--format", "json",
+                                out=None)
+    wait_until(lambda: os.path.exists(stage.tmp / "out") and b'"start"' in read(stage.tmp / "out"),
+               "it is attached")
+    target.do("step", 10)
+    target.kill()
+    wait_until(lambda: b'"action":"exit"' in read(stage.tmp / "out"), "its end is told")
+    wait_until(lambda: not stage.world.segments(), "its segment is removed")
+    collector.signal(signal.SIGTERM)
+    assert collector.wait() == 1
+
+
+@needs_world
+def test_what_was_left_is_kept_where_the_reader_leaves_early(stage):
+    target = stage.target()
+    target.do("step", 20000)
+    target.kill()
+    collector = stage.collector("--all", out=None, stdout=subprocess.PIPE)
+    collector.popen.stdout.read(1000)
+    collector.popen.stdout.close()
+    assert collector.wait() == 0
+    assert " was kept" in collector.stderr and len(stage.world.segments()) == 1
+
+
 def test_command_runs_on_when_the_output_is_full(stage):
     done = run_steps(stage, 3000, "-o", "/dev/full", status=5, said=1, code="\nsys.exit(5)")
     assert not done.stdout, "its own status comes before ours"
