@@ -666,7 +666,7 @@ START_TEST(accounts_are_told_up_to_what_json_numbers_hold)
 	lost = json_object_get(line, "lost");
 	NEED(number(line, "attempted") == TREE_SAFE_INT);
 	NEED(number(line, "ring_slots") == TREE_SAFE_INT);
-	ck_assert_uint_eq(json_object_size(lost), LOST_TOO_DEEP + 1 + 1); /* and "unknown" */
+	ck_assert_uint_eq(json_object_size(lost), LOST_COLLECTOR_KILLED + 1 + 1); /* and "unknown" */
 	NEED(number(lost, "damaged") == TREE_SAFE_INT);
 	json_decref(line);
 	ck_assert_int_eq(json_exit(&json, &source, TIME_NS, "killed", 9, &account), 0);

@@ -102,15 +102,16 @@ def test_two_hundred_processes_and_two_thousand_threads(stage):  # noqa: F811
 
 
 def memory_kib(pid):
+    """Its own: how many segments it has mapped at that moment is their churn's."""
     with open("/proc/%d/status" % pid) as f:
-        [line] = [line for line in f if line.startswith("VmRSS:")]
+        [line] = [line for line in f if line.startswith("RssAnon:")]
     return int(line.split()[1])
 
 
 @pytest.mark.parametrize("below", [False, True])
 def test_names_that_each_of_thousands_makes_up_fill_no_memory(stage, below):  # noqa: F811
     """Of events and of functions. What the table has no row for is added up in one."""
-    n = 5000 if LONG else 1000
+    n = 5000 if LONG else 2000
     family = Family(stage)
     env = family.environment(PYAUDITD_RING="256k", PYAUDITD_HOME=os.path.dirname(SITE))
     options = ["--calls=__main__", "--calls-level", "count", "-c", "-o", "/dev/null"]
@@ -124,7 +125,7 @@ def test_names_that_each_of_thousands_makes_up_fill_no_memory(stage, below):  # 
     def n_done():
         return family.roll.read_bytes().count(b"\n")
 
-    wait_until(lambda: n_done() > n / 10, "it has begun")
+    wait_until(lambda: n_done() > n / 2, "the tables are full")
     at_first = memory_kib(collector.pid)
     wait_until(lambda: n_done() > n * 0.97, "it is nearly at the end", 600)
     at_last = memory_kib(collector.pid)
@@ -134,7 +135,7 @@ def test_names_that_each_of_thousands_makes_up_fill_no_memory(stage, below):  # 
         collector.signal(signal.SIGTERM)
     assert collector.wait(60) == 0
     print("\n%d processes: %d KiB at first, %d at last" % (n, at_first, at_last))
-    assert at_last < at_first + 6 * 1024
+    assert at_last < at_first + 3 * 1024
     assert ("in %d processes, 0 lost" % (n + 1)) in collector.stderr
     rows = [line.split() for line in collector.stderr.splitlines() if "%" in line]
     named = [int(row[0]) for row in rows if re.match(r"family\.\d", row[3])]
