@@ -7,8 +7,19 @@
 #include "barrier.h"
 #include "defs.h"
 
-/* Thousands of call sites find room; a program that makes them up must not fill our memory. */
+/*
+ * Thousands of call sites find room; programs that make them up must not fill our memory, each for
+ * itself and all together. So much of what the encoder keeps is granted with a definition:
+ */
+#define PREPARED_EACH 1024u
 #define PREPARED_BYTES (8u << 20)
+#define PREPARED_OF_ALL_BYTES (256u << 20)
+#define BLOCK_COST 16 /* of malloc() */
+
+/* What those that are there have taken, all together. */
+static struct {
+	size_t taken, granted;
+} all;
 
 struct symbol_function {
 	struct function function;
@@ -39,8 +50,9 @@ struct symbols {
 	uint32_t n;
 	char *process;
 	size_t process_bytes;
-	bool damaged;
-	size_t budget; /* of what the encoder keeps */
+	bool damaged, refused;
+	size_t taken;           /* by what its definitions became */
+	size_t granted, budget; /* to the encoder, and what is left of it */
 	struct function unknown; /* of id 0 */
 };
 
@@ -52,7 +64,6 @@ symbols_new(const uint8_t *region, uint64_t region_bytes, uint32_t n_ids)
 		symbols->region = region;
 		symbols->room = region_bytes - DEFS_HEAD_BYTES;
 		symbols->n_ids = n_ids;
-		symbols->budget = PREPARED_BYTES;
 		symbols->unknown = (struct function){.func = "?", .file = "", .module = ""};
 	}
 	return symbols;
@@ -77,9 +88,39 @@ symbols_free(struct symbols *symbols)
 		return;
 	for (uint32_t i = 0; i < symbols->n; i++)
 		free_symbol(&symbols->items[i]);
+	all.taken -= symbols->taken;
+	all.granted -= symbols->granted;
 	free(symbols->items);
 	free(symbols->process);
 	free(symbols);
+}
+
+/* ---- room ---- */
+
+static bool
+may_take(struct symbols *symbols, size_t bytes)
+{
+	symbols->refused = symbols->taken + bytes > SYMBOLS_ALWAYS_BYTES &&
+			   all.taken + bytes > SYMBOLS_OF_ALL_BYTES;
+	return !symbols->refused;
+}
+
+static void
+note_taken(struct symbols *symbols, size_t bytes)
+{
+	symbols->taken += bytes;
+	all.taken += bytes;
+}
+
+static void
+grant_prepared(struct symbols *symbols)
+{
+	if (symbols->granted + PREPARED_EACH > PREPARED_BYTES ||
+	    all.granted + PREPARED_EACH > PREPARED_OF_ALL_BYTES)
+		return;
+	symbols->granted += PREPARED_EACH;
+	symbols->budget += PREPARED_EACH;
+	all.granted += PREPARED_EACH;
 }
 
 /* ---- one definition ---- */
@@ -152,12 +193,19 @@ make_room(struct symbols *symbols, uint32_t id)
 	uint32_t n = symbols->n > 0 ? symbols->n : 256;
 	while (n <= id)
 		n *= 2;
-	struct symbol *items = realloc(symbols->items, n * sizeof *items);
+	size_t more = (n - symbols->n) * sizeof(struct symbol);
+	if (!may_take(symbols, more))
+		return false;
+	/* Not realloc(): of what nobody defines there is no memory. */
+	struct symbol *items = calloc(n, sizeof *items);
 	if (items == NULL)
 		return false;
-	memset(items + symbols->n, 0, (n - symbols->n) * sizeof *items);
+	if (symbols->n > 0)
+		memcpy(items, symbols->items, symbols->n * sizeof *items);
+	free(symbols->items);
 	symbols->items = items;
 	symbols->n = n;
+	note_taken(symbols, more);
 	return true;
 }
 
@@ -171,7 +219,19 @@ take_process(struct symbols *symbols, const uint8_t *bytes, size_t n)
 	symbols->process_bytes = n;
 }
 
-/* Kinds that we do not know are another version's: passed over. The first meaning stays. */
+static size_t
+cost_of(const struct def *def)
+{
+	size_t head = def->kind == DEF_EVENT   ? sizeof(struct symbol_event)
+		      : def->kind == DEF_SITE ? sizeof(struct symbol_site)
+					      : sizeof(struct symbol_function);
+	return head + def->len + BLOCK_COST;
+}
+
+/*
+ * Kinds that we do not know are another version's: passed over. The first meaning stays. False: it
+ * makes no sense, or there is no room.
+ */
 static bool
 take(struct symbols *symbols, const struct def *def, const uint8_t *bytes)
 {
@@ -181,11 +241,15 @@ take(struct symbols *symbols, const struct def *def, const uint8_t *bytes)
 		take_process(symbols, bytes, def->len);
 		return true;
 	}
-	if (def->kind < DEF_EVENT || def->kind > DEF_CFUNC || !make_room(symbols, def->id))
+	if (def->kind < DEF_EVENT || def->kind > DEF_CFUNC)
 		return true;
+	if (!make_room(symbols, def->id))
+		return !symbols->refused;
 	struct symbol *symbol = &symbols->items[def->id];
 	if (symbol->kind != 0)
 		return true;
+	if (!may_take(symbols, cost_of(def)))
+		return false;
 	if (def->kind == DEF_EVENT)
 		symbol->event = new_event(symbols, bytes, def->len);
 	else if (def->kind == DEF_CODE || def->kind == DEF_CFUNC)
@@ -193,8 +257,11 @@ take(struct symbols *symbols, const struct def *def, const uint8_t *bytes)
 			new_function(symbols, bytes, def->len, def->kind == DEF_CFUNC);
 	else
 		symbol->site = new_site(symbols, bytes, def->len);
-	if (symbol->any != NULL)
+	if (symbol->any != NULL) {
 		symbol->kind = (enum def_kind)def->kind;
+		note_taken(symbols, cost_of(def));
+		grant_prepared(symbols);
+	}
 	return true;
 }
 
@@ -229,6 +296,12 @@ bool
 symbols_damaged(const struct symbols *symbols)
 {
 	return symbols->damaged;
+}
+
+bool
+symbols_refused(const struct symbols *symbols)
+{
+	return symbols->refused;
 }
 
 /* ---- look up ---- */

@@ -2,6 +2,8 @@
 /*
  * What the ids of one segment mean: its definitions (common/defs.h), copied into private
  * memory once and kept as long as the segment is read.
+ *
+ * All processes together have a bound, beyond which one that has its share takes in no more.
  */
 #ifndef COLLECTOR_SYMBOLS_H
 #define COLLECTOR_SYMBOLS_H
@@ -12,15 +14,22 @@
 
 #include "event.h"
 
+#define SYMBOLS_OF_ALL_BYTES (512u << 20)
+#define SYMBOLS_ALWAYS_BYTES (1u << 20) /* of one, whatever the others have */
+
 struct symbols;
 
 /* `region` is the shared one, of region_bytes; ids are below n_ids. NULL: no memory. */
 struct symbols *symbols_new(const uint8_t *region, uint64_t region_bytes, uint32_t n_ids);
 void symbols_free(struct symbols *symbols);
 
-/* Take in what was defined since the last call; false: it makes no sense, and never will. */
+/*
+ * Take in what was defined since the last call; false: it makes no sense, and never will, or there
+ * is no room for it.
+ */
 bool symbols_refresh(struct symbols *symbols);
 bool symbols_damaged(const struct symbols *symbols); /* that was said before */
+bool symbols_refused(const struct symbols *symbols); /* for want of room */
 
 struct symbol_event {
 	const char *name;

@@ -302,6 +302,10 @@ is_condemned(struct tracee *tracee)
 	if (tracee->segment.hit)
 		snprintf(tracee->why, sizeof tracee->why,
 			 "its segment was truncated while it was read");
+	else if (symbols_refused(tracee->symbols))
+		snprintf(tracee->why, sizeof tracee->why,
+			 "the names of all programs that are read fill %u MiB, and it has more of "
+			 "them than %u MiB", SYMBOLS_OF_ALL_BYTES >> 20, SYMBOLS_ALWAYS_BYTES >> 20);
 	else if (symbols_damaged(tracee->symbols))
 		snprintf(tracee->why, sizeof tracee->why, "its definitions make no sense");
 	return tracee->why[0] != '\0';

@@ -347,6 +347,49 @@ START_TEST(random_definitions_are_taken_or_refused)
 }
 END_TEST
 
+/* Somebody whose one id is so large that the table alone takes that many bytes. */
+static struct symbols *
+new_of_size(size_t bytes)
+{
+	memset(region, 0, sizeof region);
+	define((uint32_t)(bytes / 16) - 1, DEF_EVENT, "open", 4);
+	struct symbols *one = symbols_new(region, sizeof region, 1u << 20);
+	symbols_refresh(one);
+	return one;
+}
+
+START_TEST(all_together_have_a_bound_and_each_has_a_share)
+{
+	enum { LARGE = 16u << 20, SMALL = 512u << 10, N_LARGE = SYMBOLS_OF_ALL_BYTES / LARGE - 1 };
+	struct symbols *large[N_LARGE], *small[LARGE / SMALL];
+	for (unsigned i = 0; i < N_LARGE; i++) {
+		large[i] = new_of_size(LARGE);
+		NEED(!symbols_damaged(large[i]));
+	}
+	/* One more is too much; those that have their share are served all the same. */
+	struct symbols *more = new_of_size(LARGE);
+	NEED(symbols_damaged(more) && symbols_refused(more));
+	NEED(symbols_event(more, LARGE / 16 - 1) == NULL);
+	symbols_free(more);
+	for (unsigned i = 0; i < LARGE / SMALL; i++)
+		small[i] = new_of_size(SMALL);
+	more = new_of_size(2 * SYMBOLS_ALWAYS_BYTES);
+	NEED(symbols_refused(more));
+	symbols_free(more);
+	more = new_of_size(SMALL);
+	NEED(!symbols_refused(more) && symbols_event(more, SMALL / 16 - 1) != NULL);
+	symbols_free(more);
+	/* Who leaves makes room. */
+	symbols_free(large[0]);
+	large[0] = new_of_size(LARGE / 2);
+	NEED(!symbols_refused(large[0]) && symbols_event(large[0], LARGE / 32 - 1) != NULL);
+	for (unsigned i = 0; i < N_LARGE; i++)
+		symbols_free(large[i]);
+	for (unsigned i = 0; i < LARGE / SMALL; i++)
+		symbols_free(small[i]);
+}
+END_TEST
+
 int
 main(void)
 {
@@ -362,5 +405,6 @@ main(void)
 	tcase_add_test(tc, a_record_that_uses_an_id_in_the_wrong_place_is_none);
 	tcase_add_test(tc, random_bytes_are_an_event_or_none);
 	tcase_add_test(tc, random_definitions_are_taken_or_refused);
+	tcase_add_test(tc, all_together_have_a_bound_and_each_has_a_share);
 	return suite_run("symbols", tc);
 }
