@@ -70,5 +70,10 @@ PyMODINIT_FUNC PyInit_noop(void);
 __attribute__((visibility("default"))) PyMODINIT_FUNC
 PyInit_noop(void)
 {
-	return PyModule_Create(&module);
+	PyObject *noop = PyModule_Create(&module);
+#ifdef Py_GIL_DISABLED
+	if (noop != NULL)
+		PyUnstable_Module_SetGIL(noop, Py_MOD_GIL_NOT_USED);
+#endif
+	return noop;
 }
