@@ -711,6 +711,52 @@ def test_the_chosen_row_stays_chosen_when_others_go_above_it(stage):  # noqa: F8
 
 
 @needs_world
+@pytest.mark.parametrize("name, changes", [("*", True), ("driven.[ab]", True), ("x,all", False),
+                                           ("x=off,all", False)])
+def test_names_of_strangers_change_no_other_event(stage, name, changes):  # noqa: F811
+    target = stage.target()
+    screen = Terminal(stage.tmp, ["nsenter", "-t", str(stage.world.init), "-m", "-p",
+                                  harness.COLLECTOR, "top", "--view", "events", "-d", "0.2"])
+
+    def level(event):
+        [row] = [row for row in screen.shows(event).splitlines() if row.startswith(event + " ")]
+        return row.split()[2]
+
+    try:
+        for event in (name, "driven.a", "open"):
+            target.do("audit", event, 1)
+        screen.shows("driven.a")
+        screen.keys("/", name, "Enter", "m")
+        screen.shows(name + ": off, in 1 processes" if changes else "not changed: a name with")
+        for event in (name, "driven.a", "open"):
+            target.do("audit", event, 1)
+        wait_until(lambda: level(name) == ("off" if changes else "record"), "it is off")
+        assert (level("driven.a"), level("open")) == ("record", "both")
+        screen.keys("q")
+        screen.shows("status 0")
+    finally:
+        screen.close()
+
+
+@needs_world
+def test_level_can_be_changed_for_as_long_as_one_likes(stage):  # noqa: F811
+    target = stage.target()
+    screen = Terminal(stage.tmp, ["nsenter", "-t", str(stage.world.init), "-m", "-p",
+                                  harness.COLLECTOR, "top", "--view", "events", "-d", "0.2"])
+    try:
+        target.do("step", 3)
+        screen.shows("driven.step")
+        screen.keys("/", "driven.step", "Enter")
+        for i in range(70):  # whether or not the program has taken it up
+            screen.keys("m")
+            screen.shows("driven.step: " + ("off", "count", "record")[i % 3])
+        target.do("step")
+        wait_until(lambda: re.search("driven.step +custom +off", screen.picture()), "it is off")
+    finally:
+        screen.close()
+
+
+@needs_world
 @pytest.mark.parametrize("view", ["tail", "targets", "events"])
 def test_what_is_seen_while_it_pauses_is_what_is_written(stage, view):  # noqa: F811
     """Events go on to be read meanwhile: they replace whatever the picture was made of."""

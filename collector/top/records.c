@@ -34,6 +34,8 @@ records_fini(struct records *records)
 	text_fini(&records->text);
 	for (size_t i = 0; i < RECORDS_TAIL; i++)
 		free(records->tail[i]);
+	for (size_t i = 0; i < records->n_asked; i++)
+		free(records->asked[i].name);
 	for (size_t i = 0; i < RECORDS_EVENTS; i++) {
 		free(records->last[i].name);
 		free(records->last[i].text);
@@ -240,34 +242,78 @@ level_word(enum level level)
 int
 records_ask(struct records *records, const char *event, enum level level)
 {
-	size_t n = strlen(records->asked), room = sizeof records->asked - n;
-	int more = snprintf(records->asked + n, room, "%s%s%s=%s", n > 0 ? "," : "",
-			    event_info_find(event) == NULL ? "custom:" : "", event,
-			    level_word(level));
-	if (more >= 0 && (size_t)more < room)
-		return 0;
-	records->asked[n] = '\0';
-	return -E2BIG;
+	size_t i = 0;
+	if (strpbrk(event, ",=") != NULL)
+		return -EINVAL;
+	while (i < records->n_asked && strcmp(records->asked[i].name, event) != 0)
+		i++;
+	if (i == RECORDS_ASKED)
+		return -E2BIG;
+	if (i == records->n_asked) {
+		char *name = strdup(event);
+		if (name == NULL)
+			return -ENOMEM;
+		records->asked[i].name = name;
+		records->n_asked++;
+	}
+	records->asked[i].level = level;
+	return 0;
+}
+
+enum level
+records_asked(const struct records *records, const char *event)
+{
+	for (size_t i = 0; i < records->n_asked; i++)
+		if (strcmp(records->asked[i].name, event) == 0)
+			return records->asked[i].level;
+	return LEVEL_UNDEFINED;
+}
+
+/* A name, and not a pattern. */
+static void
+put_name(struct line *list, const char *event)
+{
+	if (event_info_find(event) == NULL)
+		line_literal(list, "custom:");
+	for (; *event != '\0'; event++) {
+		if (strchr("*?[\\", *event) != NULL)
+			line_char(list, '\\');
+		line_char(list, *event);
+	}
 }
 
 /* What the program has itself, and then what was asked for: the last word decides. */
 static bool
 make_list(const struct records *records, const struct watched *watched, char *list, size_t bytes)
 {
+	struct line text = {0};
 	const char *own = watched->header.events;
-	int n = snprintf(list, bytes, "%.*s%s%s", (int)strnlen(own, sizeof watched->header.events),
-			 own, own[0] != '\0' && records->asked[0] != '\0' ? "," : "",
-			 records->asked);
-	return records->asked[0] != '\0' && n > 0 && (size_t)n < bytes;
+	line_bytes(&text, own, strnlen(own, sizeof watched->header.events));
+	for (size_t i = 0; i < records->n_asked; i++) {
+		if (text.len > 0)
+			line_char(&text, ',');
+		put_name(&text, records->asked[i].name);
+		line_char(&text, '=');
+		line_string(&text, level_word(records->asked[i].level));
+	}
+	bool made = records->n_asked > 0 && !text.failed && text.len < bytes;
+	if (made) {
+		memcpy(list, text.text, text.len);
+		list[text.len] = '\0';
+	}
+	line_fini(&text);
+	return made;
 }
 
-void
+bool
 records_tell(const struct records *records, struct watched *watched)
 {
 	char list[LEVELS_TEXT_BYTES];
 	const struct settings settings = {.events = list, .stack = -1};
-	if (watched->tracee != NULL && make_list(records, watched, list, sizeof list))
-		tracee_ask(watched->tracee, &settings);
+	if (watched->tracee == NULL || !make_list(records, watched, list, sizeof list))
+		return false;
+	tracee_ask(watched->tracee, &settings);
+	return true;
 }
 
 /* ---- reading ---- */

@@ -14,6 +14,7 @@
 
 #define RECORDS_TAIL 500   /* lines */
 #define RECORDS_EVENTS 256 /* names whose last arguments are known */
+#define RECORDS_ASKED 32   /* events whose level was changed */
 
 struct records_last {
 	char *name, *text; /* owned */
@@ -21,7 +22,12 @@ struct records_last {
 };
 
 struct records {
-	char asked[LEVELS_TEXT_BYTES]; /* what the programs that we read are to change, as -e has it */
+	/* What the programs that we read are to change, each event once; the names are owned. */
+	struct {
+		char *name;
+		enum level level;
+	} asked[RECORDS_ASKED];
+	size_t n_asked;
 	struct targets targets;
 	struct text text;
 	char *tail[RECORDS_TAIL]; /* a ring of lines, owned; NULL: none yet */
@@ -47,11 +53,17 @@ void records_reset(struct records *records);
 /* An interval ends. */
 void records_tick(struct records *records);
 
-/* Of all that we read, and will: `event` gets a level. 0, or -E2BIG: too many were changed. */
+/*
+ * Of all that we read, and will: `event`, and no other, gets a level. 0; -E2BIG: too many were
+ * changed; -EINVAL: a program made up a name that a list of events cannot have; or -ENOMEM.
+ */
 int records_ask(struct records *records, const char *event, enum level level);
 
-/* That was asked: tell this one. */
-void records_tell(const struct records *records, struct watched *watched);
+/* What it was asked to have; LEVEL_UNDEFINED: nothing. */
+enum level records_asked(const struct records *records, const char *event);
+
+/* That was asked: tell this one. False: we do not read it, or the list has grown too long. */
+bool records_tell(const struct records *records, struct watched *watched);
 
 /* Read it no more. One that has ended is read to its end, and its object removed. */
 void records_leave(struct records *records, struct watched *watched);
