@@ -632,7 +632,9 @@ def test_terminal_is_restored_while_rings_are_mapped(stage):  # noqa: F811
         screen.close()
 
 
-@pytest.mark.parametrize("number", [signal.SIGSEGV, signal.SIGTERM, signal.SIGHUP, signal.SIGABRT])
+@pytest.mark.parametrize("number", [
+    signal.SIGSEGV, signal.SIGTERM, signal.SIGHUP, signal.SIGABRT, signal.SIGQUIT, signal.SIGALRM,
+    signal.SIGUSR1, signal.SIGBUS, signal.SIGSYS])
 def test_terminal_is_restored_when_it_is_ended(terminal, number, tmp_path):
     screen = terminal("--name", str(tmp_path))
     screen.shows("[1 processes]")
@@ -642,6 +644,27 @@ def test_terminal_is_restored_when_it_is_ended(terminal, number, tmp_path):
         os.kill(int(file.read().split()[0]), number)
     picture = screen.shows("status")
     assert "before" in picture and "[1 processes]" not in picture
+
+
+@needs_world
+def test_terminal_is_restored_while_segments_are_mapped(stage):  # noqa: F811
+    """Who reads has a handler of his own for faults in them."""
+    target = stage.target()
+    screen = Terminal(stage.tmp, ["nsenter", "-t", str(stage.world.init), "-m", "-p",
+                                  harness.COLLECTOR, "top", "--view", "tail", "-d", "0.2"])
+    try:
+        target.do("step", 3)
+        screen.shows("driven.step")
+        server = subprocess.run([*screen.tmux, "display", "-p", "#{pane_pid}"], check=True,
+                                stdout=subprocess.PIPE).stdout.decode().strip()
+        with open("/proc/%s/task/%s/children" % (server, server)) as file:
+            [nsenter] = file.read().split()
+        with open("/proc/%s/task/%s/children" % (nsenter, nsenter)) as file:
+            os.kill(int(file.read()), signal.SIGBUS)
+        picture = screen.shows("status")
+        assert "before" in picture and "driven.step" not in picture
+    finally:
+        screen.close()
 
 
 def test_dumb_terminal_is_printed_to(terminal):

@@ -27,7 +27,7 @@ static bool utf8, colours;
 
 /* ---- the terminal ---- */
 
-/* A crash of ours: write(2) and tcsetattr(2) are all that is allowed here. */
+/* A crash of ours, or a signal that nobody expects: write(2) and tcsetattr(2) are all that is allowed here. */
 static void
 restore_and_die(int number)
 {
@@ -36,6 +36,20 @@ restore_and_die(int number)
 	tcsetattr(STDOUT_FILENO, TCSANOW, &before);
 	signal(number, SIG_DFL);
 	raise(number);
+}
+
+/* All that would end us as we are; other signals have a meaning. */
+static void
+catch_deadly_signals(void)
+{
+	static const int deadly[] = {SIGSEGV, SIGBUS,  SIGFPE,	SIGILL,	 SIGABRT, SIGQUIT,
+				     SIGTRAP, SIGSYS,  SIGXCPU, SIGXFSZ, SIGALRM, SIGVTALRM,
+				     SIGPROF, SIGUSR1, SIGUSR2, SIGIO,	 SIGPWR,  SIGSTKFLT};
+	for (size_t i = 0; i < sizeof deadly / sizeof deadly[0]; i++) {
+		struct sigaction now;
+		if (sigaction(deadly[i], NULL, &now) == 0 && now.sa_handler == SIG_DFL)
+			signal(deadly[i], restore_and_die);
+	}
 }
 
 /* Without the pauses, $<5>, that terminals of old want. */
@@ -58,7 +72,6 @@ note_capability(const char *name)
 int
 screen_open(char *why, size_t why_bytes)
 {
-	static const int crashes[] = {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT};
 	const char *term = getenv("TERM");
 	if (!isatty(STDIN_FILENO) || !isatty(STDOUT_FILENO) || term == NULL ||
 	    tcgetattr(STDOUT_FILENO, &before) < 0) {
@@ -78,8 +91,7 @@ screen_open(char *why, size_t why_bytes)
 	note_capability("cnorm");
 	note_capability("rmkx");
 	note_capability("rmcup");
-	for (size_t i = 0; i < sizeof crashes / sizeof crashes[0]; i++)
-		signal(crashes[i], restore_and_die);
+	catch_deadly_signals();
 	cbreak();
 	noecho();
 	keypad(stdscr, TRUE);
