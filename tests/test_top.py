@@ -400,6 +400,22 @@ def test_text_has_the_views_that_were_asked_for(stage):  # noqa: F811
     assert [everything.count(" ".join(t.split()[-1:])) > 0 for t in TITLES.values()] == [True] * 7
 
 
+def test_objects_are_sorted_as_it_was_asked_for(tmp_path):
+    command = ["--", "/usr/bin/python3", harness.target("counted.py"), "500", "20", "30"]
+
+    def events(*options):
+        _, err = top(tmp_path, "-b", "-d", "0.1", "--format", "json", "--view", "events",
+                     *options, *command, input=b"")
+        return [(row["event"], row["total"]) for row in looks(err)[-1]["events"]]
+
+    everything = sorted(events())
+    assert len(everything) > 3
+    assert events("--sort", "event") == everything
+    assert events("--sort", "event", "--invert") == everything[::-1]
+    assert events("--sort", "total", "--rows", "1") == [max(everything, key=lambda row: row[1])]
+    assert events("--sort", "total", "--invert")[-1] == max(everything, key=lambda row: row[1])
+
+
 @pytest.mark.parametrize("arguments, status, said", [
     (["--sort", "nosuch"], 2, "pid, user, python"),
     (["--view", "nosuch"], 2, "processes, events, functions"),

@@ -97,11 +97,27 @@ print_text(struct batch *batch, struct report *report, uint64_t n)
 	line_fini(&out);
 }
 
+/* The lists of an object have the report's own order, but for what was asked for. */
 static void
-print_object(struct batch *batch, const struct report *report)
+arrange_first(const struct top_options *options, struct report *report)
+{
+	int i = 0;
+	while (!options->view_given[i])
+		i++;
+	const struct view *view = view_get((enum view_id)i);
+	struct arrangement arrangement = {
+		options->sort != NULL ? (unsigned)view_column(view, options->sort) : view->sort,
+		options->invert, NULL};
+	if (options->sort != NULL || options->invert)
+		view_arrange(view, &arrangement, report);
+}
+
+static void
+print_object(struct batch *batch, struct report *report)
 {
 	const struct top_options *options = &batch->top->options;
 	struct json *json = &batch->json;
+	arrange_first(options, report);
 	line_cut(&json->out, 0);
 	if (print_json(json, report, options->most_rows, parts_of(options)) < 0)
 		json->out.failed = true;
