@@ -421,6 +421,7 @@ def test_objects_are_sorted_as_it_was_asked_for(tmp_path):
     (["--view", "nosuch"], 2, "processes, events, functions"),
     (["--pid", "1", "--all"], 2, "only one of"),
     (["--delay", "0"], 2, "0.05"), (["-n", "0"], 2, "above 0"), (["--nosuch"], 2, "--help"),
+    (["--line", "--format", "json"], 2, "--line prints text"),
     (["--calls"], 2, "-- COMMAND"),
     (["--calls-level", "record", "--calls", "--", "true"], 2, "stats or count"),
     (["--pid", "4194304"], 5, "no such process"),

@@ -256,6 +256,10 @@ top_options_parse(struct top_options *options, int argc, char **argv, char *why,
 		return err;
 	if (optind < argc)
 		options->common.command = argv + optind;
+	if (options->line && options->common.format == FORMAT_JSON) {
+		snprintf(why, why_bytes, "--line prints text: not with --format json");
+		return -EINVAL;
+	}
 	if (options->common.format == FORMAT_AUTO)
 		options->common.format = isatty(STDOUT_FILENO) ? FORMAT_TEXT : FORMAT_JSON;
 	options->batch |= options->common.format == FORMAT_JSON;
