@@ -14,17 +14,17 @@
 #include "tracee.h"
 
 /* The hook tries the lock for an instant when its program ends: ask again. */
-#define LOCK_TRIES 5
+#define LOCK_TRIES 6
 #define LOCK_PAUSE_NS 2000000
 
 static int
-lock_object(int fd)
+lock_object(int fd, int tries)
 {
 	struct timespec pause = {.tv_nsec = LOCK_PAUSE_NS};
-	for (int i = 0; flock(fd, LOCK_EX | LOCK_NB) < 0; i++) {
+	for (int i = 1; flock(fd, LOCK_EX | LOCK_NB) < 0; i++) {
 		if (errno != EWOULDBLOCK)
 			return -errno;
-		if (i == LOCK_TRIES)
+		if (i == tries)
 			return TRACEE_BUSY;
 		nanosleep(&pause, NULL);
 	}
@@ -124,7 +124,7 @@ attachment_init(struct attachment *attachment, int fd, const char *name, bool as
 	attachment->fd = fd;
 	int err = read_header(attachment, name, why, why_bytes);
 	if (err == 0)
-		err = lock_object(fd);
+		err = lock_object(fd, ask ? LOCK_TRIES : 1);
 	if (err == TRACEE_BUSY)
 		err = look_at_reader(fd, ask, why, why_bytes);
 	return err == 0 ? map_first_part(attachment, why, why_bytes) : err;

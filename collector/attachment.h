@@ -33,7 +33,8 @@ struct attachment {
 /*
  * Zeroed storage of the caller, at a fixed address until attachment_fini(). `fd` stays the
  * caller's. 0, TRACEE_NOT_READY, TRACEE_BUSY, TRACEE_YIELDS (tracee.h) or -errno, with `why` a sentence; nothing
- * is to be undone then. `ask`: whoever only looks is to leave.
+ * is to be undone then. `ask`: the place is wanted; whoever only looks is to leave, and
+ * the lock is asked for more than once.
  */
 int attachment_init(struct attachment *attachment, int fd, const char *name, bool ask, char *why,
 		    size_t why_bytes);

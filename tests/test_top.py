@@ -12,7 +12,7 @@ import pytest
 
 import harness
 from test_verbs import CONTROL
-from world import PATIENCE, needs_world, numbers, stage, wait_until  # noqa: F401
+from world import PATIENCE, SITE, needs_world, numbers, stage, wait_until  # noqa: F401
 
 N, M, K = 30000, 2000, 12345
 
@@ -359,6 +359,27 @@ def test_of_two_tops_one_reads_and_the_other_looks_on(stage):  # noqa: F811
     second.shows(lambda look: look["read"] == 1, "it reads on")
     target.do("opens", 100, 10, 400)
     second.shows(lambda look: set(second.counts().values()) == {50}, "it has them once")
+
+
+@needs_world
+def test_many_processes_with_a_collector_hold_up_no_look(stage):  # noqa: F811
+    """Each is asked for now and then whether its collector has gone."""
+    n = 150
+    stage.new_world(size="1g")
+    parent = stage.program(
+        stage.python.path, "-c", "import os, sys, time\n"
+        "for i in range(%d):\n if os.fork() == 0: break\n"
+        "sys.audit('ready'); print(flush=True); time.sleep(100)" % (n - 1),
+        env=harness.environment(stage.tmp, PYAUDITD="1", PYTHONPATH=SITE), stdout=subprocess.PIPE)
+    for _ in range(n):
+        assert parent.popen.stdout.readline() == b"\n"
+    stage.collector("--all").wait_for('"type":"process"', n)
+    out = os.path.join(str(stage.tmp), "top")
+    stage.collector("top", "-b", "-n", "18", "-d", "0.2", "--format", "json", "--view", "targets",
+                    "--all", out=None, stdout=open(out, "wb")).wait()
+    seen = looks(open(out).read())
+    assert seen[-1]["read_by_others"] == n and seen[-1]["share_seen"] == 1
+    assert max(look["interval"] for look in seen) < 1
 
 
 # ---- for scripts ----
