@@ -156,7 +156,7 @@ def on_and_off():
             time.sleep(0.0005)
 
     def switch(i):
-        for n in range(150):
+        for n in range(60):
             if i % 2:
                 pyauditd.start(events=EVENT_LISTS[n % 4], stack=n % 4)
             else:
