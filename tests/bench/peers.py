@@ -19,8 +19,10 @@ PIP = ["-m", "pip", "--disable-pip-version-check", "--retries", "1"]
 
 
 def interpreters():
+    """Those with a GIL: without, calls are not traced, and no peer traces them."""
     out = subprocess.run([ROOT + "/tools/interpreters"], stdout=subprocess.PIPE, check=True)
-    return [line.split()[1] for line in out.stdout.decode().splitlines()]
+    rows = [line.split(None, 1) for line in out.stdout.decode().splitlines()]
+    return [path for name, path in rows if not name.endswith("t")]
 
 
 def minor_of(python):
