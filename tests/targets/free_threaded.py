@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Many threads that really run at once: free_threaded.py WHAT. The GIL is off, from first to last."""
+"""Many threads that really run at once: free_threaded.py WHAT [N]. The GIL is off, from first to last."""
 import gc
 import json
 import os
@@ -127,8 +127,8 @@ def dying():
 
 # ---- threads, sessions and processes that come and go ----
 
-def short_lived():
-    for n in range(500):
+def short_lived(rounds):
+    for n in range(int(rounds)):
         threads = [threading.Thread(target=sys.audit, args=("free.short", n)) for _ in range(6)]
         for t in threads:
             t.start()
@@ -227,5 +227,5 @@ def waits():
 
 if __name__ == "__main__":
     assert not sys._is_gil_enabled()
-    globals()[sys.argv[1]]()
+    globals()[sys.argv[1]](*sys.argv[2:])
     assert not sys._is_gil_enabled()
