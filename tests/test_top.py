@@ -800,6 +800,67 @@ def test_names_of_strangers_change_no_other_event(stage, name, changes):  # noqa
 
 
 @needs_world
+def test_inside_a_process_nothing_is_of_another_one(stage):  # noqa: F811
+    one, other = stage.target(arguments=["the-one"]), stage.target(arguments=["the-other"])
+    screen = Terminal(stage.tmp, ["nsenter", "-t", str(stage.world.init), "-m", "-p",
+                                  harness.COLLECTOR, "top", "-d", "0.2"], width=220)
+    try:
+        screen.shows("the-one")
+        screen.shows("the-other")
+        screen.keys("/", "the-one", "Enter", "Enter")
+        screen.shows("  pid %d" % one.said_pid)
+        screen.keys("6")
+        screen.shows("[6 targets]")
+        one.do("opens", 5, 5, 0)
+        other.do("opens", 5, 5, 0)
+        other.do("audit", "driven.both", "of-the-other")
+        one.do("audit", "driven.both", "of-the-one")
+        other.do("audit", "driven.both", "of-the-other")
+        picture = screen.shows("/driven/4")
+        assert re.search("^ *[0-9.]+ +1 +0 +path +/driven/4", picture, re.MULTILINE), picture
+        screen.keys("7")
+        picture = screen.shows("of-the-one")
+        assert "of-the-other" not in picture and picture.count("/driven/") == 5
+        screen.keys("2")
+        picture = screen.shows("driven.both")
+        assert "of-the-other" not in picture
+        screen.keys("BSpace", "7")
+        picture = screen.shows("of-the-other")
+        assert picture.count("/driven/") == 10
+        screen.keys("6")
+        assert re.search("^ *[0-9.]+ +2 +0 +path +/driven/4", screen.shows("/driven/4"),
+                         re.MULTILINE)
+    finally:
+        screen.close()
+
+
+@needs_world
+def test_selected_row_stays_the_selected_one(stage):  # noqa: F811
+    """An event that was switched off has no rate, and another place: the next key still means it."""
+    target = stage.target()
+    screen = Terminal(stage.tmp, ["nsenter", "-t", str(stage.world.init), "-m", "-p",
+                                  harness.COLLECTOR, "top", "--view", "events", "-d", "0.2"])
+    try:
+        def first():
+            target.do("audit", "driven.other", 1)
+            return screen.picture().splitlines()[4]
+
+        target.do("flood", 2000)
+        wait_until(lambda: "driven.step" in first(), "it has the highest rate")
+        screen.keys("/", "driven.step", "Enter", "m")
+        screen.shows("driven.step: off")
+        wait_until(lambda: "driven.other" in first(), "it has none")
+        screen.keys("m")
+        screen.shows("driven.step: count")
+        wait_until(lambda: "driven.step" in first(), "it has the highest again")
+        screen.keys("m")
+        screen.shows("driven.step: record")
+        target.do("stop_flood")
+    finally:
+        screen.close()
+
+
+@needs_world
 def test_level_can_be_changed_for_as_long_as_one_likes(stage):  # noqa: F811
     target = stage.target()
     screen = Terminal(stage.tmp, ["nsenter", "-t", str(stage.world.init), "-m", "-p",

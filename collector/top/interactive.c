@@ -25,6 +25,7 @@ draw(struct interactive *now)
 {
 	struct selection selection = browse_selection(&now->browse);
 	report_fini(&now->report);
+	records_choose(&now->top->fleet.records, &selection);
 	int err = report_make(&now->report, &now->top->fleet, &selection,
 			      browse_parts(&now->browse));
 	if (err == 0)

@@ -31,9 +31,10 @@ void
 records_fini(struct records *records)
 {
 	targets_fini(&records->targets);
+	targets_fini(&records->chosen);
 	text_fini(&records->text);
 	for (size_t i = 0; i < RECORDS_TAIL; i++)
-		free(records->tail[i]);
+		free(records->tail[i].text);
 	for (size_t i = 0; i < records->n_asked; i++)
 		free(records->asked[i].name);
 	for (size_t i = 0; i < RECORDS_EVENTS; i++) {
@@ -44,13 +45,43 @@ records_fini(struct records *records)
 
 /* ---- targets ---- */
 
+static bool
+is_of_some(const struct selection *selection)
+{
+	return selection->key != NULL || selection->by_user;
+}
+
+void
+records_choose(struct records *records, const struct selection *selection)
+{
+	const struct selection *choice = &records->choice;
+	const char *key = selection->key != NULL ? selection->key : "";
+	if (choice->by_user == selection->by_user && choice->uid == selection->uid &&
+	    strcmp(records->choice_key, key) == 0)
+		return;
+	snprintf(records->choice_key, sizeof records->choice_key, "%s", key);
+	records->choice = *selection;
+	if (selection->key != NULL)
+		records->choice.key = records->choice_key;
+	targets_reset(&records->chosen);
+}
+
+const struct targets *
+records_targets(const struct records *records)
+{
+	return is_of_some(&records->choice) ? &records->chosen : &records->targets;
+}
+
 static void
 count_text(struct records *records, enum target_is is, const struct line *json)
 {
 	struct line safe = {0};
 	safe_json(&safe, json->text, json->len);
-	if (!safe.failed && safe.len > 0)
+	if (!safe.failed && safe.len > 0) {
 		targets_count(&records->targets, is, safe.text, safe.len);
+		if (records->counts_chosen)
+			targets_count(&records->chosen, is, safe.text, safe.len);
+	}
 	line_fini(&safe);
 }
 
@@ -161,11 +192,15 @@ details_of(const char *line, const char *event)
 }
 
 static void
-keep_line(struct records *records, const struct event *event, char *line)
+keep_line(struct records *records, const struct watched *watched, const struct event *event,
+	  char *line)
 {
 	struct records_last *last = last_of(records, event->name);
-	free(records->tail[records->tail_next]);
-	records->tail[records->tail_next] = line;
+	struct records_line *kept = &records->tail[records->tail_next];
+	free(kept->text);
+	kept->text = line;
+	kept->uid = watched->found.identity.uid;
+	memcpy(kept->key, watched->key, sizeof kept->key);
 	records->tail_next = (records->tail_next + 1) % RECORDS_TAIL;
 	if (last == NULL)
 		return;
@@ -174,13 +209,16 @@ keep_line(struct records *records, const struct event *event, char *line)
 	free(last->text);
 	last->text = strdup(details_of(line, event->name));
 	last->time_ns = event->time_ns;
+	last->uid = kept->uid;
+	memcpy(last->key, kept->key, sizeof last->key);
 }
 
-const char *
+const struct records_line *
 records_line(const struct records *records, size_t i)
 {
-	size_t first = records->tail[records->tail_next] != NULL ? records->tail_next : 0;
-	return i < RECORDS_TAIL ? records->tail[(first + i) % RECORDS_TAIL] : NULL;
+	size_t first = records->tail[records->tail_next].text != NULL ? records->tail_next : 0;
+	const struct records_line *line = &records->tail[(first + i) % RECORDS_TAIL];
+	return i < RECORDS_TAIL && line->text != NULL ? line : NULL;
 }
 
 struct reading_one {
@@ -195,6 +233,9 @@ take_event(void *context, const struct event *event)
 	const struct reading_one *one = context;
 	struct records *records = one->records;
 	struct line *out = &records->text.out;
+	records->counts_chosen = is_of_some(&records->choice) &&
+				 selection_has(&records->choice, one->watched->key,
+					       one->watched->found.identity.uid);
 	count_targets(records, event, one->watched->header.python_hex >> 16 & 0xff);
 	if (records->n_lines >= LINES_MOST)
 		return;
@@ -203,7 +244,7 @@ take_event(void *context, const struct event *event)
 	if (text_event(&records->text, watched_pid(one->watched), event) == 0 && out->len > 0) {
 		char *line = strndup(out->text, out->len - 1); /* without its newline */
 		if (line != NULL)
-			keep_line(records, event, line);
+			keep_line(records, one->watched, event, line);
 	}
 }
 
@@ -452,6 +493,7 @@ void
 records_reset(struct records *records)
 {
 	targets_reset(&records->targets);
+	targets_reset(&records->chosen);
 	records->share = (struct share){0};
 }
 
@@ -459,5 +501,6 @@ void
 records_tick(struct records *records)
 {
 	targets_tick(&records->targets);
+	targets_tick(&records->chosen);
 	records->n_lines = 0;
 }

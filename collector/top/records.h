@@ -19,6 +19,14 @@
 struct records_last {
 	char *name, *text; /* owned */
 	uint64_t time_ns;  /* Unix time */
+	char key[KEY_BYTES]; /* whose it was */
+	uint32_t uid;
+};
+
+struct records_line {
+	char *text; /* owned */
+	char key[KEY_BYTES];
+	uint32_t uid;
 };
 
 struct records {
@@ -29,8 +37,12 @@ struct records {
 	} asked[RECORDS_ASKED];
 	size_t n_asked;
 	struct targets targets;
+	struct targets chosen; /* of some processes alone, since they were chosen */
+	struct selection choice;
+	char choice_key[KEY_BYTES];
+	bool counts_chosen;    /* the event of this moment is of one of them */
 	struct text text;
-	char *tail[RECORDS_TAIL]; /* a ring of lines, owned; NULL: none yet */
+	struct records_line tail[RECORDS_TAIL]; /* a ring of lines; text NULL: none yet */
 	size_t tail_next;
 	struct records_last last[RECORDS_EVENTS]; /* a hash table */
 	unsigned n_lines; /* made since the last tick: there is a bound */
@@ -43,6 +55,10 @@ void records_fini(struct records *records);
 
 /* Read what is there, of this process; or try to become its reader. */
 void records_read(struct records *records, struct watched *watched, uint64_t now_ns);
+
+/* Whose targets are wanted, from now on; of all they are counted in any case. */
+void records_choose(struct records *records, const struct selection *selection);
+const struct targets *records_targets(const struct records *records);
 
 /* Of what was recorded since we came, or the last reset; 1 when nothing was. */
 double records_share(const struct records *records);
@@ -72,6 +88,6 @@ void records_leave(struct records *records, struct watched *watched);
 const struct records_last *records_last(const struct records *records, const char *event);
 
 /* Line i of the tail, the oldest first; NULL: there are no more. */
-const char *records_line(const struct records *records, size_t i);
+const struct records_line *records_line(const struct records *records, size_t i);
 
 #endif

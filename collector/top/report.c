@@ -257,7 +257,7 @@ merge_events(struct event_row *rows, size_t n)
 }
 
 static int
-make_events(struct report *report)
+make_events(struct report *report, const struct selection *selection)
 {
 	size_t room = 1;
 	for (size_t i = 0; i < report->n_watched; i++)
@@ -272,7 +272,7 @@ make_events(struct report *report)
 	for (size_t i = 0; i < report->n_events; i++) {
 		const struct records_last *last =
 			records_last(&report->fleet->records, report->events[i].name);
-		if (last != NULL) {
+		if (last != NULL && selection_has(selection, last->key, last->uid)) {
 			report->events[i].last = keep(report, last->text);
 			report->events[i].last_time_ns = last->time_ns;
 		}
@@ -414,8 +414,7 @@ choose(struct report *report, const struct selection *selection)
 		return -ENOMEM;
 	for (size_t i = 0; i < fleet->n; i++) {
 		const struct watched *watched = fleet->items[i];
-		if ((selection->key == NULL || strcmp(selection->key, watched->key) == 0) &&
-		    (!selection->by_user || selection->uid == watched->found.identity.uid))
+		if (selection_has(selection, watched->key, watched->found.identity.uid))
 			report->watched[report->n_watched++] = watched;
 	}
 	return 0;
@@ -426,7 +425,7 @@ choose(struct report *report, const struct selection *selection)
 static int
 make_targets(struct report *report)
 {
-	const struct targets *targets = &report->fleet->records.targets;
+	const struct targets *targets = records_targets(&report->fleet->records);
 	report->targets = malloc((targets->n + 1) * sizeof *report->targets);
 	if (report->targets == NULL)
 		return -ENOMEM;
@@ -442,7 +441,7 @@ make_targets(struct report *report)
 }
 
 static int
-make_tail(struct report *report)
+make_tail(struct report *report, const struct selection *selection)
 {
 	const struct records *records = &report->fleet->records;
 	size_t n = 0;
@@ -452,7 +451,10 @@ make_tail(struct report *report)
 	while (records_line(records, n) != NULL)
 		n++;
 	while (n-- > 0) {
-		const char *line = keep(report, records_line(records, n));
+		const struct records_line *kept = records_line(records, n);
+		if (!selection_has(selection, kept->key, kept->uid))
+			continue;
+		const char *line = keep(report, kept->text);
 		if (line == NULL)
 			return -ENOMEM;
 		report->tail[report->n_tail++].line = line;
@@ -469,7 +471,7 @@ report_make(struct report *report, const struct fleet *fleet, const struct selec
 	if (err == 0)
 		err = make_processes(report, (parts & REPORT_PROCESSES) != 0);
 	if (err == 0 && (parts & REPORT_EVENTS) != 0)
-		err = make_events(report);
+		err = make_events(report, selection);
 	if (err == 0 && (parts & REPORT_FUNCTIONS) != 0)
 		err = make_functions(report);
 	if (err == 0 && (parts & REPORT_LOSSES) != 0)
@@ -477,7 +479,7 @@ report_make(struct report *report, const struct fleet *fleet, const struct selec
 	if (err == 0 && (parts & REPORT_TARGETS) != 0)
 		err = make_targets(report);
 	if (err == 0 && (parts & REPORT_TAIL) != 0)
-		err = make_tail(report);
+		err = make_tail(report, selection);
 	return err;
 }
 

@@ -58,13 +58,6 @@ struct header_figures {
 	struct figure events, calls, call_events, recorded, lost, unread, slots;
 };
 
-/* Which processes are in it. */
-struct selection {
-	const char *key;  /* NULL: of any */
-	uint32_t uid;
-	bool by_user;     /* of `uid` alone */
-};
-
 struct report {
 	const struct fleet *fleet;
 	const struct watched **watched; /* those that are selected */

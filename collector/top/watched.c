@@ -48,6 +48,13 @@ tally_lost(const struct tally *tally)
 	return n;
 }
 
+bool
+selection_has(const struct selection *selection, const char *key, uint32_t uid)
+{
+	return (selection->key == NULL || strcmp(selection->key, key) == 0) &&
+	       (!selection->by_user || selection->uid == uid);
+}
+
 /* ---- coming and going ---- */
 
 int

@@ -61,6 +61,15 @@ struct watched {
 	uint64_t ended_ns;     /* monotonic; 0: it runs */
 };
 
+/* Which processes are meant. */
+struct selection {
+	const char *key;  /* NULL: of any */
+	uint32_t uid;
+	bool by_user;     /* of `uid` alone */
+};
+
+bool selection_has(const struct selection *selection, const char *key, uint32_t uid);
+
 /*
  * Takes over what `found`, which is identified, holds. 0, DISCOVER_LATER (not yet filled in), or
  * -errno with `why` a sentence; `found` is still the caller's then.
