@@ -101,9 +101,19 @@ candidates_add(void *context, struct place *place, const char *name)
 	place->n_users++;
 }
 
+enum candidate_verdict
+candidates_scarce(struct candidates *candidates, int err)
+{
+	if (!candidates->told_scarce)
+		log_error("%s: there are traced processes that are not read (ulimit -n)",
+			  strerror(-err));
+	candidates->told_scarce = true;
+	return CANDIDATE_BUSY; /* when others have ended, maybe */
+}
+
 static enum candidate_verdict
-look_at(struct candidate *candidate, const struct target *target, uint64_t age_ns,
-	struct segment_found *found, candidates_fn fn, void *context)
+look_at(struct candidates *candidates, struct candidate *candidate, const struct target *target,
+	uint64_t age_ns, struct segment_found *found, candidates_fn fn, void *context)
 {
 	struct segment_header header;
 	char why[256];
@@ -116,6 +126,8 @@ look_at(struct candidate *candidate, const struct target *target, uint64_t age_n
 	    age_ns < LAUNCHER_FIRST_NS)
 		return CANDIDATE_LATER;
 	err = discover_identify(found, why, sizeof why);
+	if (discover_is_scarce(err))
+		return candidates_scarce(candidates, err);
 	if (err == DISCOVER_REFUSED)
 		log_error("%s: not read", why);
 	else if (err < 0)
@@ -126,8 +138,8 @@ look_at(struct candidate *candidate, const struct target *target, uint64_t age_n
 }
 
 static enum candidate_verdict
-try_one(struct candidate *candidate, const struct target *target, uint64_t now_ns,
-	candidates_fn fn, void *context)
+try_one(struct candidates *candidates, struct candidate *candidate, const struct target *target,
+	uint64_t now_ns, candidates_fn fn, void *context)
 {
 	struct segment_found found;
 	char why[256];
@@ -136,8 +148,10 @@ try_one(struct candidate *candidate, const struct target *target, uint64_t now_n
 	int err = discover_open(candidate->place, candidate->name, &found, why, sizeof why);
 	enum candidate_verdict verdict = CANDIDATE_SETTLED;
 	if (err == 0)
-		verdict = look_at(candidate, target, now_ns - candidate->first_ns, &found, fn,
-				  context);
+		verdict = look_at(candidates, candidate, target, now_ns - candidate->first_ns, &found,
+				  fn, context);
+	else if (discover_is_scarce(err))
+		verdict = candidates_scarce(candidates, err);
 	else if (err == DISCOVER_REFUSED)
 		log_error("%s: not read", why);
 	else if (err != -ENOENT)
@@ -167,7 +181,7 @@ candidates_try(struct candidates *candidates, const struct target *target, uint6
 		struct candidate *candidate = &candidates->items[i];
 		enum candidate_verdict verdict = CANDIDATE_LATER;
 		if (candidate->next_ns <= now_ns)
-			verdict = try_one(candidate, target, now_ns, fn, context);
+			verdict = try_one(candidates, candidate, target, now_ns, fn, context);
 		if (verdict == CANDIDATE_SETTLED) {
 			candidate->place->n_users--;
 			continue;

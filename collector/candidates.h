@@ -28,6 +28,7 @@ struct candidates {
 	size_t n, room;
 	uint32_t *table; /* of their indices + 1, by hash; 0: free */
 	size_t n_places; /* in it, a power of two */
+	bool told_scarce; /* that there are too few descriptors */
 };
 
 void candidates_fini(struct candidates *candidates);
@@ -48,6 +49,9 @@ enum candidate_verdict {
  */
 typedef enum candidate_verdict (*candidates_fn)(void *context, struct place *place,
 						struct segment_found *found, bool first);
+
+/* What to do with one for which a descriptor or memory was missing: which is said once. */
+enum candidate_verdict candidates_scarce(struct candidates *candidates, int err);
 
 /* Some are to be tried again in a moment: sleep no longer. */
 bool candidates_waiting(const struct candidates *candidates);

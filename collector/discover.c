@@ -180,14 +180,20 @@ out:
 	return err;
 }
 
+bool
+discover_is_scarce(int err)
+{
+	return err == -EMFILE || err == -ENFILE || err == -ENOMEM;
+}
+
 static bool
 try_each(void *context, uint32_t pid)
 {
 	struct search *search = context;
 	int result = pid != search->found->name_pid ? try_process(search, pid) : -ESRCH;
-	if (result >= 0 || result == -EACCES)
+	if (result >= 0 || result == -EACCES || discover_is_scarce(result))
 		search->result = result;
-	return result != 0;
+	return result != 0 && !discover_is_scarce(result);
 }
 
 static void
@@ -211,10 +217,19 @@ discover_identify(struct segment_found *found, char *why, size_t why_bytes)
 	struct search search = {.found = found};
 	search.result = try_process(&search, found->name_pid);
 	/* The name may hold a pid of an inner namespace, which is another process out here. */
-	if (search.result != 0 && (found->pid_ns == 0 || found->pid_ns != own_pid_ns())) {
+	if (search.result != 0 && !discover_is_scarce(search.result) &&
+	    (found->pid_ns == 0 || found->pid_ns != own_pid_ns())) {
 		if (search.result != DISCOVER_LATER && search.result != -EACCES)
 			search.result = -ESRCH;
-		proc_each(try_each, &search);
+		int err = proc_each(try_each, &search);
+		if (err < 0)
+			search.result = err;
+	}
+	/* What is taken as dead is removed. */
+	if (discover_is_scarce(search.result)) {
+		snprintf(why, why_bytes, "pid %" PRIu32 ": %s", found->name_pid,
+			 strerror(-search.result));
+		return search.result;
 	}
 	if (search.result == -EACCES) {
 		snprintf(why, why_bytes, "pid %" PRIu32 ": no permission to look at it",

@@ -45,9 +45,12 @@ int discover_open(const struct place *place, const char *name, struct segment_fo
 /*
  * Whose is it: fills identity and maps; identity.alive is false when no process maps it, which
  * is meaningful once its header is complete. 0, DISCOVER_REFUSED (the owner is neither root
- * nor the process's uid), or -errno.
+ * nor the process's uid), or -errno: whether it is alive is not known then.
  */
 int discover_identify(struct segment_found *found, char *why, size_t why_bytes);
+
+/* An error of ours, that says nothing of the process: no descriptor is free, or no memory. */
+bool discover_is_scarce(int err);
 
 /*
  * The segment of one process, opened and identified. 0, DISCOVER_UNTRACED, DISCOVER_REFUSED,

@@ -102,20 +102,22 @@ proc_link(int proc, const char *name)
 	return n < 0 ? NULL : strndup(target, (size_t)n);
 }
 
-void
+int
 proc_each(proc_each_fn fn, void *context)
 {
 	DIR *dir = opendir("/proc");
 	struct dirent *entry;
-	bool go_on = dir != NULL;
+	bool go_on = true;
+	if (dir == NULL)
+		return -errno;
 	while (go_on && (entry = readdir(dir)) != NULL) {
 		char *end;
 		unsigned long pid = strtoul(entry->d_name, &end, 10);
 		if (end != entry->d_name && *end == '\0')
 			go_on = fn(context, (uint32_t)pid);
 	}
-	if (dir != NULL)
-		closedir(dir);
+	closedir(dir);
+	return 0;
 }
 
 int

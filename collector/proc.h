@@ -47,7 +47,7 @@ char *proc_link(int proc, const char *name);
 
 /* Calls fn with every pid there is; false from it ends the walk. */
 typedef bool (*proc_each_fn)(void *context, uint32_t pid);
-void proc_each(proc_each_fn fn, void *context);
+int proc_each(proc_each_fn fn, void *context);
 
 /* One line of maps. */
 struct proc_mapping {

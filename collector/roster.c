@@ -216,6 +216,8 @@ try_candidate(void *context, struct place *place, struct segment_found *found, b
 			log_note("pid %" PRIu32 ": %s; not read before that one leaves", pid, why);
 		return CANDIDATE_BUSY;
 	}
+	if (discover_is_scarce(err))
+		return candidates_scarce(&roster->candidates, err);
 	if (err < 0)
 		log_error("pid %" PRIu32 ": %s; not read", pid,
 			  why[0] != '\0' ? why : strerror(-err));
