@@ -12,6 +12,16 @@
 
 static enum log_level wanted = LOG_NORMAL;
 
+static log_fn take;
+static void *take_context;
+
+void
+log_divert(log_fn fn, void *context)
+{
+	take = fn;
+	take_context = context;
+}
+
 void
 log_set_level(enum log_level level)
 {
@@ -28,6 +38,12 @@ say(const char *format, va_list arguments)
 	int n = vsnprintf(line + prefix, room, format, arguments);
 	size_t length = prefix + (n < 0 ? 0 : (size_t)n >= room ? room - 1 : (size_t)n);
 	safe_text((uint8_t *)line + prefix, length - prefix);
+	if (take != NULL) {
+		line[length] = '\0';
+		take(take_context, line + prefix);
+		errno = kept;
+		return;
+	}
 	line[length++] = '\n';
 	/* Nowhere to report that stderr is gone. */
 	if (write(STDERR_FILENO, line, length) < 0) {

@@ -11,6 +11,10 @@ enum log_level {
 
 void log_set_level(enum log_level level);
 
+/* Hand lines, without their beginning, to `take` instead; NULL: to stderr again. */
+typedef void (*log_fn)(void *context, const char *line);
+void log_divert(log_fn take, void *context);
+
 /*
  * Each writes one whole line with one write(2). Control characters, also of C1, bytes that are
  * no UTF-8 and marks that turn the direction of text may come from a traced program's name:

@@ -705,6 +705,31 @@ def test_terminal_is_restored_while_segments_are_mapped(stage):  # noqa: F811
         screen.close()
 
 
+@needs_world
+def test_messages_stay_off_the_picture(stage):  # noqa: F811
+    """Whoever can make a file in /dev/shm can make us say something."""
+    screen = Terminal(stage.tmp, ["nsenter", "-t", str(stage.world.init), "-m", "-p",
+                                  harness.COLLECTOR, "top", "--name", "nobody"])
+    try:
+        before = screen.shows("COMMAND").splitlines()
+        for i in range(5):
+            with open(os.path.join(stage.world.shm, "pyauditd.0.1.deadbee%d" % i), "wb") as file:
+                file.write(b"x" * 9000)
+        after = screen.shows("deadbee4 does not have mode 0600").splitlines()
+        assert after[-1].startswith("/pyauditd.0.1.deadbee4 does not have mode 0600: not read")
+        assert after[2:-1] == before[2:-1]
+        screen.keys("q")
+        screen.shows("status 0")
+    finally:
+        screen.close()
+
+
+def test_it_leaves_the_screen_after_so_many_looks(terminal, tmp_path):
+    screen = terminal("--name", str(tmp_path), "-n", "5", "-d", "0.2")
+    screen.shows("[1 processes]")
+    assert "before" in screen.shows("status 0")
+
+
 def test_dumb_terminal_is_printed_to(terminal):
     screen = terminal("-n", "2", "-d", "0.1", *PROGRAM, TERM="dumb")
     screen.keys("Enter", "C-d")

@@ -8,6 +8,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "log.h"
 #include "print.h"
 #include "screen.h"
 #include "top.h"
@@ -156,6 +157,14 @@ begin(struct interactive *now)
 	browse->views[browse->view].invert = options->invert;
 }
 
+/* A log_fn: stderr is where the picture is. */
+static void
+show_message(void *context, const char *line)
+{
+	struct interactive *now = context;
+	snprintf(now->browse.said, sizeof now->browse.said, "%s", line);
+}
+
 void
 top_interactive(struct top *top)
 {
@@ -163,6 +172,7 @@ top_interactive(struct top *top)
 	uint64_t next_ns = 0;
 	bool quit = false;
 	begin(&now);
+	log_divert(show_message, &now);
 	while (!quit && !top->failed && !top_is_stopped(top)) {
 		uint64_t now_ns = clock_ns(CLOCK_MONOTONIC);
 		top_look_at_signals(top);
@@ -183,5 +193,6 @@ top_interactive(struct top *top)
 		top_find(top);
 		take_keys(&now, &quit);
 	}
+	log_divert(NULL, NULL);
 	report_fini(&now.report);
 }
