@@ -487,6 +487,27 @@ def test_names_of_strangers_are_harmless(stage):  # noqa: F811
     assert "\u202e" not in text
 
 
+@needs_world
+def test_those_that_there_is_no_room_for_are_told_and_come_later(stage):  # noqa: F811
+    targets = [stage.target() for _ in range(14)]
+    out = os.path.join(str(stage.tmp), "top")
+    with open(out, "wb") as file:
+        looker = stage.collector("top", "-b", "-d", "0.1", "--format", "json", out=None, stdout=file,
+                                 before=["prlimit", "--nofile=40:40"])
+        wait_until(lambda: '"alive":10' in open(out).read(), "some are shown")
+        assert looker.stderr.startswith("auditd-collect: top: 10 processes are shown and others are "
+                                        "not: the limit of open files")
+        for target in targets:
+            target.do("step", 1)
+        for target in targets[:12]:
+            target.end()
+        # Those that have ended are seen for ten seconds.
+        wait_until(lambda: '"alive":2' in open(out).read().splitlines()[-2], "the others are")
+        looker.signal(signal.SIGTERM)
+        assert looker.wait() == 0
+    assert looker.stderr.count("\n") == 1
+
+
 # ---- on a terminal ----
 
 def numbers_in_proc():

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -63,15 +64,28 @@ has(const struct fleet *fleet, const struct segment_found *found)
 	return false;
 }
 
-/* 0, DISCOVER_LATER, or -errno; takes what is in `found`. */
+static size_t
+room_for(void)
+{
+	struct rlimit limit;
+	if (getrlimit(RLIMIT_NOFILE, &limit) < 0 || limit.rlim_cur < 2 * FLEET_FILES_OF_US)
+		return FLEET_FILES_OF_US / FLEET_FILES_OF_ONE;
+	uint64_t most = (limit.rlim_cur - FLEET_FILES_OF_US) / FLEET_FILES_OF_ONE;
+	return most < FLEET_MOST ? (size_t)most : FLEET_MOST;
+}
+
+/* 0, DISCOVER_LATER, or -errno (-EMFILE: no room); takes what is in `found`. */
 static int
 add(struct fleet *fleet, struct segment_found *found, struct place *place, char *why,
     size_t why_bytes)
 {
 	struct watched *watched;
-	if (fleet->n == FLEET_MOST) {
-		fleet->n_left_out++;
-		return 0;
+	if (fleet->n >= room_for()) {
+		if (!fleet->told_full)
+			log_error("top: %zu processes are shown and others are not: the limit of open "
+				  "files (ulimit -n), and %d at the most", fleet->n, FLEET_MOST);
+		fleet->told_full = true;
+		return -EMFILE;
 	}
 	if (fleet->n == fleet->room) {
 		size_t room = fleet->room > 0 ? 2 * fleet->room : 64;
@@ -108,6 +122,8 @@ try_candidate(void *context, struct place *place, struct segment_found *found, b
 	int err = add(fleet, found, place, why, sizeof why);
 	if (err == DISCOVER_LATER)
 		return CANDIDATE_LATER;
+	if (err == -EMFILE)
+		return CANDIDATE_BUSY; /* when others have ended, maybe */
 	if (err < 0)
 		log_verbose("pid %" PRIu32 ": %s; not shown", found->identity.pid,
 			    why[0] != '\0' ? why : strerror(-err));

@@ -12,7 +12,9 @@
 #include "target.h"
 #include "watched.h"
 
-#define FLEET_MOST 8192            /* processes at a time */
+#define FLEET_MOST 8192            /* processes at a time, */
+#define FLEET_FILES_OF_ONE 3       /* if there are descriptors for so many, */
+#define FLEET_FILES_OF_US 32       /* and for what else we open */
 #define FLEET_KEEP_NS 10000000000u /* how long one that has ended stays */
 
 /* What is said then, unless we have started a command. */
@@ -25,7 +27,7 @@ struct fleet {
 	struct watched **items; /* in the order that they came */
 	size_t n, room;
 	size_t n_seen;          /* ever */
-	size_t n_left_out;      /* beyond FLEET_MOST */
+	bool told_full;         /* that there is no room for all of them */
 	struct records records;
 	uint64_t next_scan_ns;
 	uint64_t now_ns, before_ns; /* of the last two looks, monotonic */
