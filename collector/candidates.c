@@ -2,6 +2,7 @@
 #include "candidates.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -102,18 +103,22 @@ candidates_add(void *context, struct place *place, const char *name)
 }
 
 enum candidate_verdict
-candidates_scarce(struct candidates *candidates, int err)
+candidates_shortage(struct candidates *candidates, uint32_t pid, int err)
 {
-	if (!candidates->told_scarce)
-		log_error("%s: there are traced processes that are not read (ulimit -n)",
-			  strerror(-err));
-	candidates->told_scarce = true;
-	return CANDIDATE_BUSY; /* when others have ended, maybe */
+	if (!candidates->may_wait) {
+		log_error("pid %" PRIu32 ": %s; not read", pid, strerror(-err));
+		return CANDIDATE_SETTLED;
+	}
+	if (!candidates->told_shortage)
+		log_error("pid %" PRIu32 ": %s; it and others are not read before some end%s", pid,
+			  strerror(-err), err == -EMFILE ? " (ulimit -n)" : "");
+	candidates->told_shortage = true;
+	return CANDIDATE_BUSY;
 }
 
 static enum candidate_verdict
-look_at(struct candidates *candidates, struct candidate *candidate, const struct target *target,
-	uint64_t age_ns, struct segment_found *found, candidates_fn fn, void *context)
+look_at(struct candidates *candidates, struct candidate *candidate, const struct target *target, uint64_t age_ns,
+	struct segment_found *found, candidates_fn fn, void *context)
 {
 	struct segment_header header;
 	char why[256];
@@ -126,8 +131,8 @@ look_at(struct candidates *candidates, struct candidate *candidate, const struct
 	    age_ns < LAUNCHER_FIRST_NS)
 		return CANDIDATE_LATER;
 	err = discover_identify(found, why, sizeof why);
-	if (discover_is_scarce(err))
-		return candidates_scarce(candidates, err);
+	if (discover_is_shortage(err))
+		return candidates_shortage(candidates, found->name_pid, err);
 	if (err == DISCOVER_REFUSED)
 		log_error("%s: not read", why);
 	else if (err < 0)
@@ -148,10 +153,10 @@ try_one(struct candidates *candidates, struct candidate *candidate, const struct
 	int err = discover_open(candidate->place, candidate->name, &found, why, sizeof why);
 	enum candidate_verdict verdict = CANDIDATE_SETTLED;
 	if (err == 0)
-		verdict = look_at(candidates, candidate, target, now_ns - candidate->first_ns, &found,
-				  fn, context);
-	else if (discover_is_scarce(err))
-		verdict = candidates_scarce(candidates, err);
+		verdict = look_at(candidates, candidate, target, now_ns - candidate->first_ns, &found, fn,
+				  context);
+	else if (discover_is_shortage(err))
+		verdict = candidates_shortage(candidates, found.name_pid, err);
 	else if (err == DISCOVER_REFUSED)
 		log_error("%s: not read", why);
 	else if (err != -ENOENT)

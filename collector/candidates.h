@@ -28,7 +28,8 @@ struct candidates {
 	size_t n, room;
 	uint32_t *table; /* of their indices + 1, by hash; 0: free */
 	size_t n_places; /* in it, a power of two */
-	bool told_scarce; /* that there are too few descriptors */
+	bool told_shortage;
+	bool may_wait;   /* for descriptors: others that are read will end. The caller's to set */
 };
 
 void candidates_fini(struct candidates *candidates);
@@ -50,8 +51,8 @@ enum candidate_verdict {
 typedef enum candidate_verdict (*candidates_fn)(void *context, struct place *place,
 						struct segment_found *found, bool first);
 
-/* What to do with one for which a descriptor or memory was missing: which is said once. */
-enum candidate_verdict candidates_scarce(struct candidates *candidates, int err);
+/* There is no descriptor left for this one, or no memory: says so at the first time. */
+enum candidate_verdict candidates_shortage(struct candidates *candidates, uint32_t pid, int err);
 
 /* Some are to be tried again in a moment: sleep no longer. */
 bool candidates_waiting(const struct candidates *candidates);

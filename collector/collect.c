@@ -432,7 +432,7 @@ exit_status(const struct collect *collect)
 		status = collect->launch.ended ? launch_exit_status(&collect->launch) : 0;
 		if (status == 0 && failed)
 			status = LAUNCH_FAILED;
-	} else if (failed || nothing_matched(collect)) {
+	} else if (failed || collect->reading.left_some || nothing_matched(collect)) {
 		status = EXIT_FAILED;
 	}
 	return status == 0 && lost ? EXIT_LOSS : status;

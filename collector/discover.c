@@ -180,8 +180,9 @@ out:
 	return err;
 }
 
+/* We lack what it takes to look, which says nothing of whom we look at. */
 bool
-discover_is_scarce(int err)
+discover_is_shortage(int err)
 {
 	return err == -EMFILE || err == -ENFILE || err == -ENOMEM;
 }
@@ -191,9 +192,9 @@ try_each(void *context, uint32_t pid)
 {
 	struct search *search = context;
 	int result = pid != search->found->name_pid ? try_process(search, pid) : -ESRCH;
-	if (result >= 0 || result == -EACCES || discover_is_scarce(result))
+	if (result >= 0 || result == -EACCES || discover_is_shortage(result))
 		search->result = result;
-	return result != 0 && !discover_is_scarce(result);
+	return result != 0 && !discover_is_shortage(result);
 }
 
 static void
@@ -217,7 +218,7 @@ discover_identify(struct segment_found *found, char *why, size_t why_bytes)
 	struct search search = {.found = found};
 	search.result = try_process(&search, found->name_pid);
 	/* The name may hold a pid of an inner namespace, which is another process out here. */
-	if (search.result != 0 && !discover_is_scarce(search.result) &&
+	if (search.result != 0 && !discover_is_shortage(search.result) &&
 	    (found->pid_ns == 0 || found->pid_ns != own_pid_ns())) {
 		if (search.result != DISCOVER_LATER && search.result != -EACCES)
 			search.result = -ESRCH;
@@ -225,9 +226,8 @@ discover_identify(struct segment_found *found, char *why, size_t why_bytes)
 		if (err < 0)
 			search.result = err;
 	}
-	/* What is taken as dead is removed. */
-	if (discover_is_scarce(search.result)) {
-		snprintf(why, why_bytes, "pid %" PRIu32 ": %s", found->name_pid,
+	if (discover_is_shortage(search.result)) {
+		snprintf(why, why_bytes, "pid %" PRIu32 ": cannot be looked at: %s", found->name_pid,
 			 strerror(-search.result));
 		return search.result;
 	}

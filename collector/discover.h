@@ -49,8 +49,8 @@ int discover_open(const struct place *place, const char *name, struct segment_fo
  */
 int discover_identify(struct segment_found *found, char *why, size_t why_bytes);
 
-/* An error of ours, that says nothing of the process: no descriptor is free, or no memory. */
-bool discover_is_scarce(int err);
+/* A -errno of ours: no descriptors, or no memory. */
+bool discover_is_shortage(int err);
 
 /*
  * The segment of one process, opened and identified. 0, DISCOVER_UNTRACED, DISCOVER_REFUSED,

@@ -20,6 +20,7 @@ struct reading {
 	bool backlog;        /* asked for by the user */
 	bool dump;           /* nothing is released or removed */
 	bool post_mortem;    /* of dead programs, which is told */
+	bool left_some;      /* that were asked for and could not be read, which was said */
 	uint64_t n_events;   /* printed so far */
 	uint64_t max_events; /* 0: no limit */
 	bool closed;         /* no more events are wanted: they count as filtered */

@@ -13,6 +13,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "log.h"
 #include "proc.h"
 #include "segment.h"
 
@@ -192,6 +193,9 @@ places_list(struct place *place, places_name_fn fn, void *context)
 	while (dir != NULL && (entry = readdir(dir)) != NULL)
 		if (is_segment_name(entry->d_name))
 			fn(context, place, entry->d_name);
+	if (dir == NULL)
+		log_error("%s cannot be looked through: %s; who is there already is not read",
+			  place->own ? "/dev/shm" : "the /dev/shm of others", strerror(errno));
 	if (dir != NULL)
 		closedir(dir);
 	else if (again >= 0)

@@ -17,6 +17,8 @@ struct search {
 	unsigned n_dead;  /* attached to */
 	uint32_t alive;   /* the pid of one that fits and runs; 0: none */
 	bool failed;      /* one could not be attached to, which was said */
+	unsigned n_short; /* those that there was no descriptor or memory for; shortage: errno */
+	int shortage;
 };
 
 static bool
@@ -38,6 +40,11 @@ attach(struct search *search, struct place *place, struct segment_found *found)
 		search->n_dead++;
 		return;
 	}
+	if (discover_is_shortage(err)) {
+		search->n_short++;
+		search->shortage = -err;
+		return;
+	}
 	log_error("%s: %s; not read", found->name, why[0] != '\0' ? why : strerror(err < 0 ? -err : EBUSY));
 	search->failed = true;
 }
@@ -50,15 +57,20 @@ look_at(void *context, struct place *place, const char *name)
 	struct segment_found found;
 	char why[256] = "";
 	int err = discover_open(place, name, &found, why, sizeof why);
-	if (err == 0 && discover_header(&found, &header) == 0 &&
-	    discover_identify(&found, why, sizeof why) == 0 && fits(search, &found)) {
+	if (err == 0)
+		err = discover_header(&found, &header);
+	if (err == 0)
+		err = discover_identify(&found, why, sizeof why);
+	if (err == 0 && fits(search, &found)) {
 		if (found.identity.alive)
 			search->alive = found.identity.pid;
 		else
 			attach(search, place, &found);
+	} else if (discover_is_shortage(err)) {
+		search->n_short++;
+		search->shortage = -err;
 	}
-	if (err == 0)
-		discover_fini(&found);
+	discover_fini(&found);
 }
 
 static int
@@ -91,6 +103,11 @@ post_mortem_begin(struct roster *roster, const struct string_list *what)
 		search.pid = *end == '\0' ? (uint32_t)pid : 0;
 		for (size_t k = 0; k < roster->places.n; k++)
 			places_list(roster->places.items[k], look_at, &search);
+		if (search.n_short > 0)
+			log_error("--post-mortem %s: %u segments are not read: %s; read them with "
+				  "another one", text, search.n_short, strerror(search.shortage));
+		search.failed |= search.n_short > 0;
+		roster->reading->left_some |= search.failed;
 		int status = search.n_dead == 0 ? say_nothing(&search) : 0;
 		if (status != 0)
 			return status;

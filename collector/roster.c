@@ -22,6 +22,7 @@
 #define SETUP_TRIES 100     /* a process may just be setting its segment up */
 #define SETUP_PAUSE_NS 10000000
 #define FILES_OF_ONE 3      /* descriptors that a process costs us */
+#define FILES_SPARE 8       /* those that it takes to look at things, and to see them end */
 
 int
 roster_init(struct roster *roster, struct reading *reading, struct waiter *waiter, char *why,
@@ -33,9 +34,10 @@ roster_init(struct roster *roster, struct reading *reading, struct waiter *waite
 	roster->started_realtime_ns = clock_ns(CLOCK_REALTIME);
 	roster->started_boot_ns = clock_ns(CLOCK_BOOTTIME);
 	/* A quarter for any one user, so that nobody can keep the others from being read. */
-	roster->most_of_one_user = 256;
+	roster->most_files = 1024;
 	if (getrlimit(RLIMIT_NOFILE, &limit) == 0)
-		roster->most_of_one_user = limit.rlim_max / FILES_OF_ONE / 4;
+		roster->most_files = limit.rlim_max;
+	roster->most_of_one_user = roster->most_files / FILES_OF_ONE / 4;
 	roster->watch = -1;
 	int err = places_init(&roster->places, "/dev/shm");
 	if (err < 0)
@@ -105,6 +107,14 @@ is_too_much(struct roster *roster, const struct segment_found *found)
 	return true;
 }
 
+/* Descriptors are used up from the lowest on; this one has not yet all of its own. */
+static bool
+is_last_file(const struct roster *roster, const struct segment_found *found)
+{
+	int last = found->fd > found->maps ? found->fd : found->maps;
+	return (size_t)last + FILES_SPARE >= roster->most_files;
+}
+
 /* Room for one more. */
 static bool
 make_room(struct followed ***list, size_t n, size_t *room)
@@ -132,6 +142,7 @@ follow(struct roster *roster, struct segment_found *found, struct place *place, 
 	if (err != 0)
 		return err;
 	roster->followed[roster->n_followed++] = followed;
+	roster->candidates.may_wait = true;
 	roster->n_seen++;
 	roster->has_new = true;
 	if (followed->pidfd >= 0)
@@ -182,6 +193,8 @@ roster_follow_dead(struct roster *roster, struct place *place, struct segment_fo
 {
 	if (is_followed(roster, found))
 		return 0;
+	if (is_last_file(roster, found))
+		return -EMFILE;
 	return follow(roster, found, place, true, why, why_bytes);
 }
 
@@ -202,6 +215,8 @@ try_candidate(void *context, struct place *place, struct segment_found *found, b
 	char why[256] = "";
 	if (is_followed(roster, found) || is_too_much(roster, found))
 		return CANDIDATE_SETTLED;
+	if (is_last_file(roster, found))
+		return candidates_shortage(&roster->candidates, found->name_pid, -EMFILE);
 	bool from_start = roster->target.kind == TARGET_LAUNCH ||
 			  came_after_us(roster, found);
 	bool alive = found->identity.alive;
@@ -216,8 +231,8 @@ try_candidate(void *context, struct place *place, struct segment_found *found, b
 			log_note("pid %" PRIu32 ": %s; not read before that one leaves", pid, why);
 		return CANDIDATE_BUSY;
 	}
-	if (discover_is_scarce(err))
-		return candidates_scarce(&roster->candidates, err);
+	if (discover_is_shortage(err))
+		return candidates_shortage(&roster->candidates, pid, err);
 	if (err < 0)
 		log_error("pid %" PRIu32 ": %s; not read", pid,
 			  why[0] != '\0' ? why : strerror(-err));
@@ -359,6 +374,7 @@ roster_look(struct roster *roster, uint64_t now_ns)
 		scan_places(roster, now_ns);
 	roster->unread = places_poll(&roster->places, candidates_add, &roster->candidates);
 	roster->has_new |= roster->unread;
+	roster->candidates.may_wait = roster->n_followed + roster->n_ended > 0;
 	candidates_try(&roster->candidates, &roster->target, now_ns, try_candidate, roster);
 }
 

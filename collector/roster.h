@@ -31,7 +31,7 @@ struct roster {
 	size_t n_descendants;
 	int watch;                        /* the hooks know that all are wanted; -1: no */
 	uint64_t started_realtime_ns, started_boot_ns, next_scan_ns;
-	size_t most_of_one_user;
+	size_t most_of_one_user, most_files;
 	uint32_t told_user;               /* whose share was found used up */
 };
 

@@ -149,6 +149,7 @@ fleet_find(struct fleet *fleet)
 	for (size_t i = 0; first && i < fleet->places.n; i++)
 		list_place(fleet, fleet->places.items[i]);
 	places_poll(&fleet->places, candidates_add, &fleet->candidates);
+	fleet->candidates.may_wait = fleet->n > 0;
 	candidates_try(&fleet->candidates, &fleet->target, now_ns, try_candidate, fleet);
 }
 
