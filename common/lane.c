@@ -83,13 +83,14 @@ block(struct lane *lane, uint64_t tail, uint64_t needed)
 			break;
 		if (waited == 0)
 			lane->ops->wake(lane->context);
-		if (!lane->ops->wait(lane->context, waited)) {
-			lane->timed_out = true;
+		bool time_is_up = !lane->ops->wait(lane->context, waited);
+		tail = load_tail(lane); /* it may have moved while this process stood still */
+		used = unread(lane, tail);
+		if (time_is_up) {
+			lane->timed_out = used + needed > lane->n_slots;
 			lane->timed_out_tail = tail;
 			break;
 		}
-		tail = load_tail(lane);
-		used = unread(lane, tail);
 	}
 	return used;
 }

@@ -33,11 +33,15 @@ wake(void *context)
 	errno = saved;
 }
 
+/* A sleep takes as long as a busy machine likes: the time that has passed is asked for. */
 static bool
 wait_a_little(void *context, unsigned waited)
 {
-	(void)context;
-	if (waited * (uint64_t)BLOCK_STEP_US >= session_options.block_ms * 1000u)
+	struct producer *producer = context;
+	uint64_t now_ns = clock_ns(CLOCK_MONOTONIC);
+	if (waited == 0)
+		producer->waits_until_ns = now_ns + session_options.block_ms * UINT64_C(1000000);
+	if (now_ns >= producer->waits_until_ns)
 		return false;
 	int saved = errno;
 	usleep(BLOCK_STEP_US);

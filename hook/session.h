@@ -35,6 +35,7 @@ struct producer {
 	uint8_t *base;           /* of its mapping; NULL for lane 0, which lies in session.base */
 	bool left;               /* its thread ended; the state in shared memory is for readers */
 	uint32_t index;
+	uint64_t waits_until_ns; /* block mode: for a collector, at the most */
 } __attribute__((aligned(128))); /* what one thread writes is in no line of another's */
 
 enum session_state {

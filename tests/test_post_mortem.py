@@ -198,3 +198,20 @@ def test_bad_block_ms(stage, value, said):  # noqa: F811
                               stage.tmp, PYAUDITD="1", PYAUDITD_BLOCK_MS=value, PYAUDITD_DEBUG="1",
                               PYTHONPATH=os.path.join(harness.BUILD, "python/site")))
     assert done.stdout == "3\n" and said in done.stderr and done.stderr.count("\n") == 1
+
+
+@needs_world
+def test_the_wait_is_as_long_as_was_asked_for_on_a_machine_that_sleeps_long(stage):  # noqa: F811
+    target = stage.target(PYAUDITD_MODE="block", PYAUDITD_RING="256k", PYAUDITD_BLOCK_MS="200")
+    collector = stage.attached("--pid", target.inner)
+    target.do("step", 10)
+    collector.wait_for("driven.step", 10)
+    collector.freeze()
+    with open("/proc/%d/timerslack_ns" % target.pid, "w") as file:
+        file.write("5000000")  # each sleep takes 5 ms longer
+    start = time.monotonic()
+    target.do("step", 20000)
+    took = time.monotonic() - start
+    collector.signal(signal.SIGCONT)
+    assert 0.2 < took < 2, took
+    check(collector.stop(), lossy=True)
