@@ -193,6 +193,12 @@ check_together(const struct options *options, char *why, size_t size)
 		snprintf(why, size, "--dump is for programs that run: --pid N, --all or --name GLOB");
 		return -EINVAL;
 	}
+	if (options->post_mortem.n > 0 && (options->events[0] != '\0' || options->reveal[0] != '\0' ||
+					   options->stack >= 0 || options->calls_wanted)) {
+		snprintf(why, size, "--events, --reveal, --stack and --calls ask something of programs "
+				    "that run: leave them out with --post-mortem");
+		return -EINVAL;
+	}
 	if (options->append && options->outputs.n == 0) {
 		snprintf(why, size, "--append needs a file: add -o FILE");
 		return -EINVAL;

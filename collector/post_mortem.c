@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "exit_status.h"
 #include "log.h"
@@ -49,6 +50,29 @@ attach(struct search *search, struct place *place, struct segment_found *found)
 	search->failed = true;
 }
 
+/* Has it a name that was asked for? What it holds could not be seen. */
+static bool
+may_fit(const struct search *search, const struct segment_found *found)
+{
+	if (strcmp(search->what, "all") == 0)
+		return geteuid() == 0 || found->owner == geteuid();
+	return search->pid != 0 ? found->name_pid == search->pid
+				: strcmp(found->name + 1, search->what) == 0;
+}
+
+/* What is not to be trusted is said; that is no failure of ours. */
+static void
+say_unseen(struct search *search, const struct segment_found *found, int err, const char *why)
+{
+	if (err == -ENOENT || err == DISCOVER_LATER || found->name[0] == '\0' || !may_fit(search, found))
+		return;
+	if (why[0] != '\0')
+		log_error("%s; not read", why);
+	else
+		log_error("%s: %s; not read", found->name, strerror(err < 0 ? -err : EBUSY));
+	search->failed |= err < 0;
+}
+
 static void
 look_at(void *context, struct place *place, const char *name)
 {
@@ -69,6 +93,8 @@ look_at(void *context, struct place *place, const char *name)
 	} else if (discover_is_shortage(err)) {
 		search->n_short++;
 		search->shortage = -err;
+	} else if (err != 0) {
+		say_unseen(search, &found, err, why);
 	}
 	discover_fini(&found);
 }

@@ -105,6 +105,27 @@ def test_what_did_not_get_through_is_kept(stage):  # noqa: F811
     assert numbers(check(run, lossy=True))[:10] == list(range(10))
 
 
+@needs_world
+def test_what_cannot_be_opened_is_said(stage):  # noqa: F811
+    target = stage.target()
+    target.do("step", 10)
+    target.kill()
+    stage.run("mount", "-o", "remount,ro", "/dev/shm")
+    for what in "all", target.said_pid:
+        _, said = post_mortem(stage, what, status=1)
+        [line] = said
+        assert "Read-only file system; not read" in line and target.segment in line
+    stage.run("mount", "-o", "remount,rw", "/dev/shm")
+    run, _ = post_mortem(stage, "all")
+    assert numbers(run) == list(range(10))
+
+
+def test_what_only_programs_that_run_can_do_is_refused(tmp_path):
+    for option in "--events=open", "--stack=2", "--reveal=open.path", "--calls=x":
+        done = harness.run_collector(["--post-mortem", "all", option], tmp_path)
+        assert done.returncode == 2 and done.stderr.count(b"\n") == 1 and b"--post-mortem" in done.stderr
+
+
 def test_calls_are_there_too(stage):  # noqa: F811
     target = stage.target(PYAUDITD_CALLS="__main__.step", PYAUDITD_C_CALLS="0")
     target.do("step", 3)
