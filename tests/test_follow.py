@@ -12,7 +12,7 @@ import time
 import pytest
 
 import harness
-from world import (LEFT, LOSSES, check, needs_world, numbers, process_state,  # noqa: F401
+from world import (LOSSES, check, needs_world, numbers, process_state,  # noqa: F401
                    stage, wait_until)
 
 
@@ -639,28 +639,3 @@ def test_floods_are_merged(stage):
     assert len(times) > 3000
     early = [(a, b) for a, b in zip(times, times[1:]) if a > b]
     assert not early, early[:3]
-
-
-@needs_world
-def test_too_few_descriptors_are_no_death(stage):  # noqa: F811
-    """Who cannot look whether a process is alive does not take what it has for left behind."""
-    targets = [stage.target() for _ in range(6)]
-    segments = stage.world.segments()
-    for most in range(16, 30):  # every remainder of what a process costs
-        run = stage.collector("--all", "--duration", "0.3",
-                              before=["prlimit", "--nofile=%d:%d" % (most, most)])
-        assert run.wait() == 0, run.stderr
-        assert stage.world.segments() == segments, (most, run.stderr)
-        assert LEFT not in run.stderr
-        told = [line for line in run.said if "Too many open files" in line]
-        assert len(told) == (run.raw().count(b'"action":"start"') < len(targets)), run.said
-    # Read when others have left.
-    few = stage.collector("--all", before=["prlimit", "--nofile=22:22"])
-    wait_until(lambda: "Too many open files" in few.stderr, "it is said")
-    for target in targets[1:]:
-        target.end()
-    targets[0].do("step", 3)
-    few.wait_for('"action":"start"', len(targets))
-    targets[0].do("step", 3)
-    few.wait_for("driven.step", 3)
-    few.stop(quiet=False)
