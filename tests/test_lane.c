@@ -489,6 +489,72 @@ START_TEST(a_record_half_overwritten_is_never_accepted)
 }
 END_TEST
 
+static void
+fill_and_read(void)
+{
+	for (unsigned i = 0; i < N_SLOTS; i++)
+		ck_assert(write_record(8, 8));
+	ck_assert_int_eq(lane_reader_copy(&reader, copy, MOST_SLOTS), N_SLOTS);
+	lane_reader_release(&reader, reader.position);
+}
+
+START_TEST(one_that_looks_on_sees_what_was_read_as_long_as_it_is_there)
+{
+	struct lane_reader looker;
+	struct lane_writer w;
+	uint8_t bytes[SLOT0_PAYLOAD + (QUARTER - 1) * SLOTN_PAYLOAD] = {0};
+	fresh(N_SLOTS, LANE_DROP, N_SLOTS);
+	lane_reader_init(&looker, &shared, slots, N_SLOTS, false);
+	fill_and_read();
+	ck_assert_int_eq(lane_reader_peek(&looker, copy, MOST_SLOTS), N_SLOTS / 2);
+	ck_assert_uint_eq(record_seq(copy[0].w[0]), N_SLOTS / 2);
+	ck_assert_uint_eq(looker.skipped, N_SLOTS / 2);
+	ck_assert_int_eq(lane_reader_peek(&looker, copy, MOST_SLOTS), 0);
+
+	/* Nobody has read them: the hook cannot have written there. */
+	for (unsigned i = 0; i < N_SLOTS; i++)
+		ck_assert(write_record(8, 8));
+	ck_assert_int_eq(lane_reader_peek(&looker, copy, MOST_SLOTS), N_SLOTS);
+	ck_assert_uint_eq(record_seq(copy[0].w[0]), N_SLOTS);
+	ck_assert_uint_eq(looker.skipped, N_SLOTS / 2);
+	lane_reader_unread(&looker, N_SLOTS);
+
+	/* They are read, and it is just writing over the first of them. */
+	ck_assert_int_eq(lane_reader_copy(&reader, copy, MOST_SLOTS), N_SLOTS);
+	lane_reader_release(&reader, reader.position);
+	ck_assert(lane_begin(&lane, &w, RECORD_AUDIT));
+	lane_put(&w, bytes, sizeof bytes);
+	ck_assert_uint_eq(w.i, QUARTER - 1);
+	int64_t n = lane_reader_peek(&looker, copy, MOST_SLOTS);
+	ck_assert_int_eq(n, N_SLOTS / 2);
+	for (int64_t i = 0; i < n; i++) {
+		ck_assert_int_eq(record_check(copy + i, 1), 1);
+		ck_assert_uint_eq(record_seq(copy[i].w[0]), N_SLOTS + N_SLOTS / 2 + (uint64_t)i);
+	}
+	lane_commit(&w, 1, 2, 3);
+	ck_assert_int_eq(lane_reader_peek(&looker, copy, MOST_SLOTS), QUARTER);
+	ck_assert_int_eq(record_check(copy, QUARTER), QUARTER);
+	ck_assert_uint_eq(shared.tail, 2 * N_SLOTS);
+}
+END_TEST
+
+START_TEST(one_that_looks_on_is_left_behind_and_lied_to)
+{
+	struct lane_reader looker;
+	fresh(N_SLOTS, LANE_DROP, N_SLOTS);
+	lane_reader_init(&looker, &shared, slots, N_SLOTS, false);
+	for (unsigned i = 0; i < 3; i++)
+		fill_and_read();
+	ck_assert_int_eq(lane_reader_peek(&looker, copy, 5), 5);
+	ck_assert_uint_eq(record_seq(copy[0].w[0]), 2 * N_SLOTS + N_SLOTS / 2);
+	ck_assert_uint_eq(looker.skipped, 2 * N_SLOTS + N_SLOTS / 2);
+	shared.tail = shared.head - 1000;
+	ck_assert_int_eq(lane_reader_peek(&looker, copy, 5), 5);
+	shared.head = 7;
+	ck_assert_int_eq(lane_reader_peek(&looker, copy, 5), LANE_IMPLAUSIBLE);
+}
+END_TEST
+
 START_TEST(block_mode_waits_for_room)
 {
 	fresh(N_SLOTS, LANE_BLOCK, 0);
@@ -1118,6 +1184,8 @@ main(void)
 	tcase_add_test(tc, a_lane_that_stays_full_does_not_wake_the_collector_per_event);
 	tcase_add_test(tc, overwrite_mode_keeps_the_newest_and_finds_the_first_whole_record);
 	tcase_add_test(tc, a_record_half_overwritten_is_never_accepted);
+	tcase_add_test(tc, one_that_looks_on_sees_what_was_read_as_long_as_it_is_there);
+	tcase_add_test(tc, one_that_looks_on_is_left_behind_and_lied_to);
 	tcase_add_test(tc, block_mode_waits_for_room);
 	tcase_add_test(tc, block_mode_drops_after_one_timeout_until_tail_moves);
 	tcase_add_test(tc, block_mode_does_not_wait_without_a_reader);

@@ -364,7 +364,7 @@ def test_of_two_tops_one_reads_and_the_other_looks_on(stage):  # noqa: F811
 @needs_world
 def test_many_processes_with_a_collector_hold_up_no_look(stage):  # noqa: F811
     """Each is asked for now and then whether its collector has gone."""
-    n = 150
+    n = 300
     stage.new_world(size="1g")
     parent = stage.program(
         stage.python.path, "-c", "import os, sys, time\n"
@@ -379,7 +379,7 @@ def test_many_processes_with_a_collector_hold_up_no_look(stage):  # noqa: F811
                     "--all", out=None, stdout=open(out, "wb")).wait()
     seen = looks(open(out).read())
     assert seen[-1]["read_by_others"] == n and seen[-1]["share_seen"] == 1
-    assert max(look["interval"] for look in seen) < 1
+    assert max(look["interval"] for look in seen) < 2
 
 
 # ---- for scripts ----

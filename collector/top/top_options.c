@@ -136,7 +136,7 @@ static const struct option_row rows[] = {
 	 "(default: processes; with json all but targets and tail)"},
 	{NULL, 0, "sort", "COLUMN", set_sort, "of the first view: a column, in small letters"},
 	{NULL, 0, "invert", NULL, set_invert, "the other way round"},
-	{NULL, 0, "rows", "N", set_rows, "the first N rows of each view"},
+	{NULL, 0, "rows", "N", set_rows, "print the first N rows of each view"},
 	{NULL, 'd', "delay", "S", set_delay, "seconds between two looks (default 1)"},
 	{NULL, 'n', "iterations", "N", set_iterations, "leave after N looks"},
 	{"How", 'b', "batch", NULL, set_batch, "print each look, as scripts and files want it"},

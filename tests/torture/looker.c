@@ -59,6 +59,15 @@ is_open(const struct looker *looker, uint64_t seq, uint64_t position, uint64_t w
 	       (int64_t)(seq - record_seq(w0)) <= 0;
 }
 
+/* Until what comes next is about to be overwritten, if that does not take long. */
+static void
+fall_behind(const struct looker *looker)
+{
+	for (int i = 0; i < 5000; i++)
+		if (load_relaxed(&arena->lane.head) - looker->reader.position > n_slots / 8 * 7)
+			return;
+}
+
 /* False: there was nothing. */
 static bool
 look(struct looker *looker)
@@ -93,8 +102,9 @@ look_on(enum lane_mode mode, struct seen *seen)
 	struct looker looker = {.thread = ONE_PRODUCER};
 	lane_reader_init(&looker.reader, &arena->lane, arena->slots, n_slots, mode == LANE_OVERWRITE);
 	for (unsigned i = 0; !load_relaxed(&arena->stop); i++) {
-		for (int k = 0; k < 64 && look(&looker); k++) {
-		}
+		for (int k = 0; k < 64 && look(&looker); k++)
+			if (i % 4 != 0)
+				fall_behind(&looker);
 		if (i % 16 == 0)
 			usleep(i % 7 * 40);
 	}
