@@ -382,6 +382,57 @@ def test_many_processes_with_a_collector_hold_up_no_look(stage):  # noqa: F811
     assert max(look["interval"] for look in seen) < 2
 
 
+CHURN = """
+import os, signal, sys
+def family():
+    pids = []
+    for i in range(30):
+        pids.append(os.fork())
+        if pids[-1] == 0:
+            sys.audit("churn.child")
+            signal.pause()
+    return pids
+pids = family()
+for line in sys.stdin:
+    for pid in pids:
+        os.kill(pid, 9)
+        os.waitpid(pid, 0)
+    pids = family() if line == "again\\n" else []
+"""
+
+
+@needs_world
+def test_processes_that_come_and_go_leave_no_memory_taken(stage):  # noqa: F811
+    out = os.path.join(str(stage.tmp), "top")
+    with open(out, "wb") as file:
+        # The C library clears what it takes anew, as it does with what it had taken before.
+        looker = stage.collector("top", "-b", "-d", "0.2", "--format", "json", "--view", "events",
+                                 out=None, stdout=file,
+                                 env=harness.environment(stage.tmp, MALLOC_PERTURB_="165"))
+        parent = stage.program(stage.python.path, "-c", CHURN, stdin=subprocess.PIPE,
+                               env=harness.environment(stage.tmp, PYAUDITD="1", PYTHONPATH=SITE))
+
+        def memory():
+            with open("/proc/%d/statm" % looker.pid) as file:
+                return int(file.read().split()[1]) * 4096 >> 20
+
+        def children():
+            last = looks(open(out).read().rpartition("\n")[0] or '{"events":[]}')[-1]
+            return by(last["events"], "event").get("churn.child", {"total": 0})["total"]
+
+        wait_until(lambda: children() == 30, "they are seen")
+        before = memory()
+        parent.popen.stdin.write(b"again\n")
+        parent.popen.stdin.flush()
+        wait_until(lambda: children() == 60, "new ones are seen")
+        wait_until(lambda: children() == 30, "the old ones have gone")
+        parent.popen.stdin.write(b"again\n")
+        parent.popen.stdin.flush()
+        wait_until(lambda: children() == 60, "new ones are seen")
+        assert memory() < before + 20, (before, memory())
+        parent.popen.stdin.write(b"end\n")
+
+
 # ---- for scripts ----
 
 TITLES = {

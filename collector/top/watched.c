@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -75,9 +76,13 @@ watched_open(struct watched **result, struct segment_found *found, struct place 
 		return err > 0 ? DISCOVER_LATER : err;
 	}
 	watched->at = segment_layout(&watched->header);
-	/* Sixteen MiB of address space, and as much memory as there are definitions. */
-	watched->defs = calloc(1, watched->header.defs_bytes);
-	if (watched->defs != NULL)
+	/* Sixteen MiB of address space, and as much memory as there are definitions: calloc(3) takes
+	 * and clears all of it, once such a block has been freed. */
+	watched->defs = mmap(NULL, watched->header.defs_bytes, PROT_READ | PROT_WRITE,
+			     MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	if (watched->defs == MAP_FAILED)
+		watched->defs = NULL;
+	else
 		watched->symbols = symbols_new(watched->defs, watched->header.defs_bytes,
 					       watched->header.n_ids);
 	if (watched->symbols == NULL) {
@@ -104,7 +109,8 @@ watched_close(struct watched *watched)
 	}
 	if (watched->place != NULL)
 		watched->place->n_users--;
-	free(watched->defs);
+	if (watched->defs != NULL)
+		munmap(watched->defs, watched->header.defs_bytes);
 	free(watched->levels);
 	moment_fini(&watched->now);
 	moment_fini(&watched->before);
