@@ -777,6 +777,20 @@ def test_terminal_is_restored_while_segments_are_mapped(stage):  # noqa: F811
         screen.close()
 
 
+def test_one_look_is_written_as_often_as_one_likes(terminal, tmp_path):
+    screen = terminal("--name", str(tmp_path))
+    screen.shows("[1 processes]")
+    screen.keys("Space")
+    screen.shows("PAUSED")
+    for n in range(1, 4):
+        screen.keys(str(n), "w")
+        screen.shows("[%d " % n)
+        screen.shows("written: auditd-top-")
+        assert "not written" not in screen.picture()
+        wait_until(lambda: len([name for name in os.listdir(tmp_path)
+                                if name.startswith("auditd-top-")]) == n, "it is there")
+
+
 @needs_world
 def test_messages_stay_off_the_picture(stage):  # noqa: F811
     """Whoever can make a file in /dev/shm can make us say something."""

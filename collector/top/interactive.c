@@ -45,7 +45,7 @@ write_snapshot(struct interactive *now)
 	char name[64];
 	json_init(&json, true);
 	snprintf(name, sizeof name, "auditd-top-%" PRIu64 ".json",
-		 now->top->fleet.realtime_ns / 1000000);
+		 clock_ns(CLOCK_REALTIME) / 1000000);
 	int fd = open(name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
 	bool written = fd >= 0 && print_json(&json, &now->report, 0, browse_parts(browse)) == 0 &&
 		       write(fd, json.out.text, json.out.len) == (ssize_t)json.out.len;
