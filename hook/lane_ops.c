@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #define BLOCK_STEP_US 100
+#define LAUNCHER_NS 10000000000u /* one that has not come by then is gone */
 
 static int
 reserve(void *context, struct slot *first, uint64_t n)
@@ -16,11 +17,14 @@ reserve(void *context, struct slot *first, uint64_t n)
 	return session_reserve(first, n * SLOT_BYTES);
 }
 
+/* In block mode, also the collector that started us and has not come yet. */
 static bool
 reader_alive(void *context)
 {
 	(void)context;
-	return session_reader_alive();
+	return session_reader_alive() ||
+	       (session_options.mode == LANE_BLOCK && session_awaits_reader() &&
+		clock_ns(CLOCK_MONOTONIC_COARSE) - session.opened_ns < LAUNCHER_NS);
 }
 
 static void

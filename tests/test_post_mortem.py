@@ -9,7 +9,8 @@ import time
 import pytest
 
 import harness
-from world import LOSSES, check, needs_world, numbers, stage, wait_until  # noqa: F401
+from world import (LOSSES, SITE, check, needs_world, numbers, process_state, stage,  # noqa: F401
+                   wait_until)
 
 pytestmark = needs_world
 
@@ -236,3 +237,18 @@ def test_the_wait_is_as_long_as_was_asked_for_on_a_machine_that_sleeps_long(stag
     collector.signal(signal.SIGCONT)
     assert 0.2 < took < 2, took
     check(collector.stop(), lossy=True)
+
+
+def test_the_collector_that_starts_a_program_is_waited_for_before_it_has_come(stage):  # noqa: F811
+    code = "import sys\nfor i in range(20000): sys.audit('driven.step', i)"
+    collector = stage.collector(
+        "-e", "custom:driven.step", "--", "sh", "-c",
+        'kill -STOP $PPID; exec "$0" -c "$1"', stage.python.path, code,
+        env=harness.environment(stage.tmp, PYAUDITD_HOME=os.path.dirname(SITE), PYAUDITD_MODE="block",
+                                PYAUDITD_RING="256k", PYAUDITD_BLOCK_MS="10000"))
+    wait_until(lambda: process_state(collector.pid) == "T", "it stands still")
+    wait_until(lambda: stage.world.segments(), "the program has begun")
+    time.sleep(0.5)
+    collector.signal(signal.SIGCONT)
+    run = check(collector.finish())
+    assert numbers(run) == list(range(20000))
