@@ -4,7 +4,8 @@
 #include <signal.h>
 #include <stddef.h>
 
-static const int handled[] = {SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGPIPE, SIGCHLD};
+static const int handled[] = {SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGCHLD,
+			      SIGPIPE, SIGXFSZ};
 #define N_HANDLED (sizeof handled / sizeof handled[0])
 
 static struct sigaction found[N_HANDLED];
@@ -48,7 +49,7 @@ signals_init(bool with_command)
 	for (size_t i = 0; i < N_HANDLED; i++) {
 		struct sigaction action = {.sa_handler = handle};
 		sigaction(handled[i], NULL, &found[i]);
-		if (handled[i] == SIGPIPE)
+		if (handled[i] == SIGPIPE || handled[i] == SIGXFSZ) /* the call fails, and says more */
 			action.sa_handler = SIG_IGN;
 		else if (handled[i] == SIGQUIT && !with_command)
 			continue; /* a core dump is what the user asked for */

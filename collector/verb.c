@@ -111,6 +111,7 @@ verb_print(const struct verb *verb, const struct line *lines)
 	if (lines->len == 0)
 		return EXIT_DONE;
 	signal(SIGPIPE, SIG_IGN);
+	signal(SIGXFSZ, SIG_IGN);
 	int err = sink_open(&sink, SINK_STDOUT, false, why, sizeof why);
 	if (err == 0) {
 		err = sink_write(&sink, lines->text, lines->len, &n_lost);

@@ -360,6 +360,18 @@ def test_what_no_output_took_is_read_by_the_next_collector(stage, n):
         assert numbers(run, key) == list(range(300))
 
 
+def test_a_file_that_may_not_grow_is_an_output_that_failed(stage):
+    """Beyond RLIMIT_FSIZE the kernel sends SIGXFSZ, which ends a process."""
+    target = stage.target()
+    target.do("step", 3000)
+    collector = stage.collector("--pid", target.inner, "--backlog", before=["prlimit", "--fsize=100000"])
+    assert collector.wait() == 1
+    assert "File too large; " in collector.stderr and collector.stderr.count("\n") == 1
+    raw = collector.raw()
+    assert raw.endswith(b"\n") and 90000 < len(raw) <= 100000
+    assert numbers(stage.attached("--pid", target.inner, "--backlog").stop()) == list(range(3000))
+
+
 @needs_world
 def test_an_output_that_fails_beside_one_that_does_not_leaves_nothing_behind(stage):
     target = stage.target()
