@@ -16,6 +16,10 @@
 /* What a collector started is its own to read: the others wait for it to take its lock. */
 #define LAUNCHER_FIRST_NS 1000000000u
 
+/* Those that may have to be buried, and how often one is. */
+#define UNBORN_MAX 64
+#define BURIAL_NS 100000000u
+
 /* Whoever leaves a hundred thousand names about does not hold up the others. */
 #define TRIES_MAX 512
 
@@ -116,15 +120,37 @@ candidates_shortage(struct candidates *candidates, uint32_t pid, int err)
 	return CANDIDATE_BUSY;
 }
 
+/* Its header does not come. */
 static enum candidate_verdict
-look_at(struct candidates *candidates, struct candidate *candidate, const struct target *target, uint64_t age_ns,
-	struct segment_found *found, candidates_fn fn, void *context)
+wait_or_bury(struct candidates *candidates, struct candidate *candidate, uint64_t now_ns,
+	     struct segment_found *found)
 {
+	if (!candidate->unborn && candidates->n_unborn == UNBORN_MAX)
+		return CANDIDATE_SETTLED;
+	candidates->n_unborn += !candidate->unborn;
+	candidate->unborn = true;
+	if (now_ns < candidates->next_burial_ns)
+		return CANDIDATE_BUSY;
+	if (discover_bury_unborn(candidate->place, found) == DISCOVER_LATER)
+		return CANDIDATE_BUSY;
+	candidates->next_burial_ns = now_ns + BURIAL_NS;
+	return CANDIDATE_SETTLED;
+}
+
+static enum candidate_verdict
+look_at(struct candidates *candidates, struct candidate *candidate, const struct target *target,
+	uint64_t now_ns, struct segment_found *found, candidates_fn fn, void *context)
+{
+	uint64_t age_ns = now_ns - candidate->first_ns;
 	struct segment_header header;
 	char why[256];
 	int err = discover_header(found, &header);
+	if (err == DISCOVER_LATER && age_ns < SETUP_NS)
+		return CANDIDATE_LATER;
+	if (err == DISCOVER_LATER && target->kind == TARGET_ALL)
+		return wait_or_bury(candidates, candidate, now_ns, found);
 	if (err != 0)
-		return err == DISCOVER_LATER && age_ns < SETUP_NS ? CANDIDATE_LATER : CANDIDATE_SETTLED;
+		return CANDIDATE_SETTLED;
 	if (!target_may_want(target, &header))
 		return CANDIDATE_SETTLED;
 	if (target->kind != TARGET_LAUNCH && (header.flags & SEGMENT_LAUNCHED) != 0 &&
@@ -153,8 +179,7 @@ try_one(struct candidates *candidates, struct candidate *candidate, const struct
 	int err = discover_open(candidate->place, candidate->name, &found, why, sizeof why);
 	enum candidate_verdict verdict = CANDIDATE_SETTLED;
 	if (err == 0)
-		verdict = look_at(candidates, candidate, target, now_ns - candidate->first_ns, &found, fn,
-				  context);
+		verdict = look_at(candidates, candidate, target, now_ns, &found, fn, context);
 	else if (discover_is_shortage(err))
 		verdict = candidates_shortage(candidates, found.name_pid, err);
 	else if (err == DISCOVER_REFUSED)
@@ -189,6 +214,7 @@ candidates_try(struct candidates *candidates, const struct target *target, uint6
 			verdict = try_one(candidates, candidate, target, now_ns, fn, context);
 		if (verdict == CANDIDATE_SETTLED) {
 			candidate->place->n_users--;
+			candidates->n_unborn -= candidate->unborn;
 			continue;
 		}
 		if (verdict == CANDIDATE_YIELDS)

@@ -20,6 +20,7 @@ struct candidate {
 	uint64_t first_ns; /* when it was noticed, monotonic */
 	uint64_t next_ns;  /* not to be tried before */
 	bool told_busy;
+	bool unborn;       /* its header is late: maybe its process is dead */
 	uint32_t hash;
 };
 
@@ -28,6 +29,8 @@ struct candidates {
 	size_t n, room;
 	uint32_t *table; /* of their indices + 1, by hash; 0: free */
 	size_t n_places; /* in it, a power of two */
+	size_t n_unborn;
+	uint64_t next_burial_ns; /* a look at one of them is a look at all processes */
 	bool told_shortage;
 	bool may_wait;   /* for descriptors: others that are read will end. The caller's to set */
 };

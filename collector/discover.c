@@ -9,8 +9,12 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "clock.h"
 #include "identity.h"
+#include "log.h"
 #include "proc.h"
+
+#define UNBORN_NS 10000000000u /* the hook's housekeeping waits as long */
 
 void
 discover_fini(struct segment_found *found)
@@ -322,6 +326,24 @@ open_mapped(int proc, const struct mapped_segment *mapped, struct segment_found 
 	err = open_checked(found, path_fd, why, why_bytes);
 	close(path_fd);
 	return err;
+}
+
+int
+discover_bury_unborn(const struct place *place, struct segment_found *found)
+{
+	char why[256];
+	uint64_t age_ns = clock_ns(CLOCK_REALTIME) - found->created_ns;
+	if (age_ns < UNBORN_NS || age_ns > UINT64_MAX / 2) /* the clock was set back: a moment ago */
+		return DISCOVER_LATER;
+	int err = discover_identify(found, why, sizeof why);
+	if (err != 0)
+		return err;
+	if (found->identity.alive)
+		return -EBUSY;
+	discover_unlink(place, found);
+	log_note("pid %" PRIu32 " ended before it was traced; its segment %s was removed",
+		 found->name_pid, found->name);
+	return 0;
 }
 
 int

@@ -62,6 +62,13 @@ int discover_process(uint32_t pid, struct segment_found *found, char *why, size_
  * discover_identify(), it makes that cheaper. */
 int discover_header(struct segment_found *found, struct segment_header *header);
 
+/*
+ * One whose header is not complete. Nothing was recorded in it; a process that is killed before it
+ * has set it up leaves it like this. DISCOVER_LATER: it is not ten seconds old. 0: it is removed,
+ * which is said. Else it is left: a process maps it, or that cannot be known.
+ */
+int discover_bury_unborn(const struct place *place, struct segment_found *found);
+
 /* Remove the name, if it still stands for this object. Dead ones only. */
 void discover_unlink(const struct place *place, const struct segment_found *found);
 

@@ -83,6 +83,8 @@ look_at(void *context, struct place *place, const char *name)
 	int err = discover_open(place, name, &found, why, sizeof why);
 	if (err == 0)
 		err = discover_header(&found, &header);
+	if (err == DISCOVER_LATER && may_fit(search, &found))
+		discover_bury_unborn(place, &found);
 	if (err == 0)
 		err = discover_identify(&found, why, sizeof why);
 	if (err == 0 && fits(search, &found)) {
