@@ -123,7 +123,8 @@ def test_rewritten_at_full_speed(stage, scribble, mode, what):
     of_target = [line for line in watch.said if "pid %d: " % target.inner in line]
     if what in IS_SAID:
         assert of_target and stream.of_type("notice", what="damaged"), watch.said
-    assert len(of_target) <= 2 and len(watch.said) <= len(of_target) + 2, watch.said
+    most = 2 + (16 if what == "control" else 0)  # so many notices of a hook that is told nonsense
+    assert len(of_target) <= most and len(watch.said) <= len(of_target) + 2, watch.said
     assert process_state(watch.honest.pid) not in ("", "Z")
 
 
