@@ -238,12 +238,13 @@ PY_MODULE_INIT PyInit__hook(void);
 PY_MODULE_INIT
 PyInit__hook(void)
 {
-	/* The layout of frames is this minor version's; a look at the wrong one would crash. */
+	/* The layout of objects and frames is this build's; a look at the wrong one would crash. */
 	unsigned major, minor;
+	bool has_gil = strstr(Py_GetVersion(), "free-threading") == NULL;
 	if (sscanf(Py_GetVersion(), "%u.%u", &major, &minor) != 2 || major != 3 ||
-	    minor != PY_BUILT_MINOR) {
-		PyErr_Format(PyExc_ImportError, "this hook was built for Python 3.%d",
-			     PY_BUILT_MINOR);
+	    minor != PY_BUILT_MINOR || has_gil != PY_HAS_GIL) {
+		PyErr_Format(PyExc_ImportError, "this hook was built for Python 3.%d%s",
+			     PY_BUILT_MINOR, PY_HAS_GIL ? "" : "t");
 		return NULL;
 	}
 	PyObject *hook = PyModule_Create(&module);

@@ -47,15 +47,17 @@ def test_totals_are_the_true_ones_however_much_is_lost(python, tmp_path):
     last = looks(err)[-1]
     events = by(last["events"], "event")
     assert (events["counted.open"]["total"], events["counted.import"]["total"]) == (N, M)
-    [function] = [row for row in last["functions"] if row["func"] == "counted"]
-    assert function["calls"] == K and function["cum_ns"] >= function["own_ns"] > 0
+    if not harness.free_threaded(python):
+        [function] = [row for row in last["functions"] if row["func"] == "counted"]
+        assert function["calls"] == K and function["cum_ns"] >= function["own_ns"] > 0
     [process] = last["processes"]
     assert process["state"] == "ended"
     lost = by(last["losses"], "reason")
     assert lost["no_reader"]["total"] > N // 2
     assert last["sum_events"]["total"] == sum(row["total"] for row in last["events"])
     assert process["recorded"]["total"] + process["lost"]["total"] + \
-        process["no_reader"]["total"] <= last["sum_events"]["total"]
+        process["no_reader"]["total"] <= last["sum_events"]["total"] + \
+        harness.free_threaded(python)  # a notice, that calls are not traced, is recorded there, too
     assert process["high_water_slots"] == process["ring_slots"] == 4096
 
 
@@ -960,7 +962,7 @@ def test_selected_row_stays_the_selected_one(stage):  # noqa: F811
         wait_until(lambda: "driven.step" in first(), "it has the highest rate")
         screen.keys("/", "driven.step", "Enter", "m")
         screen.shows("driven.step: off")
-        wait_until(lambda: "driven.other" in first(), "it has none")
+        wait_until(lambda: "driven.step" not in first(), "it has none")
         screen.keys("m")
         screen.shows("driven.step: count")
         wait_until(lambda: "driven.step" in first(), "it has the highest again")
