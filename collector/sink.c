@@ -8,6 +8,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "clock.h"
 #include "pulse.h"
 #include "signals.h"
 
@@ -67,8 +68,11 @@ portion(int fd, size_t left)
 	struct pollfd poller = {.fd = fd, .events = POLLOUT};
 	if (!signals_stopping())
 		return left;
-	if (poll(&poller, 1, PATIENCE_MS) == 0)
-		return 0;
+	uint64_t end_ns = clock_ns(CLOCK_MONOTONIC) + PATIENCE_MS * UINT64_C(1000000);
+	while (poll(&poller, 1, PATIENCE_MS / 10) <= 0) { /* the pulse interrupts it */
+		if (clock_ns(CLOCK_MONOTONIC) >= end_ns)
+			return 0;
+	}
 	/* A pipe that polls as writable takes this much without blocking. */
 	return left < 4096 ? left : 4096;
 }
