@@ -131,7 +131,8 @@ bool
 proc_alive(int maps)
 {
 	char byte;
-	return pread(maps, &byte, 1, 0) == 1;
+	ssize_t n = pread(maps, &byte, 1, 0);
+	return n == 1 || (n < 0 && errno == ENOMEM); /* which is our trouble, not its end */
 }
 
 /* start-end perms offset major:minor inode      path */

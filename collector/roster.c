@@ -142,7 +142,7 @@ follow(struct roster *roster, struct segment_found *found, struct place *place, 
 	if (err != 0)
 		return err;
 	roster->followed[roster->n_followed++] = followed;
-	roster->candidates.may_wait = true;
+	roster->candidates.may_wait = !roster->reading->dump;
 	roster->n_seen++;
 	roster->has_new = true;
 	if (followed->pidfd >= 0)
@@ -374,7 +374,8 @@ roster_look(struct roster *roster, uint64_t now_ns)
 		scan_places(roster, now_ns);
 	roster->unread = places_poll(&roster->places, candidates_add, &roster->candidates);
 	roster->has_new |= roster->unread;
-	roster->candidates.may_wait = roster->n_followed + roster->n_ended > 0;
+	roster->candidates.may_wait = roster->n_followed + roster->n_ended > 0 &&
+				      !roster->reading->dump; /* which waits for nobody's end */
 	candidates_try(&roster->candidates, &roster->target, now_ns, try_candidate, roster);
 }
 

@@ -75,3 +75,11 @@ def test_what_was_left_is_read_in_several_runs(stage):  # noqa: F811
         assert status == (1 if left else 0)
         assert ("%d segments are not read: %s" % (left, TOO_MANY) in collector.stderr) == (left > 0)
     assert steps == 5 * N and 1 < runs < N
+
+
+def test_a_dump_waits_for_nobody(stage):  # noqa: F811
+    for _ in range(N):
+        stage.target()
+    collector = stage.collector("--all", "--dump", before=few(28))
+    assert collector.wait() == 0
+    assert TOO_MANY in collector.stderr and len(stage.world.segments()) == N
