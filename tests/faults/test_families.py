@@ -143,7 +143,8 @@ class Family:
         """The first of its start lines names the process that it came from."""
         ppid = members[member][0][0]
         start = run.start(first)
-        assert start["ppid"] == ppid, start
+        # A daemon's may have been looked at before its parent had ended.
+        assert start["ppid"] == ppid or ppid == 1, start
         if "parent" in start:
             above = keys[start["parent"]]
             assert above.start_time <= member.start_time
