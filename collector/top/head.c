@@ -5,8 +5,16 @@
 
 /* ---- figures ---- */
 
+struct words {
+	const char *process, *processes, *ended, *events, *calls, *recorded, *bytes;
+};
+
+static const struct words whole = {" process", " processes", ", ", "events/s",
+				   "calls/s",  "recorded/s", "bytes/s"};
+static const struct words brief = {" proc", " proc", " ", "ev/s", "call/s", "rec/s", "B/s"};
+
 static void
-put_short_rate(const struct report *report, uint64_t recent, const char *name, struct line *out)
+put_named_rate(struct line *out, const struct report *report, const char *name, uint64_t recent)
 {
 	line_literal(out, "  ");
 	put_rate(out, report_rate(report, recent));
@@ -15,7 +23,7 @@ put_short_rate(const struct report *report, uint64_t recent, const char *name, s
 }
 
 static void
-figures_in_short(const struct report *report, struct line *out)
+put_figures(struct line *out, const struct report *report, const struct words *words)
 {
 	const struct header_figures *header = &report->header;
 	struct line_clock clock = {0};
@@ -25,28 +33,29 @@ figures_in_short(const struct report *report, struct line *out)
 		out->len = begin + sizeof "15:00:01" - 1;
 	line_literal(out, "  ");
 	line_u64(out, header->n_alive);
-	line_literal(out, " proc");
+	line_string(out, header->n_alive == 1 ? words->process : words->processes);
 	if (header->n_ended > 0) {
-		line_literal(out, " ");
+		line_string(out, words->ended);
 		line_u64(out, header->n_ended);
 		line_literal(out, " ended");
 	}
-	put_short_rate(report, header->events.recent, "ev/s", out);
-	put_short_rate(report, header->calls.recent + header->call_events.recent, "call/s", out);
-	put_short_rate(report, header->recorded.recent, "rec/s", out);
-	put_short_rate(report, header->lost.recent, header->lost.recent > 0 ? "LOST/s" : "lost/s", out);
-	put_short_rate(report, header->slots.recent * SLOT_BYTES, "B/s", out);
+	put_named_rate(out, report, words->events, header->events.recent);
+	put_named_rate(out, report, words->calls, header->calls.recent + header->call_events.recent);
+	put_named_rate(out, report, words->recorded, header->recorded.recent);
+	put_named_rate(out, report, header->lost.recent > 0 ? "LOST/s" : "lost/s",
+		       header->lost.recent);
+	put_named_rate(out, report, words->bytes, header->slots.recent * SLOT_BYTES);
 }
 
 void
 head_figures(const struct report *report, size_t width, struct line *out)
 {
 	size_t begin = out->len;
-	print_header(report, out);
+	put_figures(out, report, &whole);
 	if (out->len - begin <= width)
 		return;
 	line_cut(out, begin);
-	figures_in_short(report, out);
+	put_figures(out, report, &brief);
 }
 
 /* ---- the last minute ---- */

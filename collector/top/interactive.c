@@ -68,13 +68,13 @@ change_level(struct interactive *now)
 	const struct event_row *row =
 		&now->report.events[browse->views[VIEW_EVENTS].selected];
 	/* A program that has not raised it since is still to take up what was asked for. */
-	enum level level = records_asked(&fleet->records, row->name);
+	enum level level = wishes_level(&fleet->records.wishes, row->name);
 	if (level == LEVEL_UNDEFINED)
 		level = (enum level)row->level;
 	enum level next = level == LEVEL_OFF	 ? LEVEL_COUNT
 			  : level == LEVEL_COUNT ? LEVEL_RECORD
 						 : LEVEL_OFF;
-	int err = records_ask(&fleet->records, row->name, next);
+	int err = wishes_add(&fleet->records.wishes, row->name, next);
 	if (err < 0) {
 		snprintf(browse->said, sizeof browse->said, "not changed: %s",
 			 err == -EINVAL  ? "a name with , or = has no place in a list of events"
@@ -84,7 +84,7 @@ change_level(struct interactive *now)
 	}
 	size_t told = 0;
 	for (size_t i = 0; i < fleet->n; i++)
-		told += records_tell(&fleet->records, fleet->items[i]);
+		told += wishes_tell(&fleet->records.wishes, fleet->items[i]);
 	snprintf(browse->said, sizeof browse->said, "%.60s: %s, in %zu processes; %zu have a collector",
 		 row->name, next == LEVEL_OFF ? "off" : next == LEVEL_COUNT ? "count" : "record", told,
 		 fleet->records.n_others);
@@ -189,7 +189,7 @@ top_interactive(struct top *top)
 		poll(fds, 2, candidates_waiting(&top->fleet.candidates) ? 2 : 50);
 		if ((fds[0].revents & (POLLHUP | POLLERR)) != 0)
 			break; /* the terminal is gone */
-		top->reads = shows_records(&now.browse) || top->fleet.records.n_asked > 0;
+		top->reads = shows_records(&now.browse) || top->fleet.records.wishes.n > 0;
 		top_find(top);
 		take_keys(&now, &quit);
 	}

@@ -8,9 +8,6 @@
 
 /* Each appends to `out`; without memory out->failed is set. */
 
-/* What all views begin with: time, processes, rates. A line without its end. */
-void print_header(const struct report *report, struct line *out);
-
 /* How much of what was recorded targets and the tail have seen; a line without its end. */
 void print_share(const struct report *report, struct line *out);
 

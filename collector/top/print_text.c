@@ -6,40 +6,6 @@
 #include "print.h"
 #include "view.h"
 
-static void
-put_named_rate(struct line *out, const struct report *report, const char *name, uint64_t recent)
-{
-	line_literal(out, "  ");
-	put_rate(out, report_rate(report, recent));
-	line_char(out, ' ');
-	line_string(out, name);
-}
-
-void
-print_header(const struct report *report, struct line *out)
-{
-	const struct header_figures *header = &report->header;
-	struct line_clock clock = {0};
-	size_t begin = out->len;
-	line_time_of_day(out, &clock, report->fleet->realtime_ns);
-	if (out->len >= begin + sizeof "15:00:01" - 1)
-		out->len = begin + sizeof "15:00:01" - 1;
-	line_literal(out, "  ");
-	line_u64(out, header->n_alive);
-	line_string(out, header->n_alive == 1 ? " process" : " processes");
-	if (header->n_ended > 0) {
-		line_literal(out, ", ");
-		line_u64(out, header->n_ended);
-		line_literal(out, " ended");
-	}
-	put_named_rate(out, report, "events/s", header->events.recent);
-	put_named_rate(out, report, "calls/s", header->calls.recent + header->call_events.recent);
-	put_named_rate(out, report, "recorded/s", header->recorded.recent);
-	put_named_rate(out, report, header->lost.recent > 0 ? "LOST/s" : "lost/s",
-		       header->lost.recent);
-	put_named_rate(out, report, "bytes/s", header->slots.recent * SLOT_BYTES);
-}
-
 /* Never 100 when something was missed, nor 0 when something was seen. */
 static void
 put_share(struct line *out, double share)

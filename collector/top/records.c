@@ -35,8 +35,7 @@ records_fini(struct records *records)
 	text_fini(&records->text);
 	for (size_t i = 0; i < RECORDS_TAIL; i++)
 		free(records->tail[i].text);
-	for (size_t i = 0; i < records->n_asked; i++)
-		free(records->asked[i].name);
+	wishes_fini(&records->wishes);
 	for (size_t i = 0; i < RECORDS_EVENTS; i++) {
 		free(records->last[i].name);
 		free(records->last[i].text);
@@ -272,91 +271,6 @@ read_event(void *context, struct tracee *tracee, const struct event *event)
 		take_event(context, event);
 }
 
-/* ---- levels ---- */
-
-static const char *
-level_word(enum level level)
-{
-	return level == LEVEL_OFF ? "off" : level == LEVEL_COUNT ? "count" : "record";
-}
-
-int
-records_ask(struct records *records, const char *event, enum level level)
-{
-	size_t i = 0;
-	if (strpbrk(event, ",=") != NULL)
-		return -EINVAL;
-	while (i < records->n_asked && strcmp(records->asked[i].name, event) != 0)
-		i++;
-	if (i == RECORDS_ASKED)
-		return -E2BIG;
-	if (i == records->n_asked) {
-		char *name = strdup(event);
-		if (name == NULL)
-			return -ENOMEM;
-		records->asked[i].name = name;
-		records->n_asked++;
-	}
-	records->asked[i].level = level;
-	return 0;
-}
-
-enum level
-records_asked(const struct records *records, const char *event)
-{
-	for (size_t i = 0; i < records->n_asked; i++)
-		if (strcmp(records->asked[i].name, event) == 0)
-			return records->asked[i].level;
-	return LEVEL_UNDEFINED;
-}
-
-/* A name, and not a pattern. */
-static void
-put_name(struct line *list, const char *event)
-{
-	if (event_info_find(event) == NULL)
-		line_literal(list, "custom:");
-	for (; *event != '\0'; event++) {
-		if (strchr("*?[\\", *event) != NULL)
-			line_char(list, '\\');
-		line_char(list, *event);
-	}
-}
-
-/* What the program has itself, and then what was asked for: the last word decides. */
-static bool
-make_list(const struct records *records, const struct watched *watched, char *list, size_t bytes)
-{
-	struct line text = {0};
-	const char *own = watched->header.events;
-	line_bytes(&text, own, strnlen(own, sizeof watched->header.events));
-	for (size_t i = 0; i < records->n_asked; i++) {
-		if (text.len > 0)
-			line_char(&text, ',');
-		put_name(&text, records->asked[i].name);
-		line_char(&text, '=');
-		line_string(&text, level_word(records->asked[i].level));
-	}
-	bool made = records->n_asked > 0 && !text.failed && text.len < bytes;
-	if (made) {
-		memcpy(list, text.text, text.len);
-		list[text.len] = '\0';
-	}
-	line_fini(&text);
-	return made;
-}
-
-bool
-records_tell(const struct records *records, struct watched *watched)
-{
-	char list[LEVELS_TEXT_BYTES];
-	const struct settings settings = {.events = list, .stack = -1};
-	if (watched->tracee == NULL || !make_list(records, watched, list, sizeof list))
-		return false;
-	tracee_ask(watched->tracee, &settings);
-	return true;
-}
-
 /* ---- reading ---- */
 
 /* A lock of our own: that of a descriptor that is only copied would be shared. */
@@ -378,7 +292,7 @@ try_to_open(const struct records *records, struct watched *watched, uint64_t now
 		return;
 	}
 	tracee_backlog(watched->tracee, true);
-	records_tell(records, watched);
+	wishes_tell(&records->wishes, watched);
 	tracee_give_way(watched->tracee);
 }
 

@@ -11,10 +11,10 @@
 #include "targets.h"
 #include "text.h"
 #include "watched.h"
+#include "wishes.h"
 
 #define RECORDS_TAIL 500   /* lines */
 #define RECORDS_EVENTS 256 /* names whose last arguments are known */
-#define RECORDS_ASKED 32   /* events whose level was changed */
 
 struct records_last {
 	char *name, *text; /* owned */
@@ -30,12 +30,7 @@ struct records_line {
 };
 
 struct records {
-	/* What the programs that we read are to change, each event once; the names are owned. */
-	struct {
-		char *name;
-		enum level level;
-	} asked[RECORDS_ASKED];
-	size_t n_asked;
+	struct wishes wishes; /* of whom we read, and will */
 	struct targets targets;
 	struct targets chosen; /* of some processes alone, since they were chosen */
 	struct selection choice;
@@ -68,18 +63,6 @@ void records_reset(struct records *records);
 
 /* An interval ends. */
 void records_tick(struct records *records);
-
-/*
- * Of all that we read, and will: `event`, and no other, gets a level. 0; -E2BIG: too many were
- * changed; -EINVAL: a program made up a name that a list of events cannot have; or -ENOMEM.
- */
-int records_ask(struct records *records, const char *event, enum level level);
-
-/* What it was asked to have; LEVEL_UNDEFINED: nothing. */
-enum level records_asked(const struct records *records, const char *event);
-
-/* That was asked: tell this one. False: we do not read it, or the list has grown too long. */
-bool records_tell(const struct records *records, struct watched *watched);
 
 /* Read it no more. One that has ended is read to its end, and its object removed. */
 void records_leave(struct records *records, struct watched *watched);
