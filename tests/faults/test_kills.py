@@ -181,7 +181,8 @@ def test_programs_that_ended_are_kept_until_their_lines_are_written(stage):  # n
     anchor = stage.target()  # so that lines have to wait for their order
     seen = collections.defaultdict(set)
     for number in range(KILLS):
-        collector = stage.collector("--all", "-e", "custom:kill.event")
+        # One that lives when we come would begin with what comes then.
+        collector = stage.collector("--all", "--backlog", "-e", "custom:kill.event")
         collector.wait_for('"process"', 1)
         if number + 1 == KILLS:
             program.signal(signal.SIGKILL)
