@@ -1,6 +1,5 @@
 # SPDX-License-Identifier: MIT
 """What a program left that was killed; a dump of one that runs; how long one waits for a collector."""
-import json
 import os
 import signal
 import subprocess
@@ -125,34 +124,6 @@ def test_what_only_programs_that_run_can_do_is_refused(tmp_path):
     for option in "--events=open", "--stack=2", "--reveal=open.path", "--calls=x":
         done = harness.run_collector(["--post-mortem", "all", option], tmp_path)
         assert done.returncode == 2 and done.stderr.count(b"\n") == 1 and b"--post-mortem" in done.stderr
-
-
-@pytest.mark.parametrize("options", [["--all"], ["--post-mortem", "all"]])
-def test_what_was_killed_before_it_was_traced_is_removed(stage, options):  # noqa: F811
-    """When it is so old that nobody can still be at it, and nobody maps it."""
-    target = stage.target()
-    nobody = ["pyauditd.0.999999.0000000%d" % n for n in range(2)]
-    for name, n in zip(nobody, [0, 8192]):
-        with open(os.path.join(stage.world.shm, name), "wb") as f:
-            os.fchmod(f.fileno(), 0o600)
-            f.truncate(n)
-    made = time.monotonic()
-    collector = stage.collector(*options)
-    if options == ["--all"]:
-        collector.wait_attached()
-    else:
-        collector.finish(quiet=False)
-        assert len(stage.world.segments()) == 3, "they may be newborn"
-        time.sleep(10.2)
-        collector = stage.collector(*options)
-    wait_until(lambda: len(stage.world.segments()) == 1, "they are removed")
-    assert time.monotonic() - made > 9.9
-    if options == ["--all"]:
-        collector.stop(quiet=False)
-    else:
-        collector.finish(quiet=False)
-    assert sum("ended before it was traced" in line for line in collector.said) == 2
-    assert stage.world.segments() == [target.segment]
 
 
 def test_calls_are_there_too(stage):  # noqa: F811

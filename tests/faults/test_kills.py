@@ -13,7 +13,7 @@ import time
 import pytest
 
 import harness
-from world import check, needs_world, stage  # noqa: F401
+from world import check, needs_world, stage, wait_until  # noqa: F401
 
 LONG = bool(os.environ.get("PYAUDITD_TEST_LONG"))
 KILLS = 1000 if LONG else 20
@@ -178,7 +178,7 @@ def test_programs_that_ended_are_kept_until_their_lines_are_written(stage):  # n
     program = stage.program(stage.python.path, "-c", CHILDREN, stdout=subprocess.PIPE,
                             env=harness.environment(stage.tmp, PYAUDITD="1", PYTHONPATH=SITE,
                                                     PYAUDITD_EVENTS="custom:kill.event"))
-    anchor = stage.target()  # so that lines have to wait for their order
+    stage.target()  # so that lines have to wait for their order
     seen = collections.defaultdict(set)
     for number in range(KILLS):
         # One that lives when we come would begin with what comes then.
@@ -198,3 +198,31 @@ def test_programs_that_ended_are_kept_until_their_lines_are_written(stage):  # n
     assert len(ended) > KILLS // 2
     assert {pid: len(seen[pid]) for pid in ended if len(seen[pid]) != 40} == {}
     print("%d programs ended" % len(ended))
+
+
+@pytest.mark.parametrize("options", [["--all"], ["--post-mortem", "all"]])
+def test_what_was_killed_before_it_was_traced_is_removed(stage, options):  # noqa: F811
+    """When it is so old that nobody can still be at it, and nobody maps it."""
+    target = stage.target()
+    nobody = ["pyauditd.0.999999.0000000%d" % n for n in range(2)]
+    for name, n in zip(nobody, [0, 8192]):
+        with open(os.path.join(stage.world.shm, name), "wb") as f:
+            os.fchmod(f.fileno(), 0o600)
+            f.truncate(n)
+    made = time.monotonic()
+    collector = stage.collector(*options)
+    if options == ["--all"]:
+        collector.wait_attached()
+    else:
+        collector.finish(quiet=False)
+        assert len(stage.world.segments()) == 3, "they may be newborn"
+        time.sleep(10.2)
+        collector = stage.collector(*options)
+    wait_until(lambda: len(stage.world.segments()) == 1, "they are removed")
+    assert time.monotonic() - made > 9.9
+    if options == ["--all"]:
+        collector.stop(quiet=False)
+    else:
+        collector.finish(quiet=False)
+    assert sum("ended before it was traced" in line for line in collector.said) == 2
+    assert stage.world.segments() == [target.segment]

@@ -55,7 +55,7 @@ def kill(name="SIGKILL"):
 def kill_in_the_middle():
     """Another thread kills while this one raises events as fast as it can."""
     def soon():
-        time.sleep(0.05)
+        time.sleep(0.005)  # each line of a flood is looked at
         os.kill(os.getpid(), signal.SIGKILL)
 
     threading.Thread(target=soon).start()
