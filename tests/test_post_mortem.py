@@ -8,7 +8,7 @@ import time
 import pytest
 
 import harness
-from world import (LOSSES, SITE, check, needs_world, numbers, process_state, stage,  # noqa: F401
+from world import (SITE, check, needs_world, numbers, process_state, stage,  # noqa: F401
                    wait_until)
 
 pytestmark = needs_world
