@@ -57,6 +57,10 @@ calls_check(const struct call_settings *settings, char *why, size_t why_bytes)
 		snprintf(why, why_bytes, "calls cannot be traced in a free-threaded Python");
 		return -ENOTSUP;
 	}
+	if (settings->level > CALL_LEVEL_RECORD) { /* tables are indexed by it */
+		snprintf(why, why_bytes, "there is no level %u of calls", settings->level);
+		return -ENOTSUP;
+	}
 	if (PY_HAS_GIL && find_source(settings->backend) == NULL) {
 		snprintf(why, why_bytes, "Python 3.%d has no back end '%s': use %s", PY_BUILT_MINOR,
 			 call_backend_name(settings->backend), call_backend_name(CALL_BACKEND_AUTO));

@@ -126,6 +126,24 @@ def test_rewritten_at_full_speed(stage, scribble, mode, what):
     most = 2 + (16 if what == "control" else 0)  # so many notices of a hook that is told nonsense
     assert len(of_target) <= most and len(watch.said) <= len(of_target) + 2, watch.said
     assert process_state(watch.honest.pid) not in ("", "Z")
+    assert target.popen.poll() is None, "what stands in the segment is no address to the hook"
+
+
+@pytest.mark.parametrize("field", ["level", "backend"])
+@pytest.mark.parametrize("value", [4, 60391, 0xffffffff])
+def test_settings_of_no_collector_are_not_followed(stage, python, field, value):
+    """The hook has tables for levels and back ends."""
+    target = stage.target(python=python, PYAUDITD_CALLS="1")
+    target.do("step", 3)
+    with open(os.path.join(stage.world.shm, target.segment), "r+b") as f:
+        # common/segment.h: struct segment_control at 4096, `calls` in it at 1696.
+        f.seek(4096 + 1696)
+        f.write(struct.pack("<II", value if field == "level" else 3, value if field == "backend" else 0))
+        f.seek(4096)
+        f.write(struct.pack("<Q", 2))
+    for _ in range(3):
+        target.do("step", 100)
+    assert target.end() == 0
 
 
 # Sizes
