@@ -78,6 +78,8 @@ take_event(void *context, struct tracee *tracee, const struct event *event)
 	bool counts = event->type != EVENT_LOST && event->lane != EVENT_NO_LANE;
 	if (event->lane != 0 && event->lane != EVENT_NO_LANE)
 		followed->many_lanes = reading->printer->hold = true;
+	followed->n_read += counts;
+	followed->n_lost += event->type == EVENT_LOST ? event->lost_count : 0;
 	followed->cut |= of_program && reading_is_full(reading);
 	bool printed = (!of_program || !reading_is_full(reading)) &&
 		       printer_event(reading->printer, &followed->source, event);
@@ -334,16 +336,12 @@ remove_object(struct followed *followed)
 	const struct outputs *outputs = reading->printer->outputs;
 	bool through = outputs_through(outputs) && !(was_left(followed) && outputs_gone(outputs));
 	bool removed = !reading->dump && through && !(was_left(followed) && followed->cut);
-	struct account account;
-	tracee_account(followed->tracee, &account);
 	if (removed)
 		discover_unlink(followed->place, &followed->found);
 	if (was_left(followed))
 		log_note("pid %" PRIu32 ": %" PRIu64 " events that it left were read, %" PRIu64
-			 " were lost; its segment %s was %s", followed->source.pid,
-			 account.recorded - account.lost_collector,
-			 account.lost_hook + account.lost_collector, followed->found.name,
-			 removed ? "removed" : "kept");
+			 " were lost; its segment %s was %s", followed->source.pid, followed->n_read,
+			 followed->n_lost, followed->found.name, removed ? "removed" : "kept");
 }
 
 void

@@ -46,6 +46,7 @@ struct followed {
 	bool cut;                   /* --max-events was reached: not all of it was shown */
 	bool wants_calls;           /* they were asked for, and can be had */
 	bool lacks_calls;           /* which were asked for; that has been said */
+	uint64_t n_read, n_lost;    /* events, by us */
 	unsigned n_notices;         /* of its hook, that were said on stderr */
 	uint64_t calls_before;      /* what tracee_calls() said when we came */
 };

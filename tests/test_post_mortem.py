@@ -126,6 +126,20 @@ def test_what_only_programs_that_run_can_do_is_refused(tmp_path):
         assert done.returncode == 2 and done.stderr.count(b"\n") == 1 and b"--post-mortem" in done.stderr
 
 
+def test_what_was_read_before_is_not_read_again(stage):  # noqa: F811
+    target = stage.target()
+    collector = stage.attached("--pid", target.inner, "-e", "custom:driven.step")
+    target.do("step", 100)
+    collector.wait_for("driven.step", 100)
+    collector.stop()
+    target.do("step", 7)
+    target.kill()
+    run, said = post_mortem(stage, target.said_pid)
+    assert numbers(run) == list(range(100, 107))
+    n = len(run.events())
+    assert len(said) == 1 and ": %d events that it left were read, 0 were lost" % n in said[0]
+
+
 def test_calls_are_there_too(stage):  # noqa: F811
     target = stage.target(PYAUDITD_CALLS="__main__.step", PYAUDITD_C_CALLS="0")
     target.do("step", 3)
