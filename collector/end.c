@@ -4,12 +4,17 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "proc.h"
+
+#define PAUSE_NS 1000000
+#define PAUSES 50
 
 /* linux/pidfd.h of 6.15; the header of the build machine may be older. */
 struct exit_info {
@@ -55,12 +60,36 @@ ask_zombie(int proc, int *status)
 	return last != NULL && sscanf(last, " %d", status) == 1;
 }
 
+/* On its way out it has no memory any more, and is not yet a zombie. What runs has an executable. */
+static bool
+has_memory(int proc)
+{
+	char *exe = proc_link(proc, "exe");
+	free(exe);
+	return exe != NULL;
+}
+
+/* Its state once it is over, or runs something; still the old one if that takes too long. */
+static void
+wait_for_its_end(int proc, struct proc_stat *stat)
+{
+	struct timespec pause = {.tv_nsec = PAUSE_NS};
+	for (int i = 0; i < PAUSES && stat->state != 'Z' && stat->state != 'X' && !has_memory(proc);
+	     i++) {
+		nanosleep(&pause, NULL);
+		if (proc_stat(proc, stat) < 0)
+			stat->state = 'X';
+	}
+}
+
 enum end_how
 end_ask(uint32_t pid, uint64_t start_time, int pidfd, int *status)
 {
 	struct proc_stat stat = {.state = 'X'};
 	int proc = pid != 0 ? proc_open(pid) : -1;
 	bool there = proc >= 0 && proc_stat(proc, &stat) == 0 && stat.start_time == start_time;
+	if (there)
+		wait_for_its_end(proc, &stat);
 	bool known = *status != -1;
 	if (!known && there && stat.state == 'Z')
 		known = ask_zombie(proc, status);
