@@ -33,8 +33,10 @@ def pytest_report_header(config):
 
 
 def pytest_sessionstart(session):
-    # A job in the background of a script ignores it, and so would all that we start.
+    # A job in the background of a script ignores it, one under nohup the other, and so would all
+    # that we start.
     signal.signal(signal.SIGINT, signal.default_int_handler)
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
     if os.environ.get("CI") and missing():
         pytest.exit("no CPython " + ", ".join(missing()), 1)
     if not os.access(harness.COLLECTOR, os.X_OK):
