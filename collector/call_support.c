@@ -30,5 +30,11 @@ call_support_check(const struct segment_header *header, const struct call_settin
 			 "use --calls-backend auto", python);
 		return -ENOTSUP;
 	}
+	bool other = calls->backend == CALL_BACKEND_PROFILE || calls->backend == CALL_BACKEND_EVAL;
+	if (other && (header->flags & SEGMENT_FREE_THREADED) != 0) {
+		snprintf(why, why_bytes, "Python %s without a GIL is traced by sys.monitoring alone: "
+			 "use --calls-backend auto, not %s", python, call_backend_name(calls->backend));
+		return -ENOTSUP;
+	}
 	return 0;
 }

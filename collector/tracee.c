@@ -408,12 +408,14 @@ void
 tracee_finish(struct tracee *tracee, tracee_event_fn fn, void *context)
 {
 	uint64_t n_events = 0; /* at the most */
+	int64_t n;
 	tracee->looking = true;
 	tracee_note(tracee);
 	/* A dead program adds nothing; a hostile one that is not dead must not hold us. */
 	for (uint32_t i = 0; i < tracee->n_lanes; i++)
 		n_events += CALLS_PER_SLOT * tracee->lanes[i]->reader.n_slots;
-	for (uint64_t i = 0; i <= n_events && tracee_drain(tracee, fn, context, 4096) > 0; i += 4096) {
+	for (uint64_t i = 0; i <= n_events && (n = tracee_drain(tracee, fn, context, 4096)) > 0;
+	     i += (uint64_t)n) {
 	}
 	struct drain_to to = begin_reading(tracee, fn, context);
 	tell_lost(tracee, to.now_ns);

@@ -7,12 +7,17 @@
 #include <unistd.h>
 
 #include "call_target.h"
+#include "hush.h"
 #include "settings.h"
+#include "thread_lane.h"
 
 struct call_plan call_plan;
 static pthread_key_t leave_key;
 static bool leave_key_made;
-__thread struct call_thread call_thread __attribute__((tls_model("initial-exec")));
+__thread struct call_thread call_thread __attribute__((tls_model("initial-exec"))) = {
+	.epoch = CALL_NO_EPOCH,
+	.fast_epoch = CALL_NO_EPOCH,
+};
 
 /*
  * The thread ends, without the GIL. The next one may have its variables at the same address, so
@@ -25,7 +30,9 @@ leave(void *value)
 	clear_if(&session.calls_owner, me);
 	clear_if(&session.calls_fast, me);
 	call_times_free(&me->times);
-	me->generation = 0;
+	call_target_leave();
+	hush_leave();
+	me->epoch = me->fast_epoch = CALL_NO_EPOCH;
 }
 
 static bool
@@ -34,6 +41,38 @@ will_leave(struct call_thread *me)
 	if (!leave_key_made)
 		leave_key_made = pthread_key_create(&leave_key, leave) == 0;
 	return leave_key_made && pthread_setspecific(leave_key, me) == 0;
+}
+
+/* The lane that the thread's events go to from now on; false: there is none. */
+static bool
+take_lane(struct call_thread *me)
+{
+#if PY_HAS_GIL
+	(void)me;
+	lane_call_close(&session.producers[0].lane); /* it is the other thread's */
+#else
+	struct producer *producer = thread_lane_find();
+	if (producer == NULL)
+		return false;
+	me->lane = &producer->lane;
+#endif
+	return true;
+}
+
+/* What is remembered is of before: the epoch is read first, in case another begins meanwhile. */
+static bool
+begin_anew(struct call_thread *me)
+{
+	uint64_t epoch = load_acquire(&session.calls_epoch);
+	if (!will_leave(me)) {
+		session_lost(LOST_NO_MEMORY);
+		return false;
+	}
+	me->tid = (uint32_t)syscall(SYS_gettid);
+	me->depth = 0;
+	call_times_reset(&me->times);
+	me->epoch = epoch;
+	return true;
 }
 
 bool
@@ -45,21 +84,15 @@ call_emit_enter(void)
 		return false;
 	if (settings_changed())
 		settings_refresh();
-	lane_call_close(&session.producers[0].lane); /* it is the other thread's */
-	if (me->generation != session.generation || me->version != call_plan.version) {
-		if (!will_leave(me)) {
-			session_lost(LOST_NO_MEMORY);
-			return false;
-		}
-		me->generation = session.generation;
-		me->version = call_plan.version;
-		me->tid = (uint32_t)syscall(SYS_gettid);
-		me->depth = 0;
-		call_times_reset(&me->times);
-	}
-	session.calls_owner = me;
+	me->fast_epoch = CALL_NO_EPOCH;
+	bool known = me->epoch == load_relaxed(&session.calls_epoch);
+	if (!take_lane(me) || (!known && !begin_anew(me)))
+		return false;
 	bool fast = call_plan.level == CALL_LEVEL_RECORD && call_plan.max_depth == UINT32_MAX &&
 		    clock_is_counter(session.clock_kind);
+	if (fast)
+		me->fast_epoch = me->epoch;
+	session.calls_owner = me;
 	session.calls_fast = fast ? me : NULL;
 	errno = saved;
 	return true;
@@ -70,11 +103,11 @@ call_record_next(uint64_t word, enum call_event what)
 {
 	struct call_thread *me = &call_thread;
 	uint32_t depth = me->depth;
-	if (unlikely(session.calls_fast != me) || unlikely(settings_changed()))
+	if (unlikely(!call_is_fast(me)) || unlikely(settings_changed()))
 		return false;
 	uint64_t ticks = clock_counter();
-	if (unlikely((int64_t)(ticks - session.calls_next_look) >= 0) ||
-	    unlikely(!lane_call_next(&session.producers[0].lane, word | call_word(what, 0), ticks,
+	if (unlikely((int64_t)(ticks - load_relaxed(&session.calls_next_look)) >= 0) ||
+	    unlikely(!lane_call_next(call_lane(me), word | call_word(what, 0), ticks,
 				     me->tid, depth)))
 		return false;
 	me->depth = call_ends(what) ? depth - (depth > 0) : depth + 1;
@@ -84,19 +117,21 @@ call_record_next(uint64_t word, enum call_event what)
 void
 call_emit_renew(void)
 {
+#if PY_HAS_GIL
 	lane_call_close(&session.producers[0].lane);
-	session.calls_owner = session.calls_fast = NULL;
+#endif
+	session_renew_calls();
 	call_plan.version++;
 }
 
 void
 call_emit_open(uint64_t word, uint64_t ticks, uint32_t depth)
 {
-	struct lane *lane = &session.producers[0].lane;
+	struct lane *lane = call_lane(&call_thread);
 	if (unlikely(settings_changed()))
 		settings_refresh();
-	if (unlikely((int64_t)(ticks - session.calls_next_look) >= 0)) {
-		session.calls_next_look = ticks + CALL_LOOK_TICKS;
+	if (unlikely((int64_t)(ticks - load_relaxed(&session.calls_next_look)) >= 0)) {
+		store_relaxed(&session.calls_next_look, ticks + CALL_LOOK_TICKS);
 		settings_check_lease();
 	}
 	if (unlikely(!lane_call_open(lane, word, ticks, call_thread.tid, depth)))

@@ -4,7 +4,7 @@
  *
  *	count    the function's number of calls + 1
  *	stats    call_times.h: a shadow of the thread's stack, and sums of times
- *	record   eight bytes in the open slot of lane 0
+ *	record   eight bytes in the open slot of lane 0; without a GIL, of the thread's own
  *
  * The functions below are made for one level each, at compile time: a back end has a set of
  * callbacks for each level, and installs the one that is in force.
@@ -37,13 +37,49 @@ extern struct call_plan call_plan __attribute__((visibility("hidden")));
 
 /* A thread, as calls see it. */
 struct call_thread {
-	uint64_t generation, version; /* of session and plan that the rest belongs to */
+	uint64_t epoch;      /* session.calls_epoch that the rest is of; CALL_NO_EPOCH: none */
+	uint64_t fast_epoch; /* the same, where events may take the short way */
+	struct lane *lane;   /* without a GIL: its own */
 	uint32_t tid;
-	uint32_t depth;               /* calls that are open */
+	uint32_t depth;      /* calls that are open */
 	struct call_times times;
 };
+#define CALL_NO_EPOCH UINT64_MAX
 extern __thread struct call_thread call_thread
 	__attribute__((tls_model("initial-exec"), visibility("hidden")));
+
+CALL_INLINE struct lane *
+call_lane(const struct call_thread *me)
+{
+#if PY_HAS_GIL
+	(void)me;
+	return &session.producers[0].lane;
+#else
+	return me->lane;
+#endif
+}
+
+/* Nothing has changed since this thread's last event, and with a GIL no other thread had one. */
+CALL_INLINE bool
+call_is_here(const struct call_thread *me)
+{
+#if PY_HAS_GIL
+	return session.calls_owner == me;
+#else
+	return me->epoch == load_relaxed(&session.calls_epoch);
+#endif
+}
+
+/* And there is nothing to be asked of each event at level record. */
+CALL_INLINE bool
+call_is_fast(const struct call_thread *me)
+{
+#if PY_HAS_GIL
+	return session.calls_fast == me;
+#else
+	return me->fast_epoch == load_relaxed(&session.calls_epoch);
+#endif
+}
 
 /* Another thread than at the last event, or a new plan. False: there is nothing to be done. */
 bool call_emit_enter(void);
@@ -57,18 +93,17 @@ void call_emit_open(uint64_t word, uint64_t ticks, uint32_t depth);
 /* So often at level count: is the collector still there whose settings are in force? */
 #define CALL_COUNT_LOOK 65536
 
-/* The calling thread is the owner of the lane and of all tables. */
 CALL_INLINE bool
 call_emit_here(void)
 {
-	return likely(session.calls_owner == &call_thread) || call_emit_enter();
+	return likely(call_is_here(&call_thread)) || call_emit_enter();
 }
 
 CALL_INLINE void
 call_emit_record(uint64_t word, uint32_t depth)
 {
 	uint64_t ticks = clock_ticks(session.clock_kind);
-	if (unlikely(!lane_call(&session.producers[0].lane, word, ticks)))
+	if (unlikely(!lane_call(call_lane(&call_thread), word, ticks)))
 		call_emit_open(word, ticks, depth);
 }
 
@@ -80,10 +115,12 @@ call_emit_record(uint64_t word, uint32_t depth)
 CALL_INLINE bool
 call_record_fast(uint64_t word, enum call_event what)
 {
-	struct lane *lane = &session.producers[0].lane;
 	struct call_thread *me = &call_thread;
 	uint32_t depth = me->depth;
-	if (unlikely(session.calls_fast != me) || unlikely(!lane_call_has_room(lane)) ||
+	if (unlikely(!call_is_fast(me)))
+		return false;
+	struct lane *lane = call_lane(me);
+	if (unlikely(!lane_call_has_room(lane)) ||
 	    !lane_call(lane, word | call_word(what, 0), clock_counter()))
 		return false;
 	me->depth = call_ends(what) ? depth - (depth > 0) : depth + 1;
@@ -98,13 +135,11 @@ call_emit_count(uint32_t id)
 {
 	if (unlikely(settings_changed()))
 		settings_refresh();
-	if (unlikely(id >= session.n_call_stats) && !session_reserve_call_stats(id)) {
+	if (unlikely(id >= load_acquire(&session.n_call_stats)) && !session_reserve_call_stats(id)) {
 		session_lost(LOST_NO_MEMORY);
 		return;
 	}
-	uint64_t *calls = &session.call_stats[id].calls, n = load_relaxed(calls) + 1;
-	store_relaxed(calls, n);
-	if (unlikely(n % CALL_COUNT_LOOK == 0))
+	if (unlikely(call_sum_add(&session.call_stats[id].calls, 1) % CALL_COUNT_LOOK == 0))
 		settings_check_lease();
 }
 

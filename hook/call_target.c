@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 
@@ -12,7 +13,8 @@
 #include "dict_scan.h"
 
 #define CODE_PARTS 64
-#define CODES_PER_PART (sizeof call_cache.codes / sizeof call_cache.codes[0] / CODE_PARTS)
+#define CODES (1u << CALL_CODE_BITS)
+#define CODES_PER_PART (CODES / CODE_PARTS)
 
 struct call_cache call_cache;
 static struct call_rules rules;
@@ -22,10 +24,12 @@ static uint32_t rules_version = 1;
 static void
 forget(const struct code_info *info)
 {
-	for (unsigned part = 0; part < CODE_PARTS; part++)
-		if (info->call_cached >> part & 1)
-			memset(&call_cache.codes[part * CODES_PER_PART], 0,
-			       CODES_PER_PART * sizeof call_cache.codes[0]);
+	for (unsigned i = 0; i < CODES; i++) {
+		if ((info->call_cached >> i / CODES_PER_PART & 1) == 0)
+			i += CODES_PER_PART - 1;
+		else
+			store_relaxed(&call_cache.codes[i], 0);
+	}
 }
 
 int
@@ -59,13 +63,15 @@ wanted(struct code_info *info, PyCodeObject *code, PyObject *globals)
 	struct code_texts texts;
 	if (rules.n_globs + rules.n_paths == 0)
 		return true;
-	if (info->call_rules != rules_version) {
+	/* Without a GIL, threads that come at once find the same. */
+	if (load_acquire(&info->call_rules) != rules_version) {
 		code_info_texts(code, globals, &texts);
-		info->call_wanted = call_rules_apply(&rules, texts.module, texts.name, texts.file,
-						     info->class != CODE_USER);
-		info->call_rules = rules_version;
+		bool is_wanted = call_rules_apply(&rules, texts.module, texts.name, texts.file,
+						  info->class != CODE_USER);
+		store_relaxed(&info->call_wanted, is_wanted);
+		store_release(&info->call_rules, rules_version);
 	}
-	return info->call_wanted;
+	return load_relaxed(&info->call_wanted);
 }
 
 uint64_t
@@ -79,10 +85,9 @@ call_target_find_code(PyCodeObject *code, PyObject *globals)
 	if (wanted(info, code, globals))
 		word = code_info_define(info, code, globals) ? call_word(0, info->id) : 0;
 	if (info != &spare && word != 0) {
-		unsigned i = call_target_line(code, CALL_CODE_BITS);
-		call_cache.codes[i].code = code;
-		call_cache.codes[i].word = word;
-		info->call_cached |= 1ull << i / CODES_PER_PART;
+		unsigned i = call_target_code_line(code);
+		code_info_is_cached(&info->call_cached, i / CODES_PER_PART);
+		store_relaxed(&call_cache.codes[i], word + call_target_code_tag(code));
 	}
 	return word;
 }
@@ -153,12 +158,47 @@ define(const char *module, const char *function)
 	return id;
 }
 
+#if !PY_HAS_GIL
+#define CFUNCS_BYTES (sizeof(struct call_cfunc_line) << CALL_CFUNC_BITS)
+__thread struct call_cfuncs call_cfuncs __attribute__((tls_model("initial-exec"))) = {UINT64_MAX, NULL};
+
+/* For this epoch; when there is no memory, none: look-ups are slower. */
+static void
+renew_cfuncs(void)
+{
+	int saved = errno;
+	if (call_cfuncs.lines == NULL)
+		call_cfuncs.lines = calloc(1, CFUNCS_BYTES);
+	else
+		memset(call_cfuncs.lines, 0, CFUNCS_BYTES);
+	if (call_cfuncs.lines != NULL)
+		call_cfuncs.epoch = load_relaxed(&session.calls_epoch);
+	errno = saved;
+}
+#endif
+
+void
+call_target_leave(void)
+{
+#if !PY_HAS_GIL
+	free(call_cfuncs.lines);
+	call_cfuncs.lines = NULL;
+	call_cfuncs.epoch = UINT64_MAX;
+#endif
+}
+
 /* Where it is found next time, if its name is short enough. */
 static void
 remember(const PyMethodDef *method, const PyTypeObject *type, uint32_t id)
 {
-	struct call_cfunc_line *line = &call_cache.cfuncs[call_target_line(method, CALL_CFUNC_BITS)];
+#if !PY_HAS_GIL
+	if (call_target_cfunc_line(method) == NULL)
+		renew_cfuncs();
+#endif
+	struct call_cfunc_line *line = call_target_cfunc_line(method);
 	size_t len = strlen(method->ml_name);
+	if (line == NULL)
+		return;
 	line->method = NULL;
 	if (len + 8 >= sizeof line->name || id == 0)
 		return;

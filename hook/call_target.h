@@ -15,29 +15,45 @@
 #include "same_text.h"
 #include "session.h"
 
-/* A definition's id where it stands in a packed event, or: */
-#define CALL_UNWANTED 1ull
+/* A definition's id where it stands in a packed event (CALLS_TICK_BITS), or: */
+#define CALL_UNWANTED (1ull << 32)
 
 #define CALL_CODE_BITS 12 /* of the number of a line in the caches */
-#define CALL_CFUNC_BITS 10
+#define CALL_CFUNC_BITS (PY_HAS_GIL ? 10 : 8)
 
 /* A name, and eight bytes that may be read behind it (same_text.h). */
 #define CALL_CFUNC_NAME 40
 
-/* All of it is wiped in a fork child, as the definitions are. */
+struct call_cfunc_line {
+	const PyMethodDef *method;
+	const PyTypeObject *type; /* of a method of the type itself, as __new__ is; or NULL */
+	uint32_t id, len;
+	char name[CALL_CFUNC_NAME];
+};
+
+/*
+ * All of it is wiped in a fork child, as the definitions are. Of code objects, a line is one word,
+ * for without a GIL all threads read and write it: the word of the function, and in its lower 32
+ * bits those of the object's address that the line's number does not tell. The lowest four are 0, and
+ * of 64 bits, 48 make an address, unless a program asks the kernel for more.
+ */
 struct call_cache {
-	struct {
-		const PyCodeObject *code;
-		uint64_t word;
-	} codes[1 << CALL_CODE_BITS];
-	struct call_cfunc_line {
-		const PyMethodDef *method;
-		const PyTypeObject *type; /* of a method of the type itself, as __new__ is; or NULL */
-		uint32_t id, len;
-		char name[CALL_CFUNC_NAME];
-	} cfuncs[1 << CALL_CFUNC_BITS];
+	uint64_t codes[1 << CALL_CODE_BITS];
+#if PY_HAS_GIL
+	struct call_cfunc_line cfuncs[1 << CALL_CFUNC_BITS];
+#endif
 } __attribute__((aligned(WIPED_ALIGN)));
 extern struct call_cache call_cache __attribute__((visibility("hidden")));
+
+/* Without a GIL each thread has a cache of C functions of its own. */
+#if !PY_HAS_GIL
+struct call_cfuncs {
+	uint64_t epoch; /* session.calls_epoch that it is of */
+	struct call_cfunc_line *lines;
+};
+extern __thread struct call_cfuncs call_cfuncs
+	__attribute__((tls_model("initial-exec"), visibility("hidden")));
+#endif
 
 /* Once: 0, or -errno: then calls cannot be traced. */
 int call_target_init(void);
@@ -46,22 +62,33 @@ int call_target_init(void);
 void call_target_set_rules(const struct call_rules *rules);
 void call_target_fini(void);
 
+/* The calling thread ends. */
+void call_target_leave(void);
+
 /* Off the fast path. `globals` may be NULL; then the module is not known. */
 uint64_t call_target_find_code(PyCodeObject *code, PyObject *globals);
 
 static inline unsigned
-call_target_line(const void *address, unsigned bits)
+call_target_code_line(const PyCodeObject *code)
 {
-	return (unsigned)((uintptr_t)address * 0x9e3779b97f4a7c15u >> (64 - bits));
+	uintptr_t address = (uintptr_t)code;
+	return (unsigned)(address >> 4 ^ address >> 16) & ((1u << CALL_CODE_BITS) - 1);
+}
+
+static inline uint32_t
+call_target_code_tag(const PyCodeObject *code)
+{
+	return (uint32_t)((uintptr_t)code >> 16);
 }
 
 /* What the cache has of it: a wanted function, or CALL_UNWANTED. False: nothing. */
 static inline bool
 call_target_cached(const PyCodeObject *code, uint64_t *word)
 {
-	unsigned i = call_target_line(code, CALL_CODE_BITS);
-	*word = call_cache.codes[i].word;
-	return likely(call_cache.codes[i].code == code);
+	uint64_t line = load_relaxed(&call_cache.codes[call_target_code_line(code)]);
+	uint32_t tag = call_target_code_tag(code);
+	*word = line - tag;
+	return likely((uint32_t)line == tag);
 }
 
 /* The function of a frame. */
@@ -90,11 +117,26 @@ call_target_code(PyCodeObject *code)
 uint64_t call_target_find_descriptor(PyMethodDescrObject *descriptor);
 uint64_t call_target_find_cfunction(PyCFunctionObject *function);
 
+/* NULL: none yet. */
+static inline struct call_cfunc_line *
+call_target_cfunc_line(const PyMethodDef *method)
+{
+	unsigned i = (unsigned)((uintptr_t)method * 0x9e3779b97f4a7c15u >> (64 - CALL_CFUNC_BITS));
+#if PY_HAS_GIL
+	return &call_cache.cfuncs[i];
+#else
+	return likely(call_cfuncs.epoch == load_relaxed(&session.calls_epoch)) ? &call_cfuncs.lines[i]
+									       : NULL;
+#endif
+}
+
 /* 0: it is not there. */
 static inline uint64_t
 call_target_cached_cfunc(const PyMethodDef *method, const PyTypeObject *type)
 {
-	const struct call_cfunc_line *line = &call_cache.cfuncs[call_target_line(method, CALL_CFUNC_BITS)];
+	const struct call_cfunc_line *line = call_target_cfunc_line(method);
+	if (!PY_HAS_GIL && unlikely(line == NULL))
+		return 0;
 	bool there = line->method == method && line->type == type &&
 		     same_text(line->name, line->len, method->ml_name);
 	return likely(there) ? call_word(0, line->id) : 0;

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Level stats: how often each function was called, and how long it took. Each thread keeps a
- * shadow of its stack; what ends there is added up in the segment (struct call_stats), under
- * the GIL. As cProfile does it: the time of a generator is that between resumption and yield,
+ * shadow of its stack; what ends there is added up in the segment (struct call_stats). As cProfile does it: the time of a generator is that between resumption and yield,
  * and of calls of a function within itself only the outermost adds to the cumulative time.
  */
 #ifndef HOOK_CALL_TIMES_H
@@ -13,6 +12,7 @@
 
 #include "barrier.h"
 #include "clock.h"
+#include "pycompat.h"
 #include "session.h"
 
 /* So often the lease is looked at: each third of a second, or each second. */
@@ -50,6 +50,19 @@ void call_times_look(struct call_times *times, uint64_t ticks);
  */
 bool call_times_find(struct call_times *times, uint32_t id);
 
+/* The sum with it. Its only writer holds the GIL; without one, they are all threads. */
+static inline __attribute__((always_inline)) uint64_t
+call_sum_add(uint64_t *sum, uint64_t n)
+{
+#if PY_HAS_GIL
+	n += load_relaxed(sum);
+	store_relaxed(sum, n);
+	return n;
+#else
+	return add_relaxed(sum, n) + n;
+#endif
+}
+
 static inline __attribute__((always_inline)) void
 call_times_begin(struct call_times *times, uint32_t id)
 {
@@ -59,9 +72,9 @@ call_times_begin(struct call_times *times, uint32_t id)
 		return;
 	struct call_stats *stats = &session.call_stats[id];
 	struct call_time *top = &times->stack[times->n++];
-	bump(&stats->calls);
+	call_sum_add(&stats->calls, 1);
 	if (times->levels[id]++ == 0)
-		bump(&stats->primitive);
+		call_sum_add(&stats->primitive, 1);
 	top->id = id;
 	top->inner = 0;
 	uint64_t ticks = clock_ticks(session.clock_kind);
@@ -86,9 +99,9 @@ call_times_end(struct call_times *times, uint32_t id)
 	if (unlikely((int64_t)whole < 0)) /* clocks of two processors */
 		whole = 0;
 	uint64_t own = whole > top->inner ? whole - top->inner : 0;
-	store_relaxed(&stats->own_ticks, load_relaxed(&stats->own_ticks) + own);
+	call_sum_add(&stats->own_ticks, own);
 	if (--times->levels[id] == 0)
-		store_relaxed(&stats->cum_ticks, load_relaxed(&stats->cum_ticks) + whole);
+		call_sum_add(&stats->cum_ticks, whole);
 	if (likely(n > 0))
 		top[-1].inner += whole;
 }

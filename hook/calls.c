@@ -8,20 +8,22 @@
 #include "call_emit.h"
 #include "call_source.h"
 #include "call_target.h"
+#include "entry.h"
 #include "hush.h"
 #include "intern.h"
 #include "notice.h"
 #include "pycompat.h"
 #include "session.h"
 
-/* Without a GIL there is none yet: their tables and the open slot of calls have one writer. */
+/*
+ * Without a GIL, the one that comes and goes while the world is stopped: the others write into
+ * states of threads that run.
+ */
 static const struct call_source *const sources[] = {
-#if !PY_HAS_GIL
-	NULL,
-#else
 #if PY_HAS_MONITORING
 	&source_monitoring, /* first: what `auto` takes */
 #endif
+#if PY_HAS_GIL
 	&source_profile,
 #if PY_HAS_EVAL_FRAME
 	&source_eval,
@@ -44,7 +46,7 @@ find_source(uint32_t backend)
 	if (backend == CALL_BACKEND_AUTO)
 		return sources[0];
 	for (size_t i = 0; i < N_SOURCES; i++)
-		if (sources[i] != NULL && sources[i]->backend == backend)
+		if (sources[i]->backend == backend)
 			return sources[i];
 	return NULL;
 }
@@ -53,17 +55,14 @@ int
 calls_check(const struct call_settings *settings, char *why, size_t why_bytes)
 {
 	struct call_rules rules;
-	if (!PY_HAS_GIL && settings->level != CALL_LEVEL_OFF) {
-		snprintf(why, why_bytes, "calls cannot be traced in a free-threaded Python");
-		return -ENOTSUP;
-	}
 	if (settings->level > CALL_LEVEL_RECORD) { /* tables are indexed by it */
 		snprintf(why, why_bytes, "there is no level %u of calls", settings->level);
 		return -ENOTSUP;
 	}
-	if (PY_HAS_GIL && find_source(settings->backend) == NULL) {
-		snprintf(why, why_bytes, "Python 3.%d has no back end '%s': use %s", PY_BUILT_MINOR,
-			 call_backend_name(settings->backend), call_backend_name(CALL_BACKEND_AUTO));
+	if (find_source(settings->backend) == NULL) {
+		snprintf(why, why_bytes, "Python 3.%d%s has no back end '%s': use %s", PY_BUILT_MINOR,
+			 PY_HAS_GIL ? "" : "t", call_backend_name(settings->backend),
+			 call_backend_name(CALL_BACKEND_AUTO));
 		return -ENOTSUP;
 	}
 	return call_rules_parse(&rules, settings->match, settings->files, why, why_bytes);
@@ -164,7 +163,8 @@ calls_apply(const char **why)
 	applied_version = version;
 	const struct call_source *source =
 		settings.level == CALL_LEVEL_OFF ? NULL : find_source(settings.backend);
-	if (installed != NULL && installed != source)
+	/* Without a GIL, callbacks run meanwhile unless they are taken out: rules have one writer. */
+	if (installed != NULL && (installed != source || !PY_HAS_GIL))
 		take_out();
 	if (settings.level == CALL_LEVEL_OFF)
 		return 0;
@@ -178,17 +178,10 @@ calls_stop(void)
 	applied_version = 0;
 }
 
-/* With the GIL, in the main interpreter. */
-static int
-settle(void *unused)
+static void
+put_right(void)
 {
 	const char *why = "";
-	(void)unused;
-	coming = false;
-	if (load_relaxed(&session.state) != SESSION_RUNNING) {
-		calls_stop();
-		return 0;
-	}
 	if (calls_apply(&why) < 0)
 		notice("calls", why);
 	if (disturbed && installed != NULL) {
@@ -197,6 +190,20 @@ settle(void *unused)
 		applying = false;
 	}
 	disturbed = false;
+}
+
+/* With the GIL, in the main interpreter. */
+static int
+settle(void *unused)
+{
+	(void)unused;
+	bool entered = entry_enter();
+	coming = false;
+	if (load_relaxed(&session.state) != SESSION_RUNNING)
+		calls_stop();
+	else
+		put_right();
+	entry_leave(entered);
 	return 0;
 }
 
@@ -246,7 +253,7 @@ calls_fini(void)
 	coming = disturbed = false;
 	applied_version = 0;
 	call_plan.level = CALL_LEVEL_OFF;
-	session.calls_owner = session.calls_fast = NULL;
+	session_renew_calls();
 	if (ready)
 		call_target_fini();
 }

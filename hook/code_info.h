@@ -48,6 +48,17 @@ void code_info_fini(void);
 typedef void (*code_info_forget_fn)(const struct code_info *info);
 void code_info_on_end(code_info_forget_fn sites, code_info_forget_fn calls);
 
+/* Without a GIL, by several threads at once. */
+static inline void
+code_info_is_cached(uint64_t *parts, unsigned part)
+{
+#if PY_HAS_GIL
+	*parts |= 1ull << part;
+#else
+	__atomic_fetch_or(parts, 1ull << part, __ATOMIC_RELAXED);
+#endif
+}
+
 /*
  * The info of a code object; made at first sight. What could not be attached to it, always so
  * outside the main interpreter, is in `spare`.

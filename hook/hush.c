@@ -5,11 +5,26 @@
 
 PyObject *hush_setprofile;
 
-static struct {
+/* One for all, the holder of the GIL; without one, each thread's own. */
+struct hushed {
 	PyThreadState *tstate;
 	py_frame frame;  /* that calls it */
-	bool recorded, begun;
-} call;
+	bool recorded;
+};
+#if PY_HAS_GIL
+static struct hushed call;
+#else
+static __thread struct hushed call;
+#endif
+static struct hushed *begun; /* one at a time */
+
+static bool
+begin(void)
+{
+	struct hushed *nobody = NULL;
+	return __atomic_compare_exchange_n(&begun, &nobody, &call, false, __ATOMIC_RELAXED,
+					   __ATOMIC_RELAXED);
+}
 
 void
 hush_init(void)
@@ -23,7 +38,7 @@ hush_init(void)
 void
 hush_called(bool recorded)
 {
-	if (call.begun)
+	if (load_relaxed(&begun) == &call)
 		return;
 	call.recorded = recorded;
 	call.tstate = py_thread_state();
@@ -47,12 +62,15 @@ static int
 end(void *unused)
 {
 	(void)unused;
-	if (!call.begun)
+	struct hushed *whose = load_relaxed(&begun);
+	if (whose == NULL)
 		return 0;
-	bool early = call.tstate != py_thread_state() || still_inside();
+	bool early = whose != &call || call.tstate != py_thread_state() || still_inside();
 	if (early && py_run_later(end) == 0)
 		return 0;
-	call.begun = false;
+	if (whose != &call)
+		return 0;
+	clear_if(&begun, whose);
 	py_callbacks_resume(call.tstate);
 	call.tstate = NULL;
 	if (call.recorded)
@@ -63,9 +81,18 @@ end(void *unused)
 void
 hush_begin(void)
 {
-	if (call.begun || call.tstate == NULL || call.tstate != py_thread_state() ||
-	    !py_runs_pending() || py_run_later(end) < 0)
+	if (call.tstate == NULL || call.tstate != py_thread_state() || !py_runs_pending() || !begin())
 		return;
-	call.begun = true;
-	py_callbacks_pause(call.tstate);
+	if (py_run_later(end) < 0)
+		clear_if(&begun, &call);
+	else
+		py_callbacks_pause(call.tstate);
+}
+
+void
+hush_leave(void)
+{
+#if !PY_HAS_GIL
+	clear_if(&begun, &call);
+#endif
 }

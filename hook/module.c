@@ -19,6 +19,7 @@
 #include "settings.h"
 #include "sites.h"
 #include "source_audit.h"
+#include "thread_lane.h"
 
 static PyObject *
 fail(int err, const char *why)
@@ -139,8 +140,9 @@ account(uint64_t *attempted, uint64_t *counted, uint64_t *recorded, uint64_t los
 {
 	uint64_t counts = 0, seqs = 0, audits = 0, calls = 0, dropped = 0, outside = 0;
 	uint32_t lanes = load_acquire(&session.n_lanes);
-	if (PY_HAS_GIL)
-		lane_call_close(&session.producers[0].lane); /* or its events were not in yet */
+	struct producer *own = PY_HAS_GIL ? &session.producers[0] : thread_lane_own();
+	if (own != NULL)
+		lane_call_close(&own->lane); /* or its events were not in yet */
 	for (uint32_t id = 0; id < session.n_call_stats; id++)
 		calls += load_relaxed(&session.call_stats[id].calls);
 	for (unsigned reason = 0; reason < N_LOST_REASONS; reason++) {

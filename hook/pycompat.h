@@ -316,13 +316,19 @@ py_threads_made(PyInterpreterState *interp)
 /*
  * Let `work` run soon, with the GIL, where Python code may run. 0 or -1. Up to 3.11 a thread of
  * the interpreter cannot be asked for that, only the main one, which may be waiting for long: it
- * is done here and now, and may do no more than what an audit hook may.
+ * is done here and now, and may do no more than what an audit hook may. Without a GIL, CPython
+ * tells the thread that held it last, the main one, which may be waiting as well: this one is told,
+ * too.
  */
 static inline int
 py_run_soon(int (*work)(void *))
 {
 #if PY_VERSION_HEX >= 0x030d0000
-	return _PyEval_AddPendingCall(py_main_interpreter(), work, NULL, 0) == 0 ? 0 : -1;
+	int err = _PyEval_AddPendingCall(py_main_interpreter(), work, NULL, 0) == 0 ? 0 : -1;
+#if !PY_HAS_GIL
+	_Py_set_eval_breaker_bit(PyThreadState_GetUnchecked(), _PY_CALLS_TO_DO_BIT);
+#endif
+	return err;
 #elif PY_VERSION_HEX >= 0x030c0000
 	return _PyEval_AddPendingCall(py_main_interpreter(), work, NULL, 0);
 #else
@@ -341,11 +347,14 @@ py_run_later(int (*work)(void *))
 #endif
 }
 
-/* Does this thread run pending calls? Up to 3.11 only the main thread does. */
+/*
+ * Does this thread run pending calls for certain? Up to 3.11 only the main thread does; without a GIL
+ * another one may do it before this one comes to it.
+ */
 static inline bool
 py_runs_pending(void)
 {
-#if PY_VERSION_HEX >= 0x030c0000
+#if PY_VERSION_HEX >= 0x030c0000 && PY_HAS_GIL
 	return true;
 #else
 	return syscall(SYS_gettid) == getpid();

@@ -241,6 +241,16 @@ adopt(const struct segment_header *header)
 	store_release(&session.header->ready, 1);
 }
 
+/* Not wiped in a fork child: what threads remember there is of none of its own. */
+static uint64_t epochs;
+
+void
+session_renew_calls(void)
+{
+	session.calls_owner = session.calls_fast = NULL;
+	store_relaxed(&session.calls_epoch, add_relaxed(&epochs, 1) + 1);
+}
+
 int
 session_open(void)
 {
@@ -272,6 +282,7 @@ session_open(void)
 	adopt(&header);
 	session.opened_ns = clock_ns(CLOCK_MONOTONIC_COARSE);
 	session.generation = (header.start_ticks ^ (uint64_t)nonce << 32) | 1;
+	session_renew_calls();
 	return 0;
 }
 
@@ -339,7 +350,7 @@ session_stop(uint64_t stopped)
 		return;
 	int saved = errno;
 	store_release(&session.state, SESSION_STOPPED);
-	session.calls_owner = session.calls_fast = NULL; /* whoever is next finds out */
+	session_renew_calls();
 	session_options.enabled = false; /* a fork child does not begin again either */
 	store_relaxed(&session.header->stop_ticks, clock_ticks(session.clock_kind));
 	store_release(&session.header->stopped, stopped);

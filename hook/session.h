@@ -79,6 +79,7 @@ struct session {
 	dev_t dev;               /* of the object: its name may come to mean another */
 	ino_t ino;
 	uint32_t n_lanes;        /* taken at least once; the header's lanes_used is for readers */
+	uint64_t calls_epoch;    /* what threads remember of calls is of this one; 0: before the first */
 	const void *calls_owner; /* the thread that has the open slot of calls in lane 0 */
 	const void *calls_fast;  /* the same, where its events may take the short way */
 	struct call_stats *call_stats; /* by definition id; NULL: not mapped yet */
@@ -118,6 +119,9 @@ int session_open(void);
 
 /* SESSION_NONE -> set up; true when events can be recorded. */
 bool session_ensure(void);
+
+/* Another calls_epoch: each thread finds out at its next call or return. */
+void session_renew_calls(void);
 
 /* Stop recording; `stopped` as in the header: 1 stop(), 2 the interpreter ended. Unlinks the
  * object when nobody reads it and nobody asked to keep it. */

@@ -129,20 +129,33 @@ map_call_stats(void)
 	return true;
 }
 
+/* What has memory tells so last: without a GIL others look without the lock. */
+static bool
+reserve_call_stats(uint32_t id)
+{
+	bool ok = session.call_stats != NULL || map_call_stats();
+	while (ok && session.n_call_stats <= id) {
+		uint32_t n = session.n_call_stats;
+		ok = session_reserve(session.call_stats + n, SEGMENT_PAGE) == 0;
+		if (ok)
+			store_release(&session.n_call_stats,
+				      n + (uint32_t)(SEGMENT_PAGE / sizeof(struct call_stats)));
+	}
+	return ok;
+}
+
 bool
 session_reserve_call_stats(uint32_t id)
 {
-	/* What was refused is left in peace for so many attempts. */
-	if (session.call_stats_refused > 0 && --session.call_stats_refused > 0)
-		return false;
 	int saved = errno;
-	bool ok = session.call_stats != NULL || map_call_stats();
-	while (ok && session.n_call_stats <= id) {
-		ok = session_reserve(session.call_stats + session.n_call_stats, SEGMENT_PAGE) == 0;
-		if (ok)
-			session.n_call_stats += SEGMENT_PAGE / sizeof(struct call_stats);
+	session_lock();
+	/* What was refused is left in peace for so many attempts. */
+	bool ok = session.call_stats_refused == 0 || --session.call_stats_refused == 0;
+	if (ok) {
+		ok = reserve_call_stats(id);
+		session.call_stats_refused = ok ? 0 : REFUSED_PAUSE;
 	}
-	session.call_stats_refused = ok ? 0 : REFUSED_PAUSE;
+	session_unlock();
 	errno = saved;
 	return ok;
 }

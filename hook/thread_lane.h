@@ -18,14 +18,21 @@ struct thread_lane {
 extern __thread struct thread_lane thread_lane
 	__attribute__((tls_model("initial-exec"), visibility("hidden")));
 
+/* The calling thread's if it has one, or NULL. */
+static inline struct producer *
+thread_lane_own(void)
+{
+	return thread_lane.generation == session.generation ? thread_lane.producer : NULL;
+}
+
 /* The calling thread's; NULL: all are taken, or it could not be mapped: counted as no_lane. */
 struct producer *thread_lane_get(void);
 
 static inline struct producer *
 thread_lane_find(void)
 {
-	return likely(thread_lane.generation == session.generation && thread_lane.producer != NULL)
-		       ? thread_lane.producer : thread_lane_get();
+	struct producer *own = thread_lane_own();
+	return likely(own != NULL) ? own : thread_lane_get();
 }
 
 #endif

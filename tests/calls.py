@@ -16,8 +16,13 @@ LONG = bool(os.environ.get("PYAUDITD_TEST_LONG"))
 Case = collections.namedtuple("Case", "python backend")
 
 
+def has(python, backend):
+    return backend == "monitoring" if harness.free_threaded(python) else \
+        python.minor >= SINCE[backend]
+
+
 CASES = [Case(python, backend) for python in harness.interpreters() for backend in SINCE
-         if python.minor >= SINCE[backend] and not harness.free_threaded(python)]
+         if has(python, backend)]
 
 
 def name_of(case):
@@ -39,6 +44,13 @@ def on(minors=range(99), backends=SINCE):
                            case.backend in backends]
         return function
     return mark
+
+
+def one_each(function):
+    """For one back end of each interpreter."""
+    function.chosen = [next(case for case in CASES if case.python == python)
+                       for python in harness.interpreters()]
+    return function
 
 
 def trace(case, tmp, program, *words, options=(), calls="--calls", env=None, **more):

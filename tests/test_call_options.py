@@ -16,7 +16,7 @@ SITE = os.path.join(LIBRARY, "site")
 STATUS = "import json, pyauditd; print(json.dumps(pyauditd.status()))"
 
 
-one_each = calls.on(backends=["profile"])
+one_each = calls.one_each
 
 
 def run(case, tmp, *words, status=0, **env):
@@ -44,9 +44,9 @@ def by_environment(case, tmp, **env):
 def test_environment_does_as_it_says(case, tmp_path):
     found = by_environment(case, tmp_path)
     assert (found["calls"], found["backend"]) == (None, None)
-    found = by_environment(case, tmp_path, CALLS="1", BACKEND="profile", CALLS_LEVEL="stats")
-    assert (found["calls"], found["backend"]) == ("stats", "profile")
-    found = by_environment(case, tmp_path, CALLS="0", BACKEND="profile")
+    found = by_environment(case, tmp_path, CALLS="1", BACKEND=case.backend, CALLS_LEVEL="stats")
+    assert (found["calls"], found["backend"]) == ("stats", case.backend)
+    found = by_environment(case, tmp_path, CALLS="0", BACKEND=case.backend)
     assert (found["calls"], found["backend"]) == (None, None)
     found = by_environment(case, tmp_path, CALLS="no_such_function", EVENTS="custom:none")
     assert found["calls"] == "record" and found["recorded"] == 0
@@ -83,10 +83,10 @@ def test_bad_option_is_one_line_and_nothing_runs(options, tmp_path):
     assert len(lines) == 1 and lines[0].startswith("auditd-collect: "), lines
 
 
-@calls.on(backends=["profile"])
+@one_each
 def test_back_end_that_an_interpreter_lacks_is_said_and_the_program_runs(case, tmp_path):
-    for backend, since in calls.SINCE.items():
-        if case.python.minor >= since:
+    for backend in calls.SINCE:
+        if calls.has(case.python, backend):
             continue
         out = tmp_path / backend
         done = harness.run_collector(["--calls", "--calls-backend", backend, "-o", out, "--",

@@ -5,10 +5,13 @@ What harness.collect() checks holds in each of these runs; that the GIL stays of
 to. The other files of tests run on 3.13t too, as far as they run on every interpreter.
 """
 import collections
+import json
 import os
+import subprocess
 
 import pytest
 
+import calls
 import harness
 import test_fidelity
 
@@ -138,20 +141,61 @@ def test_lane_without_a_descriptor_and_without_a_name(free, tmp_path):
     assert sorted(line["args"]["_0"] for line in run.events("free.nameless")) == [*range(N)]
 
 
-def test_calls_are_refused_in_one_line(free, tmp_path):
+# ---- calls ----
+
+def test_calls_of_each_thread_are_the_recorders(free, tmp_path):
+    run = trace(free, tmp_path, "calls", options=["-e", "custom:none", "--calls"])
+    [key] = run.keys
+    said = collections.defaultdict(list)
+    with open("%s.%d" % (tmp_path / "oracle", run.start(key)["pid"])) as file:
+        for tid, row in json.load(file):
+            said[tid].append(row)
+    seen = calls.by_thread(run.lines)
+    assert len(said) == N and set(said) <= set(seen)
+    for tid, rows in said.items():
+        calls.compare(rows, calls.rows(seen[tid], own=lambda file: file.endswith("calls_program.py")),
+                      "thread %d" % tid)
+        assert len(rows) > 1000
+    assert len({line["lane"] for tid in said for line in seen[tid]}) == N
+
+
+def test_what_one_of_many_lanes_holds_is_read_to_its_end(free, tmp_path):
+    """By one that comes when the program is gone: each lane has its share of what is read in a round."""
+    env = harness.environment(tmp_path, PYAUDITD="1", PYAUDITD_KEEP="1", PYAUDITD_CALLS="outer,inner",
+                              PYAUDITD_EVENTS="custom:none",
+                              PYTHONPATH=os.path.join(harness.BUILD, "python", "site"))
+    with subprocess.Popen([free.path, harness.target("free_threaded.py"), "at_its_end"], env=env) as program:
+        assert program.wait(60) == 0
     out = tmp_path / "out"
-    done = harness.run_collector(["--calls", "-o", out, "--", free.path, "-c",
-                                  "print(3); raise SystemExit(4)"], tmp_path)
-    assert (done.returncode, done.stdout) == (4, b"3\n"), done
-    told = [line for line in map(harness.parse_line, out.read_bytes().splitlines())
-            if line["type"] == "notice"]
-    assert [line["detail"] for line in told] == ["calls cannot be traced in a free-threaded Python"]
-    code = ("import pyauditd\n"
-            "try:\n    pyauditd.start(calls=True)\n"
-            "except ValueError as error:\n    print(error)\n"
-            "print(pyauditd.status()['running'])\n")
-    env = harness.environment(tmp_path, PYTHONPATH=os.path.join(harness.BUILD, "python"))
-    done = harness.subprocess.run([free.path, "-c", code], env=env, text=True, timeout=60,
-                                  stdout=-1, stderr=-1)
-    assert (done.stdout, done.stderr) == (
-        "calls cannot be traced in a free-threaded Python\nFalse\n", ""), done
+    done = harness.run_collector(["--post-mortem", str(program.pid), "-o", out], tmp_path)
+    assert b" 0 were lost" in done.stderr, done
+    seen = collections.Counter(line["func"] for line in map(json.loads, out.read_bytes().splitlines())
+                               if line["type"] == "return")
+    assert seen["inner"] == N + 60000 and seen["len"] == N + 60000
+
+
+@pytest.mark.parametrize("level", ["count", "stats"])
+def test_sums_of_all_threads_are_exact(free, tmp_path, level):
+    run = trace(free, tmp_path, "sums", options=["-e", "custom:none", "--calls=outer,inner",
+                                                "--calls-level", level])
+    sums = {line["func"]: line for line in run.of_type("func")}
+    assert {name: sums[name]["calls"] for name in ("outer", "inner", "len")} == {
+        "outer": N, "inner": N * 5000, "len": N * 5000}
+    if level == "stats":
+        outer, inner = sums["outer"], sums["inner"]
+        assert outer["cum_ns"] >= outer["own_ns"] + inner["cum_ns"] - 10 * N * 5000
+        assert inner["cum_ns"] >= inner["own_ns"] > 0
+
+
+def test_calls_of_functions_that_die_are_not_their_successors(free, tmp_path):
+    run = trace(free, tmp_path, "dying", options=["-e", "custom:free.*", "--calls=*.f_*,f_*"])
+    inside = {}
+    told = 0
+    for line in run.lines:
+        if line["type"] == "call" and line["kind"] == "py":
+            inside[line["tid"]] = line["func"]
+        elif line.get("event") == "free.dying":
+            assert inside[line["tid"]] == line["args"]["_0"], line
+            told += 1
+    assert told == 2000 + N * 100
+

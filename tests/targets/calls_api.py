@@ -7,6 +7,8 @@ import pyauditd
 
 BACKENDS = {"profile": (3, 8), "monitoring": (3, 12), "eval": (3, 9)}
 THERE = [name for name, since in BACKENDS.items() if sys.version_info >= since]
+if "free-threading" in sys.version:
+    THERE = ["monitoring"]
 
 
 def status():

@@ -275,7 +275,6 @@ def raises_inside():
     raise KeyError("inside")
 
 
-held = []
 
 
 def generators():
@@ -304,7 +303,7 @@ def generators():
         g.throw(ZeroDivisionError)
     except ZeroDivisionError:
         pass
-    held.append(delegates(3))
+    held = [delegates(3)]
     next(held[0])
     held.clear()  # closed as it dies
     try:

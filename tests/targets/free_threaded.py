@@ -74,6 +74,40 @@ def same():
         f.write(ascii([[tid] + record for tid, own in lists.items() for record in own]))
 
 
+# ---- calls, beside a recorder in Python ----
+
+def calls():
+    """The same in all threads, at once."""
+    import calls_oracle
+    import calls_program
+    import pyauditd
+    calls_oracle.own_file = calls_program.__file__
+    pyauditd.start(ring_bytes=64 << 20)  # calls_program stops it
+    calls_oracle.record(lambda: together(lambda i: [calls_program.works(5) for _ in range(4)]))
+    pyauditd.stop()
+    with open("%s.%d" % (os.environ["PYAUDITD_TEST_LOG"], os.getpid()), "w") as f:
+        json.dump(calls_oracle.records, f)
+
+
+def outer(n):
+    for _ in range(n):
+        inner()
+
+
+def inner():
+    len("")
+
+
+def at_its_end():
+    """More than a collector reads in a round, in one of many lanes."""
+    together(lambda i: inner())
+    outer(60000)
+
+
+def sums():
+    together(lambda i: outer(5000))
+
+
 # ---- what other threads change meanwhile ----
 
 def changing():
