@@ -122,5 +122,9 @@ PyInit_noop_calls(void)
 	PyObject *made = PyModule_Create(&module);
 	if (made && add_callbacks(made) < 0)
 		Py_CLEAR(made);
+#ifdef Py_GIL_DISABLED
+	if (made)
+		PyUnstable_Module_SetGIL(made, Py_MOD_GIL_NOT_USED);
+#endif
 	return made;
 }

@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: MIT
-"""One side of bench-threads: one_threads.py SIDE THREADS -> nanoseconds per event of one thread.
+"""One side of bench-threads: one_threads.py WHAT SIDE THREADS FOLDER -> nanoseconds, in one thread,
+of an audit event or of a call of an empty Python function and its return.
 
-SIDE     none, noop-c, or STACK:LEVEL for our hook, as in one_audit.py
+WHAT     audit or call
+SIDE     of audit: none, noop-c, or STACK:LEVEL for our hook, as in one_audit.py; of call: tracers.py
 THREADS  how many raise events at once, each as many
 
 Each thread has a loop and arguments of its own: what two threads share, a count of references
@@ -19,7 +21,10 @@ from itertools import repeat
 LOOPS, ROUNDS = 10000, 300
 
 
-def install(side):
+def install(what, side, folder):
+    if what == "call":
+        import tracers
+        return tracers.start(side, folder)
     if side == "noop-c":
         import noop
         noop.install()
@@ -28,18 +33,31 @@ def install(side):
         stack, level = side.split(":")
         _hook.start(events="custom:bench.two=%s" % level, stack=int(stack), mode="overwrite",
                     stdlib=os.path.dirname(os.__file__))
-        return _hook
+        # Overwrite mode leaves it there.
+        return lambda: os.unlink("/dev/shm" + _hook.status()["segment"])
+    return lambda: None
 
 
-def loop(gate, i, spans, audit=sys.audit, clock=time.perf_counter_ns, own=time.thread_time_ns):
+def audit_rounds(audit=sys.audit):
+    for _ in repeat(None, LOOPS):
+        audit("bench.two", 1, 2)
+
+
+def call_rounds():
+    def empty():
+        pass
+    for _ in repeat(None, LOOPS):
+        empty()
+
+
+def loop(gate, i, spans, rounds, clock=time.perf_counter_ns, own=time.thread_time_ns):
     processors = sorted(os.sched_getaffinity(0))
     os.sched_setaffinity(0, {processors[i % len(processors)]})
     for _ in range(ROUNDS):
         gate.wait()
         worked = own()
         start = clock()
-        for _ in repeat(None, LOOPS):
-            audit("bench.two", 1, 2)
+        rounds()
         end = clock()
         spans.append((start, end, own() - worked))
 
@@ -53,21 +71,24 @@ def at_once(spans):
 
 def own(function):
     """The same with code and globals of its own."""
-    code = function.__code__.replace(co_name="loop_of_its_own")
+    code = function.__code__.replace(co_name="loop_of_its_own", co_consts=tuple(
+        const.replace(co_name="empty_of_its_own") if isinstance(const, types.CodeType) else const
+        for const in function.__code__.co_consts))
     return types.FunctionType(code, dict(globals()), function.__name__, function.__defaults__)
 
 
 def main():
-    side, n = sys.argv[1], int(sys.argv[2])
-    hook = install(side)
+    what, side, n, folder = sys.argv[1], sys.argv[2], int(sys.argv[3]), sys.argv[4]
+    rounds = {"audit": audit_rounds, "call": call_rounds}[what]
+    stop = install(what, side, folder)
     gate, spans = threading.Barrier(n), [[] for _ in range(n)]
-    threads = [threading.Thread(target=own(loop), args=(gate, i, spans[i])) for i in range(n)]
+    threads = [threading.Thread(target=own(loop), args=(gate, i, spans[i], own(rounds)))
+               for i in range(n)]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    if hook:  # overwrite mode leaves it there
-        os.unlink("/dev/shm" + hook.status()["segment"])
+    stop()
     rounds = [max(end - start for start, end, _ in each) for each in zip(*spans) if at_once(each)]
     print("%.2f" % (min(rounds) / LOOPS if rounds else float("nan")))
 
