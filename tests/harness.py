@@ -36,7 +36,7 @@ def interpreters():
 
 
 def free_threaded(python):
-    """3.13t: no GIL, each thread has a lane of its own, and calls are not traced."""
+    """3.13t: no GIL, and each thread has a lane of its own."""
     return python.name.endswith("t")
 
 
