@@ -156,12 +156,14 @@ def share(fraction):
     """Fill that part of what /dev/shm has left, as a program would, and read it back."""
     from multiprocessing import shared_memory
     st = os.statvfs("/dev/shm")
+    memory = shared_memory.SharedMemory(create=True, size=st.f_blocks * st.f_frsize)
+    # To make it was an event or two, for which the hook may have grown: what is left now.
+    st = os.statvfs("/dev/shm")
     n = int(st.f_bavail * st.f_frsize * float(fraction)) // 4096 * 4096
-    memory = shared_memory.SharedMemory(create=True, size=n)
     # What the kernel makes of a store: an error here, where a page fault would kill.
     os.posix_fallocate(memory._fd, 0, n)
-    memory.buf[:] = b"x" * n
-    assert bytes(memory.buf[-10:]) == b"x" * 10
+    memory.buf[:n] = b"x" * n
+    assert bytes(memory.buf[n - 10:n]) == b"x" * 10
     memory.close()
     memory.unlink()
     return n
