@@ -1,9 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* A flight recorder whose program was killed in the middle of an event is read to its end. */
-#include <check.h>
-#include <stdlib.h>
-
 #include "drain.h"
+#include "suite.h"
 
 #define N_SLOTS 16384 /* several copies of the drain's */
 
@@ -27,8 +25,8 @@ take(void *context, const struct event *event, bool wanted)
 		return;
 	}
 	/* A record that holds nothing to decode is told as one lost event. */
-	ck_assert_int_eq(event->type, EVENT_LOST);
-	ck_assert_uint_eq(event->lost_seq_from, next_seq);
+	NEED(event->type == EVENT_LOST);
+	NEED(event->lost_seq_from == next_seq);
 	next_seq = event->lost_seq_to + 1;
 	n_events += event->lost_seq_from == event->lost_seq_to;
 }
@@ -43,10 +41,10 @@ time_of(void *context, uint64_t ticks)
 static void
 begin(struct lane *lane, struct lane_writer *w, unsigned k)
 {
-	ck_assert(lane_begin(lane, w, RECORD_NOTICE));
+	NEED(lane_begin(lane, w, RECORD_NOTICE));
 	memset(w->at, 'x', SLOT0_PAYLOAD);
 	while (w->i + 1 < k)
-		ck_assert(lane_next_slot(w));
+		NEED(lane_next_slot(w));
 }
 
 START_TEST(what_a_kill_half_overwrote_is_skipped_and_the_rest_is_read)
@@ -103,15 +101,8 @@ END_TEST
 int
 main(void)
 {
-	TCase *tc = tcase_create("drain of a flight recorder");
-	tcase_set_timeout(tc, 60);
+	TCase *tc = tcase_create("overwritten");
 	tcase_add_test(tc, what_a_kill_half_overwrote_is_skipped_and_the_rest_is_read);
 	tcase_add_test(tc, a_record_longer_than_what_was_committed_is_damage);
-	Suite *suite = suite_create("drain");
-	suite_add_tcase(suite, tc);
-	SRunner *runner = srunner_create(suite);
-	srunner_run_all(runner, CK_ENV);
-	int failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return suite_run("drain of a flight recorder", tc);
 }

@@ -2,10 +2,12 @@
 /* What the hook writes into a lane is what the collector reads, and the rest is counted. */
 #include <check.h>
 #include <errno.h>
+#include <inttypes.h>
 #include <stdlib.h>
 #include <sys/mman.h>
 
 #include "lane.h"
+#include "suite.h"
 
 #define N_SLOTS 64
 #define QUARTER (N_SLOTS / 4)
@@ -156,7 +158,7 @@ assert_record(const struct slot *record, uint64_t n, uint64_t seq, size_t n_byte
 	ck_assert_uint_eq(record->w[2], (seq + 7) << 32 | (seq + 9));
 	ck_assert_uint_ge(payload_of(record, (unsigned)k, bytes), n_bytes);
 	for (size_t i = 0; i < n_bytes; i++)
-		ck_assert_uint_eq(bytes[i], byte_of(seq, i));
+		NEED_MSG(bytes[i] == byte_of(seq, i), "byte %zu of %" PRIu64, i, seq);
 	return (unsigned)k;
 }
 
