@@ -14,7 +14,8 @@
 #include "tracee.h"
 
 #define CALL_TABLE_SHOWN 20
-/* That are kept, of all processes together; what was called least goes first. */
+/* That are kept, of all processes together; what took least time of its own, or where no times are
+ * known was called least, goes first. */
 #define CALL_TABLE_ROWS (1u << 14)
 #define CALL_TABLE_NAMES (2u << 20) /* bytes */
 

@@ -122,6 +122,7 @@ options_print_help(FILE *file)
 {
 	fputs("usage: auditd-collect [options] --pid N | --all | --name GLOB\n"
 	      "       auditd-collect [options] -- COMMAND [ARGUMENT ...]\n"
+	      "       auditd-collect [options] --post-mortem PID|SEGMENT|all\n"
 	      "       auditd-collect list | events [GLOB]   [--format json|text]\n"
 	      "       auditd-collect top [options]          live counters (top --help)\n"
 	      "\n"
@@ -129,9 +130,10 @@ options_print_help(FILE *file)
 	      file);
 	option_table_print(&table, file);
 	fputs("\n"
-	      "Exit status: 0 done, 1 failure, 2 usage, 3 lost events (--fail-on-loss),\n"
-	      "4 no permission, 5 no such process or not traced; with -- COMMAND the\n"
-	      "command's own (125 failure of ours, 126 not executable, 127 not found).\n",
+	      "Exit status: 0 done, 1 failure (or --calls=GLOB fits no function), 2 usage,\n"
+	      "3 lost events (--fail-on-loss), 4 no permission, 5 no such process or not\n"
+	      "traced; with -- COMMAND the command's own (125 failure of ours, 126 not\n"
+	      "executable, 127 not found).\n",
 	      file);
 }
 

@@ -39,8 +39,8 @@ remark_waiting(const struct options *options)
 		log_note("no traced program fits --name '%s' so far; waiting (auditd-collect list "
 			 "shows those that are there, --post-mortem reads what ended ones left)", options->name);
 	else if (options->all)
-		log_note("no program is traced so far; waiting (PYAUDITD=1 in its environment has "
-			 "one traced, see the manual)");
+		log_note("no program is traced so far; waiting (start one with PYAUDITD=1 where the "
+			 "hook is installed, or with its folder in PYTHONPATH: see the manual)");
 }
 
 void

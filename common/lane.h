@@ -160,7 +160,7 @@ _Static_assert(offsetof(struct lane_shared, dropped) == 128, "part of the format
 enum lane_state {
 	LANE_UNUSED = 0,
 	LANE_OWNED = 1,
-	LANE_LEFT = 2, /* its thread ended; may be taken again when drained */
+	LANE_LEFT = 2, /* its thread ended; the next one goes on behind what is unread */
 };
 
 /* ---- producer ---- */
@@ -230,7 +230,7 @@ struct lane_writer {
 	struct lane *lane;
 	uint8_t *at, *end; /* what is left of the current slot's payload */
 	uint32_t i;        /* the current slot's place in the record */
-	uint32_t max;      /* slots this record may take: a quarter of the lane, 64 KiB */
+	uint32_t max;      /* slots this record may take: a quarter of the lane, RECORD_MAX_SLOTS */
 	uint32_t type;
 	bool lost;         /* the lane is full: drop at commit */
 };

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A back end: what makes CPython tell us of calls. Exactly one is installed at a time, for all
+ * A back end: what makes CPython tell us of calls. At most one is installed at a time, for all
  * threads of the main interpreter; it hands each event to call_emit.h.
  *
  * All functions run with the GIL in the main interpreter's time; up to 3.11 maybe from within an
