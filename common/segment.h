@@ -76,7 +76,8 @@ enum segment_flags {
 
 /*
  * What is summed up for a function, by definition id. One writer at a time, the holder of the GIL;
- * without one all threads, by atomic additions. Each word is whole, and they may be of different moments. At level count only `calls`.
+ * without one all threads, by atomic additions. Each word is whole, and they may be of different
+ * moments. At level count only `calls`.
  */
 struct call_stats {
 	uint64_t calls;     /* that began, resumptions of generators included */

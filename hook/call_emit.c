@@ -7,12 +7,12 @@
 #include <unistd.h>
 
 #include "call_target.h"
-#include "hush.h"
 #include "settings.h"
 #include "thread_lane.h"
 
 struct call_plan call_plan;
 static pthread_key_t leave_key;
+static pthread_once_t leave_once = PTHREAD_ONCE_INIT;
 static bool leave_key_made;
 __thread struct call_thread call_thread __attribute__((tls_model("initial-exec"))) = {
 	.epoch = CALL_NO_EPOCH,
@@ -31,15 +31,19 @@ leave(void *value)
 	clear_if(&session.calls_fast, me);
 	call_times_free(&me->times);
 	call_target_leave();
-	hush_leave();
-	me->epoch = me->fast_epoch = CALL_NO_EPOCH;
+	call_emit_forget_lane();
+}
+
+static void
+make_leave_key(void)
+{
+	leave_key_made = pthread_key_create(&leave_key, leave) == 0;
 }
 
 static bool
 will_leave(struct call_thread *me)
 {
-	if (!leave_key_made)
-		leave_key_made = pthread_key_create(&leave_key, leave) == 0;
+	pthread_once(&leave_once, make_leave_key);
 	return leave_key_made && pthread_setspecific(leave_key, me) == 0;
 }
 
@@ -86,8 +90,11 @@ call_emit_enter(void)
 		settings_refresh();
 	me->fast_epoch = CALL_NO_EPOCH;
 	bool known = me->epoch == load_relaxed(&session.calls_epoch);
-	if (!take_lane(me) || (!known && !begin_anew(me)))
+	if ((!known && !begin_anew(me)) || !take_lane(me)) {
+		me->epoch = CALL_NO_EPOCH; /* or this thread would be taken for one that has a lane */
+		errno = saved;
 		return false;
+	}
 	bool fast = call_plan.level == CALL_LEVEL_RECORD && call_plan.max_depth == UINT32_MAX &&
 		    clock_is_counter(session.clock_kind);
 	if (fast)
@@ -112,6 +119,12 @@ call_record_next(uint64_t word, enum call_event what)
 		return false;
 	me->depth = call_ends(what) ? depth - (depth > 0) : depth + 1;
 	return true;
+}
+
+void
+call_emit_forget_lane(void)
+{
+	call_thread.epoch = call_thread.fast_epoch = CALL_NO_EPOCH;
 }
 
 void

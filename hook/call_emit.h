@@ -84,6 +84,9 @@ call_is_fast(const struct call_thread *me)
 /* Another thread than at the last event, or a new plan. False: there is nothing to be done. */
 bool call_emit_enter(void);
 
+/* The calling thread has its lane no longer. */
+void call_emit_forget_lane(void);
+
 /* Calls were not seen for a while: what is open now in whatever thread is forgotten. */
 void call_emit_renew(void);
 

@@ -86,7 +86,7 @@ call_target_find_code(PyCodeObject *code, PyObject *globals)
 		word = code_info_define(info, code, globals) ? call_word(0, info->id) : 0;
 	if (info != &spare && word != 0) {
 		unsigned i = call_target_code_line(code);
-		code_info_is_cached(&info->call_cached, i / CODES_PER_PART);
+		code_info_note_cached(&info->call_cached, i / CODES_PER_PART);
 		store_relaxed(&call_cache.codes[i], word + call_target_code_tag(code));
 	}
 	return word;

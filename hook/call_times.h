@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Level stats: how often each function was called, and how long it took. Each thread keeps a
- * shadow of its stack; what ends there is added up in the segment (struct call_stats). As cProfile does it: the time of a generator is that between resumption and yield,
- * and of calls of a function within itself only the outermost adds to the cumulative time.
+ * shadow of its stack; what ends there is added up in the segment (struct call_stats). As cProfile
+ * does it: the time of a generator is that between resumption and yield, and of calls of a function
+ * within itself only the outermost adds to the cumulative time.
  */
 #ifndef HOOK_CALL_TIMES_H
 #define HOOK_CALL_TIMES_H

@@ -37,8 +37,17 @@ static uint32_t wanted_version, applied_version;
 static const struct call_source *installed;
 static bool ready;        /* the caches are */
 static bool coming;       /* settle() has been asked for */
+static bool disturbed;    /* somebody else set what is ours */
+static bool missed;       /* settle() was to run while somebody was in (entry.h) */
+#if PY_HAS_GIL
 static bool applying;     /* what is set just now is set by us */
-static bool disturbed;    /* somebody else did */
+#else
+static __thread bool applying __attribute__((tls_model("initial-exec"))); /* by this thread */
+static unsigned looks_due;    /* after somebody else did; and not before: */
+static uint64_t next_look_ns; /* CLOCK_MONOTONIC_COARSE */
+#define LOOK_NS 300000000u
+static uint64_t generation;   /* of the session that all this is of */
+#endif
 
 static const struct call_source *
 find_source(uint32_t backend)
@@ -178,6 +187,28 @@ calls_stop(void)
 	applied_version = 0;
 }
 
+/*
+ * A fork child has what its parent's threads were about. What another one had not brought to its end
+ * is done again.
+ */
+static void
+begin_in_child(void)
+{
+#if !PY_HAS_GIL
+	if (generation == session.generation || session.generation == 0)
+		return;
+	if (generation != 0) {
+		coming = disturbed = missed = false;
+		py_pending_after_fork();
+		if (entry_is_torn()) {
+			installed = NULL;
+			applied_version = 0;
+		}
+	}
+	generation = session.generation;
+#endif
+}
+
 static void
 put_right(void)
 {
@@ -189,32 +220,54 @@ put_right(void)
 		installed->look();
 		applying = false;
 	}
-	disturbed = false;
 }
 
-/* With the GIL, in the main interpreter. */
+/*
+ * With the GIL, in the main interpreter. Who is in is not waited for: he may wait for a lock of the
+ * program that this thread holds.
+ */
 static int
 settle(void *unused)
 {
 	(void)unused;
-	bool entered = entry_enter();
 	coming = false;
-	if (load_relaxed(&session.state) != SESSION_RUNNING)
-		calls_stop();
-	else
+	store_relaxed(&missed, true);
+	if (!entry_try())
+		return 0;
+	store_relaxed(&missed, false);
+	if (load_relaxed(&session.state) == SESSION_RUNNING)
 		put_right();
-	entry_leave(entered);
+	else
+		calls_stop();
+	disturbed = false;
+	calls_leave(true);
 	return 0;
+}
+
+static void
+settle_soon(void)
+{
+	coming = true;
+	if (py_run_soon(settle) < 0)
+		coming = false; /* the queue is full: another time */
 }
 
 void
 calls_settle(void)
 {
-	if (load_relaxed(&wanted_version) == applied_version || coming)
-		return;
-	coming = true;
-	if (py_run_soon(settle) < 0)
-		coming = false; /* the queue is full: another time */
+	begin_in_child();
+	if (load_relaxed(&wanted_version) != applied_version && !coming)
+		settle_soon();
+}
+
+void
+calls_leave(bool entered)
+{
+	entry_leave(entered);
+	if (entered && load_relaxed(&missed)) {
+		store_relaxed(&missed, false);
+		settle_soon();
+	}
 }
 
 /* Names as CPython raises them. */
@@ -230,9 +283,20 @@ calls_watch(const char *event)
 		strcmp(event, register_callback) == 0);
 }
 
+static void
+look_soon(void)
+{
+	if (disturbed)
+		return;
+	disturbed = true;
+	if (py_run_later(settle) < 0)
+		disturbed = false;
+}
+
 void
 calls_disturbed(const char *event)
 {
+	begin_in_child();
 	if (installed == NULL || applying)
 		return;
 	if (strcmp(event, setprofile) == 0) {
@@ -240,8 +304,25 @@ calls_disturbed(const char *event)
 		if (installed->is_set != NULL)
 			installed->is_set(py_thread_state());
 	}
-	if (!disturbed && py_run_later(settle) == 0)
-		disturbed = true;
+#if !PY_HAS_GIL
+	store_relaxed(&next_look_ns, clock_ns(CLOCK_MONOTONIC_COARSE) + LOOK_NS);
+	store_relaxed(&looks_due, 3);
+#endif
+	look_soon();
+}
+
+/* With a GIL, who has raised his event goes on before anybody looks; without, he may be slow. */
+void
+calls_look_again(void)
+{
+#if !PY_HAS_GIL
+	unsigned due = load_relaxed(&looks_due);
+	if (due == 0 || clock_ns(CLOCK_MONOTONIC_COARSE) < load_relaxed(&next_look_ns))
+		return;
+	store_relaxed(&next_look_ns, clock_ns(CLOCK_MONOTONIC_COARSE) + LOOK_NS);
+	store_relaxed(&looks_due, due - 1);
+	look_soon();
+#endif
 }
 
 void
@@ -250,7 +331,7 @@ calls_fini(void)
 	if (installed != NULL)
 		installed->forget();
 	installed = NULL;
-	coming = disturbed = false;
+	coming = disturbed = missed = false;
 	applied_version = 0;
 	call_plan.level = CALL_LEVEL_OFF;
 	session_renew_calls();

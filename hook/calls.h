@@ -27,9 +27,15 @@ int calls_apply(const char **why);
 /* Take out what is installed; calls_apply() puts it in again. With the GIL. */
 void calls_stop(void);
 
+/* Leave what entry_enter() has entered (entry.h): others may have had something to do meanwhile. */
+void calls_leave(bool entered);
+
 /* Events that may tell of it that somebody takes our place; and one of them happens. */
 bool calls_watch(const char *event);
 void calls_disturbed(const char *event);
+
+/* Now and then: is what was looked at then still so? */
+void calls_look_again(void);
 
 /* The interpreter ends. */
 void calls_fini(void);

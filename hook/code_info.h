@@ -50,7 +50,7 @@ void code_info_on_end(code_info_forget_fn sites, code_info_forget_fn calls);
 
 /* Without a GIL, by several threads at once. */
 static inline void
-code_info_is_cached(uint64_t *parts, unsigned part)
+code_info_note_cached(uint64_t *parts, unsigned part)
 {
 #if PY_HAS_GIL
 	*parts |= 1ull << part;

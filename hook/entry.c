@@ -18,8 +18,21 @@ entry_leave(bool entered)
 {
 	(void)entered;
 }
+
+bool
+entry_try(void)
+{
+	return true;
+}
+
+bool
+entry_is_torn(void)
+{
+	return false;
+}
 #else
 static uint64_t owner; /* pid and tid, or 0; a fork child finds its parent's, which counts not */
+static __thread bool inside __attribute__((tls_model("initial-exec")));
 
 static uint64_t
 me(void)
@@ -27,20 +40,25 @@ me(void)
 	return (uint64_t)getpid() << 32 | (uint32_t)syscall(SYS_gettid);
 }
 
-static bool
-try(uint64_t found)
+bool
+entry_try(void)
 {
+	uint64_t found = load_relaxed(&owner);
 	bool is_free = found == 0 || found >> 32 != (uint64_t)getpid();
-	return is_free && __atomic_compare_exchange_n(&owner, &found, me(), false, __ATOMIC_ACQUIRE,
-						      __ATOMIC_RELAXED);
+	if (inside || !is_free ||
+	    !__atomic_compare_exchange_n(&owner, &found, me(), false, __ATOMIC_SEQ_CST,
+					 __ATOMIC_SEQ_CST))
+		return false;
+	inside = true;
+	return true;
 }
 
 bool
 entry_enter(void)
 {
-	if (load_relaxed(&owner) == me())
+	if (inside)
 		return false;
-	while (!try(load_relaxed(&owner))) {
+	while (!entry_try()) {
 		Py_BEGIN_ALLOW_THREADS
 		usleep(100);
 		Py_END_ALLOW_THREADS
@@ -53,8 +71,16 @@ void
 entry_leave(bool entered)
 {
 	uint64_t mine = me();
-	if (entered)
-		__atomic_compare_exchange_n(&owner, &mine, 0, false, __ATOMIC_RELEASE,
-					    __ATOMIC_RELAXED);
+	if (!entered)
+		return;
+	inside = false;
+	__atomic_compare_exchange_n(&owner, &mine, 0, false, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST);
+}
+
+bool
+entry_is_torn(void)
+{
+	uint64_t found = load_relaxed(&owner);
+	return found != 0 && found >> 32 != (uint64_t)getpid() && !inside;
 }
 #endif

@@ -13,4 +13,10 @@
 bool entry_enter(void);
 void entry_leave(bool entered);
 
+/* Without waiting; false: somebody is in, this thread maybe. With a GIL nobody ever is. */
+bool entry_try(void);
+
+/* In a fork child: another thread of the parent was in, and has not come to its end. */
+bool entry_is_torn(void);
+
 #endif

@@ -5,26 +5,12 @@
 
 PyObject *hush_setprofile;
 
-/* One for all, the holder of the GIL; without one, each thread's own. */
-struct hushed {
+static struct {
 	PyThreadState *tstate;
 	py_frame frame;  /* that calls it */
-	bool recorded;
-};
-#if PY_HAS_GIL
-static struct hushed call;
-#else
-static __thread struct hushed call;
-#endif
-static struct hushed *begun; /* one at a time */
-
-static bool
-begin(void)
-{
-	struct hushed *nobody = NULL;
-	return __atomic_compare_exchange_n(&begun, &nobody, &call, false, __ATOMIC_RELAXED,
-					   __ATOMIC_RELAXED);
-}
+	bool recorded, begun;
+	pid_t pid;
+} call; /* with a GIL its holder's, else the main thread's */
 
 void
 hush_init(void)
@@ -38,7 +24,7 @@ hush_init(void)
 void
 hush_called(bool recorded)
 {
-	if (load_relaxed(&begun) == &call)
+	if (call.begun || !py_runs_pending())
 		return;
 	call.recorded = recorded;
 	call.tstate = py_thread_state();
@@ -62,15 +48,16 @@ static int
 end(void *unused)
 {
 	(void)unused;
-	struct hushed *whose = load_relaxed(&begun);
-	if (whose == NULL)
+	if (!call.begun)
 		return 0;
-	bool early = whose != &call || call.tstate != py_thread_state() || still_inside();
+	if (call.pid != getpid() && call.tstate != py_thread_state()) {
+		call.begun = false; /* another thread forked, and this is its child */
+		return 0;
+	}
+	bool early = call.tstate != py_thread_state() || still_inside();
 	if (early && py_run_later(end) == 0)
 		return 0;
-	if (whose != &call)
-		return 0;
-	clear_if(&begun, whose);
+	call.begun = false;
 	py_callbacks_resume(call.tstate);
 	call.tstate = NULL;
 	if (call.recorded)
@@ -81,18 +68,10 @@ end(void *unused)
 void
 hush_begin(void)
 {
-	if (call.tstate == NULL || call.tstate != py_thread_state() || !py_runs_pending() || !begin())
+	if (!py_runs_pending() || call.begun || call.tstate == NULL ||
+	    call.tstate != py_thread_state() || py_run_later(end) < 0)
 		return;
-	if (py_run_later(end) < 0)
-		clear_if(&begun, &call);
-	else
-		py_callbacks_pause(call.tstate);
-}
-
-void
-hush_leave(void)
-{
-#if !PY_HAS_GIL
-	clear_if(&begun, &call);
-#endif
+	call.begun = true;
+	call.pid = getpid();
+	py_callbacks_pause(call.tstate);
 }

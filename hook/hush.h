@@ -23,7 +23,4 @@ void hush_called(bool recorded);
 /* Its audit event. */
 void hush_begin(void);
 
-/* The calling thread ends. */
-void hush_leave(void);
-
 #endif

@@ -118,7 +118,7 @@ start(PyObject *self, PyObject *args, PyObject *kwargs)
 	(void)self;
 	bool entered = entry_enter();
 	PyObject *result = start_entered(args, kwargs);
-	entry_leave(entered);
+	calls_leave(entered);
 	return result;
 }
 
@@ -130,7 +130,7 @@ stop(PyObject *self, PyObject *unused)
 	bool entered = entry_enter();
 	calls_stop();
 	session_stop(1);
-	entry_leave(entered);
+	calls_leave(entered);
 	Py_RETURN_NONE;
 }
 
@@ -215,7 +215,7 @@ status(PyObject *self, PyObject *unused)
 	(void)unused;
 	bool entered = entry_enter();
 	PyObject *result = status_entered();
-	entry_leave(entered);
+	calls_leave(entered);
 	return result;
 }
 

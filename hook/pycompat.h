@@ -316,19 +316,14 @@ py_threads_made(PyInterpreterState *interp)
 /*
  * Let `work` run soon, with the GIL, where Python code may run. 0 or -1. Up to 3.11 a thread of
  * the interpreter cannot be asked for that, only the main one, which may be waiting for long: it
- * is done here and now, and may do no more than what an audit hook may. Without a GIL, CPython
- * tells the thread that held it last, the main one, which may be waiting as well: this one is told,
- * too.
+ * is done here and now, and may do no more than what an audit hook may. Without a GIL, whichever
+ * thread comes to it first does it, maybe before this one has gone on.
  */
 static inline int
 py_run_soon(int (*work)(void *))
 {
 #if PY_VERSION_HEX >= 0x030d0000
-	int err = _PyEval_AddPendingCall(py_main_interpreter(), work, NULL, 0) == 0 ? 0 : -1;
-#if !PY_HAS_GIL
-	_Py_set_eval_breaker_bit(PyThreadState_GetUnchecked(), _PY_CALLS_TO_DO_BIT);
-#endif
-	return err;
+	return _PyEval_AddPendingCall(py_main_interpreter(), work, NULL, 0) == 0 ? 0 : -1;
 #elif PY_VERSION_HEX >= 0x030c0000
 	return _PyEval_AddPendingCall(py_main_interpreter(), work, NULL, 0);
 #else
@@ -336,20 +331,9 @@ py_run_soon(int (*work)(void *))
 #endif
 }
 
-/* The same, but never now. */
-static inline int
-py_run_later(int (*work)(void *))
-{
-#if PY_VERSION_HEX >= 0x030c0000
-	return py_run_soon(work);
-#else
-	return Py_AddPendingCall(work, NULL);
-#endif
-}
-
 /*
- * Does this thread run pending calls for certain? Up to 3.11 only the main thread does; without a GIL
- * another one may do it before this one comes to it.
+ * Does this thread itself run what it asks for by py_run_later()? Up to 3.11, and without a GIL,
+ * that can be said of the main thread alone.
  */
 static inline bool
 py_runs_pending(void)
@@ -358,6 +342,28 @@ py_runs_pending(void)
 	return true;
 #else
 	return syscall(SYS_gettid) == getpid();
+#endif
+}
+
+/* The same, but never now; of the main thread without a GIL, in no other. */
+static inline int
+py_run_later(int (*work)(void *))
+{
+#if PY_VERSION_HEX >= 0x030c0000
+	if (PY_HAS_GIL || !py_runs_pending())
+		return py_run_soon(work);
+#endif
+	return Py_AddPendingCall(work, NULL);
+}
+
+/* In a fork child: who ran pending calls then, another thread, does so no longer. */
+static inline void
+py_pending_after_fork(void)
+{
+#if !PY_HAS_GIL
+	struct _pending_calls *pending = &py_main_interpreter()->ceval.pending;
+	if (pending->handling_thread != PyThreadState_GetUnchecked())
+		pending->handling_thread = NULL;
 #endif
 }
 

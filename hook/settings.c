@@ -122,6 +122,7 @@ reader_may_come(void)
 void
 settings_check_lease(void)
 {
+	calls_look_again();
 	if (!load_relaxed(&leased) || session_reader_alive() || reader_may_come())
 		return;
 	session_lock();

@@ -8,6 +8,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "call_emit.h"
 #include "lane_ops.h"
 
 static pthread_key_t lane_key;
@@ -20,6 +21,7 @@ leave_lane(void *value)
 	struct producer *producer = value;
 	if (thread_lane.generation == session.generation && thread_lane.producer == producer) {
 		lane_call_close(&producer->lane);
+		call_emit_forget_lane();
 		store_relaxed(&producer->lane.shared->state, LANE_LEFT);
 		store_release(&producer->left, true);
 	}

@@ -159,6 +159,21 @@ def test_calls_of_each_thread_are_the_recorders(free, tmp_path):
     assert len({line["lane"] for tid in said for line in seen[tid]}) == N
 
 
+def test_the_module_profile_works_beside_threads_that_run(free, tmp_path):
+    run = trace(free, tmp_path, "profiled", options=["-e", "custom:none", "--calls=outer",
+                                                     "--calls-level", "count"])
+    [line] = run.of_type("func", func="outer")
+    assert line["calls"] == 500 and not run.stderr
+
+
+def test_who_takes_our_place_in_another_thread_is_told(free, tmp_path):
+    run = trace(free, tmp_path, "taken", options=["-e", "custom:none", "--calls=*inner",
+                                                  "--calls-level", "count"])
+    said = collections.Counter(line["what"] for line in run.of_type("notice"))
+    assert run.stdout == b"0\n", "it was not there again"
+    assert said["evicted"] == said["returned"] == 3, said
+
+
 def test_what_one_of_many_lanes_holds_is_read_to_its_end(free, tmp_path):
     """By one that comes when the program is gone: each lane has its share of what is read in a round."""
     env = harness.environment(tmp_path, PYAUDITD="1", PYAUDITD_KEEP="1", PYAUDITD_CALLS="outer,inner",

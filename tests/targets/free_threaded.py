@@ -6,6 +6,7 @@ import os
 import sys
 import threading
 import time
+from threading import get_native_id
 
 import oracle
 
@@ -96,6 +97,54 @@ def outer(n):
 
 def inner():
     len("")
+
+
+def busy(done):
+    """Threads that run until then."""
+    def run():
+        while not done.is_set():
+            inner()
+    threads = [threading.Thread(target=run) for _ in range(4)]
+    for t in threads:
+        t.start()
+    return threads
+
+
+def profiled():
+    """The module `profile`, which fails over a return without its call, beside threads that run."""
+    import profile
+    done = threading.Event()
+    threads = busy(done)
+    for _ in range(500):
+        profile.Profile(bias=0).runcall(outer, 3)
+    done.set()
+    for t in threads:
+        t.join()
+
+
+def taken():
+    """Another thread takes a callback of ours, and is slow about it: an audit hook in Python keeps it
+    between its event and the operation. Each time ours is there again before long."""
+    monitoring, own = sys.monitoring, 3
+    assert monitoring.get_tool(own) == "pyauditd"
+    done, found = threading.Event(), []
+
+    def take():
+        slow.append(get_native_id())
+        for _ in range(3):
+            found.append(monitoring.register_callback(own, monitoring.events.PY_START, None))
+            time.sleep(1.5)
+    slow = []
+    sys.addaudithook(lambda event, args: event == "sys.monitoring.register_callback" and
+                     get_native_id() in slow and time.sleep(0.05))
+    threads = busy(done)
+    taker = threading.Thread(target=take)
+    taker.start()
+    taker.join()
+    done.set()
+    for t in threads:
+        t.join()
+    print(found.count(None))
 
 
 def at_its_end():
