@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "call_target.h"
+#include "calls.h"
 #include "settings.h"
 #include "thread_lane.h"
 
@@ -90,7 +91,7 @@ call_emit_enter(void)
 		settings_refresh();
 	me->fast_epoch = CALL_NO_EPOCH;
 	bool known = me->epoch == load_relaxed(&session.calls_epoch);
-	if ((!known && !begin_anew(me)) || !take_lane(me)) {
+	if ((!known && !begin_anew(me)) || (call_plan.level == CALL_LEVEL_RECORD && !take_lane(me))) {
 		me->epoch = CALL_NO_EPOCH; /* or this thread would be taken for one that has a lane */
 		errno = saved;
 		return false;
@@ -113,7 +114,7 @@ call_record_next(uint64_t word, enum call_event what)
 	if (unlikely(!call_is_fast(me)) || unlikely(settings_changed()))
 		return false;
 	uint64_t ticks = clock_counter();
-	if (unlikely((int64_t)(ticks - load_relaxed(&session.calls_next_look)) >= 0) ||
+	if (unlikely(ticks >= load_relaxed(&session.calls_next_look)) ||
 	    unlikely(!lane_call_next(call_lane(me), word | call_word(what, 0), ticks,
 				     me->tid, depth)))
 		return false;
@@ -143,10 +144,8 @@ call_emit_open(uint64_t word, uint64_t ticks, uint32_t depth)
 	struct lane *lane = call_lane(&call_thread);
 	if (unlikely(settings_changed()))
 		settings_refresh();
-	if (unlikely((int64_t)(ticks - load_relaxed(&session.calls_next_look)) >= 0)) {
-		store_relaxed(&session.calls_next_look, ticks + CALL_LOOK_TICKS);
-		settings_check_lease();
-	}
+	if (unlikely(ticks >= load_relaxed(&session.calls_next_look)))
+		calls_time_passed(ticks);
 	if (unlikely(!lane_call_open(lane, word, ticks, call_thread.tid, depth)))
 		settings_check_lease();
 }

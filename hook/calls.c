@@ -38,15 +38,16 @@ static const struct call_source *installed;
 static bool ready;        /* the caches are */
 static bool coming;       /* settle() has been asked for */
 static bool disturbed;    /* somebody else set what is ours */
+static bool glance_due;   /* it is time to see whether somebody did so untold */
 static bool missed;       /* settle() was to run while somebody was in (entry.h) */
+static uint64_t next_look_ns; /* CLOCK_MONOTONIC_COARSE */
+#define LOOK_NS 300000000u
+static unsigned looks_due; /* after somebody else set what is ours; and not before next_look_ns */
 #if PY_HAS_GIL
 static bool applying;     /* what is set just now is set by us */
 #else
 static __thread bool applying __attribute__((tls_model("initial-exec"))); /* by this thread */
-static unsigned looks_due;    /* after somebody else did; and not before: */
-static uint64_t next_look_ns; /* CLOCK_MONOTONIC_COARSE */
-#define LOOK_NS 300000000u
-static uint64_t generation;   /* of the session that all this is of */
+static uint64_t generation; /* of the session that all this is of */
 #endif
 
 static const struct call_source *
@@ -109,7 +110,8 @@ static void
 set_installed(const struct call_source *source)
 {
 	bool changes = (installed == NULL) != (source == NULL);
-	installed = source;
+	store_relaxed(&installed, source);
+	store_relaxed(&session.calls_next_look, 0);
 	if (!changes || load_relaxed(&session.state) != SESSION_RUNNING)
 		return;
 	session_lock();
@@ -198,7 +200,7 @@ begin_in_child(void)
 	if (generation == session.generation || session.generation == 0)
 		return;
 	if (generation != 0) {
-		coming = disturbed = missed = false;
+		coming = disturbed = glance_due = missed = false;
 		py_pending_after_fork();
 		if (entry_is_torn()) {
 			installed = NULL;
@@ -215,11 +217,14 @@ put_right(void)
 	const char *why = "";
 	if (calls_apply(&why) < 0)
 		notice("calls", why);
-	if (disturbed && installed != NULL) {
-		applying = true;
+	if (installed == NULL)
+		return;
+	applying = true;
+	if (disturbed)
 		installed->look();
-		applying = false;
-	}
+	else if (glance_due && installed->glance != NULL)
+		installed->glance();
+	applying = false;
 }
 
 /*
@@ -239,7 +244,7 @@ settle(void *unused)
 		put_right();
 	else
 		calls_stop();
-	disturbed = false;
+	disturbed = glance_due = false;
 	calls_leave(true);
 	return 0;
 }
@@ -315,14 +320,32 @@ calls_disturbed(const char *event)
 void
 calls_look_again(void)
 {
-#if !PY_HAS_GIL
-	unsigned due = load_relaxed(&looks_due);
-	if (due == 0 || clock_ns(CLOCK_MONOTONIC_COARSE) < load_relaxed(&next_look_ns))
+	const struct call_source *source = load_relaxed(&installed);
+	if (source == NULL)
 		return;
-	store_relaxed(&next_look_ns, clock_ns(CLOCK_MONOTONIC_COARSE) + LOOK_NS);
-	store_relaxed(&looks_due, due - 1);
-	look_soon();
-#endif
+	uint64_t now = clock_ns(CLOCK_MONOTONIC_COARSE);
+	if (now < load_relaxed(&next_look_ns))
+		return;
+	store_relaxed(&next_look_ns, now + LOOK_NS);
+	unsigned due = load_relaxed(&looks_due);
+	if (due > 0) {
+		store_relaxed(&looks_due, due - 1);
+		look_soon();
+	} else if (source->glance != NULL && !coming) {
+		glance_due = true;
+		settle_soon();
+	}
+}
+
+void
+calls_time_passed(uint64_t ticks)
+{
+	if (load_relaxed(&installed) == NULL) {
+		store_relaxed(&session.calls_next_look, UINT64_MAX);
+		return;
+	}
+	store_relaxed(&session.calls_next_look, ticks + CALL_LOOK_TICKS);
+	settings_check_lease();
 }
 
 void
@@ -331,7 +354,7 @@ calls_fini(void)
 	if (installed != NULL)
 		installed->forget();
 	installed = NULL;
-	coming = disturbed = missed = false;
+	coming = disturbed = glance_due = missed = false;
 	applied_version = 0;
 	call_plan.level = CALL_LEVEL_OFF;
 	session_renew_calls();

@@ -34,8 +34,11 @@ void calls_leave(bool entered);
 bool calls_watch(const char *event);
 void calls_disturbed(const char *event);
 
-/* Now and then: is what was looked at then still so? */
+/* Now and then: has somebody taken our place since? */
 void calls_look_again(void);
+
+/* An event at session.calls_next_look, or later: that, and the lease. When the next time is. */
+void calls_time_passed(uint64_t ticks);
 
 /* The interpreter ends. */
 void calls_fini(void);

@@ -84,7 +84,7 @@ struct session {
 	const void *calls_fast;  /* the same, where its events may take the short way */
 	struct call_stats *call_stats; /* by definition id; NULL: not mapped yet */
 	uint32_t n_call_stats;   /* ids that have memory there */
-	uint64_t calls_next_look; /* ticks: when the lease is looked at again */
+	uint64_t calls_next_look; /* ticks: see calls_time_passed(); UINT64_MAX: never */
 	uint32_t call_stats_refused; /* attempts before memory is asked for again */
 	struct producer producers[SEGMENT_LANES]; /* 0: the main interpreter, if there is a GIL */
 } __attribute__((aligned(WIPED_ALIGN)));

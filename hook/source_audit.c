@@ -126,6 +126,8 @@ record(struct producer *producer, const struct event_name *name, const char *tex
 	/* The clock last: read earlier, it holds up all that follows it (2-6 ns). */
 	uint64_t ticks = clock_ticks(session.clock_kind);
 	lane_commit(&w, ticks, producer->tid, id);
+	if (unlikely(ticks >= load_relaxed(&session.calls_next_look)))
+		calls_time_passed(ticks);
 }
 
 /* In a producer of ours, not re-entered: count, and record when the level says so. */

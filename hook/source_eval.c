@@ -170,29 +170,36 @@ start(const char **why)
 	return 0;
 }
 
+static void
+look(void)
+{
+	if (ours == NULL || n_aside > 0 || is_ours(present()) != evicted)
+		return;
+	evicted = !evicted;
+	if (evicted) {
+		notice("evicted", "another tool took the place of our frame evaluator: what it does "
+				  "not hand on is not seen");
+	} else {
+		call_emit_renew(); /* what was open then may have ended unseen */
+		notice("returned", "our frame evaluator was put back: calls are seen again");
+	}
+}
+
 /* What was there before us is there again, unless somebody has put himself in our place. */
 static void
 stop(void)
 {
+	look();
 	ours = NULL;
 	if (is_ours(present()))
 		set(before);
-}
-
-static void
-look(void)
-{
-	if (ours == NULL || n_aside > 0 || is_ours(present()) || evicted)
-		return;
-	evicted = true;
-	notice("evicted", "another tool took the place of our frame evaluator: what it does not "
-			  "hand on is not seen");
 }
 
 /* `before` stays: what runs yet comes through us. */
 static void
 forget(void)
 {
+	look();
 	ours = NULL;
 	n_aside = 0;
 }
@@ -202,6 +209,7 @@ const struct call_source source_eval = {
 	.start = start,
 	.stop = stop,
 	.look = look,
+	.glance = look,
 	.forget = forget,
 };
 

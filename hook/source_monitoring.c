@@ -26,12 +26,14 @@
 #include "notice.h"
 
 #define TOOL_NAME "pyauditd"
-/* Ids that no kind of tool has for its own. */
-static const int tool_ids[] = {3, 4};
+/* Ids that no kind of tool has for its own: 3 and 4. */
+#define FIRST_ID 3
+#define N_IDS 2
 
 static PyObject *monitoring;      /* the module, for good */
 static PyObject *disable, *missing; /* of it */
-static int tool = -1;
+static int tool = -1;              /* our id */
+static bool evicted;               /* we have been, and could not come back yet */
 static long events;               /* that are on */
 
 struct callback {
@@ -184,7 +186,27 @@ static PyTypeObject callback_type = {
 	.tp_vectorcall_offset = offsetof(struct callback, call),
 	.tp_call = PyVectorcall_Call,
 };
-static struct callback *callbacks[CALL_LEVEL_RECORD + 1][N_BINDINGS];
+static struct callback *callbacks[N_IDS][CALL_LEVEL_RECORD + 1][N_BINDINGS];
+
+static PyObject *
+on_nothing(ARGUMENTS)
+{
+	(void)self, (void)args, (void)n_args, (void)names;
+	return Py_None;
+}
+
+/*
+ * Up to 3.13 the callbacks of an id outlive free_tool_id(): who takes the id gets ours with it, and
+ * they would see each call a second time.
+ */
+static void
+enable_callbacks(int id, bool on)
+{
+	for (unsigned level = CALL_LEVEL_COUNT; level <= CALL_LEVEL_RECORD; level++)
+		for (unsigned i = 0; i < N_BINDINGS; i++)
+			store_relaxed(&callbacks[id - FIRST_ID][level][i]->call,
+				      on ? bindings[level][i].call : on_nothing);
+}
 
 /* ---- sys.monitoring ---- */
 
@@ -207,20 +229,26 @@ ask(const char *name, const char *format, ...)
 }
 
 static int
-make_callbacks(void)
+make_callbacks(struct callback *of_id[][N_BINDINGS])
 {
-	if (PyType_Ready(&callback_type) < 0)
-		return -1;
 	for (unsigned level = CALL_LEVEL_COUNT; level <= CALL_LEVEL_RECORD; level++) {
 		for (unsigned i = 0; i < N_BINDINGS; i++) {
-			struct callback *callback = PyObject_New(struct callback, &callback_type);
-			if (callback == NULL)
+			of_id[level][i] = PyObject_New(struct callback, &callback_type);
+			if (of_id[level][i] == NULL)
 				return -1;
-			callback->call = bindings[level][i].call;
-			callbacks[level][i] = callback;
+			of_id[level][i]->call = on_nothing;
 		}
 	}
 	return 0;
+}
+
+static int
+make_all_callbacks(void)
+{
+	int err = PyType_Ready(&callback_type);
+	for (unsigned i = 0; i < N_IDS && err == 0; i++)
+		err = make_callbacks(callbacks[i]);
+	return err;
 }
 
 /* Once in the life of an interpreter; references are kept for good. */
@@ -234,7 +262,7 @@ prepare(void)
 		disable = PyObject_GetAttrString(module, "DISABLE");
 		missing = PyObject_GetAttrString(module, "MISSING");
 	}
-	if (module == NULL || disable == NULL || missing == NULL || make_callbacks() < 0) {
+	if (module == NULL || disable == NULL || missing == NULL || make_all_callbacks() < 0) {
 		PyErr_Clear();
 		return -1;
 	}
@@ -264,10 +292,13 @@ is_wanted(int event)
 static int
 take_tool(void)
 {
-	for (unsigned i = 0; i < sizeof tool_ids / sizeof tool_ids[0] && tool < 0; i++)
-		if (ask("use_tool_id", "(is)", tool_ids[i], TOOL_NAME) == 0)
-			tool = tool_ids[i];
-	return tool < 0 ? -1 : 0;
+	for (int id = FIRST_ID; id < FIRST_ID + N_IDS && tool < 0; id++)
+		if (ask("use_tool_id", "(is)", id, TOOL_NAME) == 0)
+			tool = id;
+	if (tool < 0)
+		return -1;
+	enable_callbacks(tool, true);
+	return 0;
 }
 
 /* The callback of one event: ours where it is wanted. Was it in place before? */
@@ -276,7 +307,8 @@ register_one(unsigned i)
 {
 	const struct binding *binding = &bindings[call_plan.level][i];
 	bool on = is_wanted(binding->event);
-	PyObject *callback = on ? (PyObject *)callbacks[call_plan.level][i] : Py_None;
+	PyObject *callback = on ? (PyObject *)callbacks[tool - FIRST_ID][call_plan.level][i]
+				: Py_None;
 	PyObject *previous = PyObject_CallMethod(monitoring, "register_callback", "iiO", tool,
 						 1 << binding->event, callback);
 	bool same = previous == callback;
@@ -298,11 +330,50 @@ register_all(void)
 	return same;
 }
 
+/* ---- is it ours still? ---- */
+
+static bool
+has_id(void)
+{
+	PyObject *name = PyObject_CallMethod(monitoring, "get_tool", "i", tool);
+	bool ours = name != NULL && PyUnicode_Check(name) &&
+		    PyUnicode_CompareWithASCIIString(name, TOOL_NAME) == 0;
+	PyErr_Clear();
+	Py_XDECREF(name);
+	return ours;
+}
+
+static bool
+has_events(void)
+{
+	PyObject *on = PyObject_CallMethod(monitoring, "get_events", "i", tool);
+	long told = on != NULL && PyLong_Check(on) ? PyLong_AsLong(on) : -1;
+	PyErr_Clear();
+	Py_XDECREF(on);
+	/* C_RETURN and C_RAISE belong to CALL, and are never told of. */
+	const long c_ends = 1L << PY_MONITORING_EVENT_C_RETURN | 1L << PY_MONITORING_EVENT_C_RAISE;
+	return told == (events & ~c_ends);
+}
+
+static void
+tell_evicted(void)
+{
+	evicted = true;
+	notice("evicted", "another tool took our id, events or callbacks of sys.monitoring");
+	if (has_id())
+		return;
+	enable_callbacks(tool, false);
+	tool = -1;
+}
+
 /* ---- the back end ---- */
 
 static void
 stop(void)
 {
+	if (tool >= 0 && !has_id())
+		tell_evicted(); /* and it is another's */
+	evicted = false;
 	if (tool < 0)
 		return;
 	ask("set_events", "(ii)", tool, 0);
@@ -310,6 +381,7 @@ stop(void)
 		ask("register_callback", "(iiO)", tool, 1 << bindings[CALL_LEVEL_RECORD][i].event,
 		    Py_None);
 	ask("free_tool_id", "(i)", tool);
+	enable_callbacks(tool, false);
 	tool = -1;
 }
 
@@ -334,39 +406,40 @@ start(const char **why)
 	return 0;
 }
 
-/* Is the tool id ours still, with our events and callbacks? The callbacks are so after it. */
-static bool
-in_place(void)
+static void
+come_back(bool say_why_not)
 {
-	PyObject *name = PyObject_CallMethod(monitoring, "get_tool", "i", tool);
-	bool ours = name != NULL && PyUnicode_Check(name) &&
-		    PyUnicode_CompareWithASCIIString(name, TOOL_NAME) == 0;
-	PyObject *on = ours ? PyObject_CallMethod(monitoring, "get_events", "i", tool) : NULL;
-	long told = on != NULL && PyLong_Check(on) ? PyLong_AsLong(on) : -1;
-	Py_XDECREF(name);
-	Py_XDECREF(on);
-	PyErr_Clear();
-	if (!ours) {
-		tool = -1;
-		return false;
+	const char *why = "";
+	call_emit_renew(); /* what was open then may have ended unseen */
+	evicted = start(&why) < 0;
+	if (!evicted) {
+		notice("returned", "calls are seen again");
+	} else if (say_why_not) {
+		notice("calls", why);
 	}
-	/* C_RETURN and C_RAISE belong to CALL, and are never told of. */
-	const long c_ends = 1L << PY_MONITORING_EVENT_C_RETURN | 1L << PY_MONITORING_EVENT_C_RAISE;
-	return register_all() && told == (events & ~c_ends);
 }
 
 static void
+look_whether(bool in_place)
+{
+	if (!in_place)
+		tell_evicted();
+	if (evicted)
+		come_back(!in_place);
+}
+
+/* The callbacks are ours after it. */
+static void
 look(void)
 {
-	const char *why = "";
-	if (tool < 0 || in_place())
-		return;
-	notice("evicted", "another tool took our id, events or callbacks of sys.monitoring");
-	call_emit_renew(); /* what was open then may have ended unseen */
-	if (start(&why) < 0)
-		notice("calls", why);
-	else
-		notice("returned", "calls are seen again");
+	look_whether(tool < 0 || (has_id() && register_all() && has_events()));
+}
+
+/* Registering is an audit event, which would be raised for nothing. */
+static void
+glance(void)
+{
+	look_whether(tool < 0 || (has_id() && has_events()));
 }
 
 /* DISABLE and MISSING stay: what runs yet may come by, and they outlive an interpreter. */
@@ -374,6 +447,7 @@ static void
 forget(void)
 {
 	tool = -1;
+	evicted = false;
 	monitoring = NULL;
 }
 
@@ -382,6 +456,7 @@ const struct call_source source_monitoring = {
 	.start = start,
 	.stop = stop,
 	.look = look,
+	.glance = glance,
 	.forget = forget,
 };
 

@@ -89,3 +89,26 @@ def test_an_audit_hook_may_let_go_of_the_gil(case, tmp_path):
     run = calls.trace(case, tmp_path, "calls_slow_hook.py", options=["--calls-level", "count"])
     [line] = run.of_type("func", func="work")
     assert line["calls"] == 400
+
+
+def n_calls_and_notices(case, tmp_path, how):
+    run = calls.trace(case, tmp_path, "calls_untold.py", how)
+    seen = collections.Counter(line["func"] for line in run.of_type("call", kind="py"))
+    return seen, [line["what"] for line in run.of_type("notice")], run.said["tools"]
+
+
+@calls.on(backends=("monitoring",))
+@pytest.mark.parametrize("how", ["events", "free", "id"])
+def test_who_takes_our_place_untold_is_noticed(case, tmp_path, how):
+    seen, notices, tools = n_calls_and_notices(case, tmp_path, how)
+    assert (seen["before"], seen["after"]) == (10, 10), seen
+    assert seen["meanwhile"] <= 10, seen
+    assert notices == ["evicted", "returned"]
+    assert tools == ["another" if how == "id" else None, None]
+
+
+@calls.on(backends=("eval",))
+def test_who_takes_the_evaluators_place_is_noticed(case, tmp_path):
+    seen, notices, _ = n_calls_and_notices(case, tmp_path, "evaluator")
+    assert [seen[name] for name in ("before", "meanwhile", "after", "again")] == [10, 0, 0, 10], seen
+    assert notices == ["evicted", "returned"]
