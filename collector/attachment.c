@@ -81,7 +81,7 @@ read_header(struct attachment *attachment, const char *name, char *why, size_t w
 static uint8_t *
 map_part(struct attachment *attachment, struct sigbus_map *map, uint64_t offset, uint64_t bytes)
 {
-	int access = attachment->only_looks ? PROT_READ : PROT_READ | PROT_WRITE;
+	int access = attachment->read_only ? PROT_READ : PROT_READ | PROT_WRITE;
 	void *base = mmap(NULL, bytes, access, MAP_SHARED | MAP_NORESERVE, attachment->fd,
 			  (off_t)offset);
 	if (base == MAP_FAILED)
@@ -135,7 +135,7 @@ attachment_look(struct attachment *attachment, int fd, const char *name, char *w
 		size_t why_bytes)
 {
 	attachment->fd = fd;
-	attachment->only_looks = true;
+	attachment->read_only = true;
 	int err = read_header(attachment, name, why, why_bytes);
 	return err == 0 ? map_first_part(attachment, why, why_bytes) : err;
 }

@@ -18,7 +18,7 @@
 
 struct attachment {
 	int fd;
-	bool only_looks;              /* mapped for reading, not locked */
+	bool read_only;               /* mapped for reading, not locked */
 	struct segment_header header; /* the private copy */
 	struct segment_layout at;
 	struct sigbus_map map;        /* from the header to the end of lane 0 */

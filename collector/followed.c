@@ -277,7 +277,7 @@ followed_open(struct followed **result, struct reading *reading, struct segment_
 	from_start |= reading->backlog || !identity->alive;
 	tracee_backlog(followed->tracee, from_start);
 	if (reading->dump || reading->post_mortem) /* then it is whole until it is removed */
-		tracee_only_look(followed->tracee);
+		tracee_release_nothing(followed->tracee);
 	tracee_set_waiting(followed->tracee, true);
 	if (!followed->from_start)
 		summary_subtract(reading->summary, followed->tracee, from_start);

@@ -94,7 +94,7 @@ tracee_open(struct tracee **result, int fd, const char *name, struct identity *i
 	struct tracee *tracee = calloc(1, sizeof *tracee);
 	if (tracee == NULL)
 		return -ENOMEM;
-	int err = attachment_init(&tracee->segment, fd, name, !settings->only_looks, why,
+	int err = attachment_init(&tracee->segment, fd, name, !settings->gives_way, why,
 				  why_bytes);
 	if (err == 0) {
 		err = begin(tracee, settings);
@@ -136,7 +136,7 @@ tracee_close(struct tracee *tracee)
 	tracee_set_waiting(tracee, false);
 	if (lease_end(tracee->segment.control))
 		mark_levels(tracee);
-	if (tracee->only_looks && tracee->first)
+	if (tracee->releases_nothing && tracee->first)
 		store_relaxed(&tracee->segment.control->was_read, 0);
 	for (uint32_t i = 0; i < tracee->n_lanes; i++) {
 		drain_fini(tracee->lanes[i]);
@@ -213,9 +213,9 @@ tracee_backlog(struct tracee *tracee, bool wanted)
 }
 
 void
-tracee_only_look(struct tracee *tracee)
+tracee_release_nothing(struct tracee *tracee)
 {
-	tracee->only_looks = true;
+	tracee->releases_nothing = true;
 }
 
 void
@@ -345,7 +345,7 @@ tracee_drain(struct tracee *tracee, tracee_event_fn fn, void *context, uint64_t 
 void
 tracee_release(struct tracee *tracee)
 {
-	if (!tracee->unreleased || tracee->only_looks)
+	if (!tracee->unreleased || tracee->releases_nothing)
 		return;
 	tracee_mark(tracee);
 	tracee_release_marked(tracee);
@@ -365,7 +365,7 @@ tracee_mark(struct tracee *tracee)
 void
 tracee_release_marked(struct tracee *tracee)
 {
-	if (!tracee->unreleased || tracee->only_looks)
+	if (!tracee->unreleased || tracee->releases_nothing)
 		return;
 	for (uint32_t i = 0; i < tracee->n_lanes; i++)
 		drain_release_marked(tracee->lanes[i]);
@@ -377,7 +377,7 @@ tracee_release_marked(struct tracee *tracee)
 void
 tracee_relieve(struct tracee *tracee)
 {
-	if (!tracee->unreleased || tracee->only_looks)
+	if (!tracee->unreleased || tracee->releases_nothing)
 		return;
 	for (uint32_t i = 0; i < tracee->n_lanes; i++)
 		drain_relieve(tracee->lanes[i]);

@@ -32,7 +32,7 @@ struct settings {
 	const char *reveal;   /* "EVENT.ARG,EVENT.ARG" */
 	int stack;            /* frames; -1: as the program has it */
 	const struct call_settings *calls; /* NULL: as the program has it */
-	bool only_looks;      /* like one that gives way: that one is not asked to leave */
+	bool gives_way;       /* to whoever else comes; one that does so is not asked to leave */
 };
 
 struct event; /* event.h */
@@ -91,7 +91,7 @@ void tracee_relieve(struct tracee *tracee);
 void tracee_backlog(struct tracee *tracee, bool wanted);
 
 /* From now on tracee_release() gives nothing back: for the next reader it is as if we had not come. */
-void tracee_only_look(struct tracee *tracee);
+void tracee_release_nothing(struct tracee *tracee);
 
 /* Once a second: heartbeat, clock calibration; the next drain looks for losses at the end. */
 void tracee_tick(struct tracee *tracee);

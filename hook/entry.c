@@ -1,7 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 #include "entry.h"
 
+#include <errno.h>
+#include <signal.h>
 #include <stdint.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 #include "barrier.h"
 #include "pycompat.h"
@@ -40,11 +44,21 @@ me(void)
 	return (uint64_t)getpid() << 32 | (uint32_t)syscall(SYS_gettid);
 }
 
+/* As a daemon thread that wants to go on when the interpreter ends. */
+static bool
+is_gone(uint64_t thread)
+{
+	int saved = errno;
+	bool gone = syscall(SYS_tgkill, getpid(), (pid_t)(uint32_t)thread, 0) < 0 && errno == ESRCH;
+	errno = saved;
+	return gone;
+}
+
 bool
 entry_try(void)
 {
 	uint64_t found = load_relaxed(&owner);
-	bool is_free = found == 0 || found >> 32 != (uint64_t)getpid();
+	bool is_free = found == 0 || found >> 32 != (uint64_t)getpid() || is_gone(found);
 	if (inside || !is_free ||
 	    !__atomic_compare_exchange_n(&owner, &found, me(), false, __ATOMIC_SEQ_CST,
 					 __ATOMIC_SEQ_CST))

@@ -10,7 +10,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "arguments.h"
 #include "calls.h"
 #include "code_info.h"
 #include "entry.h"
@@ -19,6 +18,7 @@
 #include "settings.h"
 #include "sites.h"
 #include "source_audit.h"
+#include "start_options.h"
 #include "thread_lane.h"
 
 static PyObject *
@@ -82,7 +82,7 @@ start_entered(PyObject *args, PyObject *kwargs)
 {
 	struct session_options o = {.enabled = true};
 	const char *stdlib = "";
-	if (arguments_parse(args, kwargs, &o, &stdlib) < 0)
+	if (start_options_parse(args, kwargs, &o, &stdlib) < 0)
 		return NULL;
 	if (session.state == SESSION_RUNNING || session.state == SESSION_STOPPED) {
 		code_info_init(stdlib); /* after Py_Finalize and another Py_Initialize */

@@ -30,8 +30,8 @@ records_init(struct records *records)
 void
 records_fini(struct records *records)
 {
-	targets_fini(&records->targets);
-	targets_fini(&records->chosen);
+	sketch_fini(&records->targets);
+	sketch_fini(&records->chosen);
 	text_fini(&records->text);
 	for (size_t i = 0; i < RECORDS_TAIL; i++)
 		free(records->tail[i].text);
@@ -62,10 +62,10 @@ records_choose(struct records *records, const struct selection *selection)
 	records->choice = *selection;
 	if (selection->key != NULL)
 		records->choice.key = records->choice_key;
-	targets_reset(&records->chosen);
+	sketch_reset(&records->chosen);
 }
 
-const struct targets *
+const struct sketch *
 records_targets(const struct records *records)
 {
 	return is_of_some(&records->choice) ? &records->chosen : &records->targets;
@@ -77,9 +77,9 @@ count_text(struct records *records, enum target_is is, const struct line *json)
 	struct line safe = {0};
 	safe_json(&safe, json->text, json->len);
 	if (!safe.failed && safe.len > 0) {
-		targets_count(&records->targets, is, safe.text, safe.len);
+		sketch_add(&records->targets, is, safe.text, safe.len);
 		if (records->counts_chosen)
-			targets_count(&records->chosen, is, safe.text, safe.len);
+			sketch_add(&records->chosen, is, safe.text, safe.len);
 	}
 	line_fini(&safe);
 }
@@ -277,7 +277,7 @@ read_event(void *context, struct tracee *tracee, const struct event *event)
 static void
 try_to_open(const struct records *records, struct watched *watched, uint64_t now_ns)
 {
-	static const struct settings none = {.stack = -1, .only_looks = true};
+	static const struct settings none = {.stack = -1, .gives_way = true};
 	struct identity identity = {.pid = watched->found.identity.pid, .alive = true};
 	char path[40], why[200];
 	watched->next_try_ns = now_ns + RETRY_NS;
@@ -406,15 +406,15 @@ records_share(const struct records *records)
 void
 records_reset(struct records *records)
 {
-	targets_reset(&records->targets);
-	targets_reset(&records->chosen);
+	sketch_reset(&records->targets);
+	sketch_reset(&records->chosen);
 	records->share = (struct share){0};
 }
 
 void
 records_tick(struct records *records)
 {
-	targets_tick(&records->targets);
-	targets_tick(&records->chosen);
+	sketch_tick(&records->targets);
+	sketch_tick(&records->chosen);
 	records->n_lines = 0;
 }

@@ -8,7 +8,7 @@
 #define COLLECTOR_TOP_RECORDS_H
 
 #include "onlooker.h"
-#include "targets.h"
+#include "sketch.h"
 #include "text.h"
 #include "watched.h"
 #include "wishes.h"
@@ -31,8 +31,8 @@ struct records_line {
 
 struct records {
 	struct wishes wishes; /* of whom we read, and will */
-	struct targets targets;
-	struct targets chosen; /* of some processes alone, since they were chosen */
+	struct sketch targets;
+	struct sketch chosen; /* of some processes alone, since they were chosen */
 	struct selection choice;
 	char choice_key[KEY_BYTES];
 	bool counts_chosen;    /* the event of this moment is of one of them */
@@ -53,7 +53,7 @@ void records_read(struct records *records, struct watched *watched, uint64_t now
 
 /* Whose targets are wanted, from now on; of all they are counted in any case. */
 void records_choose(struct records *records, const struct selection *selection);
-const struct targets *records_targets(const struct records *records);
+const struct sketch *records_targets(const struct records *records);
 
 /* Of what was recorded since we came, or the last reset; 1 when nothing was. */
 double records_share(const struct records *records);

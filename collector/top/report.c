@@ -425,12 +425,12 @@ choose(struct report *report, const struct selection *selection)
 static int
 make_targets(struct report *report)
 {
-	const struct targets *targets = records_targets(&report->fleet->records);
+	const struct sketch *targets = records_targets(&report->fleet->records);
 	report->targets = malloc((targets->n + 1) * sizeof *report->targets);
 	if (report->targets == NULL)
 		return -ENOMEM;
 	for (size_t i = 0; i < targets->n; i++) {
-		const struct target_count *item = &targets->items[i];
+		const struct sketch_item *item = &targets->items[i];
 		const char *text = keep(report, item->text);
 		if (text == NULL)
 			return -ENOMEM;

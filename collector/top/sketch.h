@@ -6,14 +6,14 @@
  * one, one is taken from each of the 896 counters that stay, and n_seen is all that they ever got.
  * So whatever was seen more often than that is there.
  */
-#ifndef COLLECTOR_TOP_TARGETS_H
-#define COLLECTOR_TOP_TARGETS_H
+#ifndef COLLECTOR_TOP_SKETCH_H
+#define COLLECTOR_TOP_SKETCH_H
 
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
-#define TARGETS_MOST 1024
+#define SKETCH_MOST 1024
 
 enum target_is {
 	TARGET_IS_PATH,
@@ -22,15 +22,15 @@ enum target_is {
 	TARGET_IS_COMMAND,
 };
 
-struct target_count {
+struct sketch_item {
 	char *text;          /* owned; valid UTF-8, harmless on a terminal */
 	uint8_t is;          /* enum target_is */
 	uint64_t n, error;
-	uint64_t recent, before; /* since the last targets_tick(), and between the two before it */
+	uint64_t recent, before; /* since the last sketch_tick(), and between the two before it */
 };
 
-struct targets {
-	struct target_count *items; /* in no order */
+struct sketch {
+	struct sketch_item *items; /* in no order */
 	uint32_t *slots;            /* a hash table of indexes + 1 */
 	size_t n;
 	uint64_t n_seen;
@@ -38,15 +38,15 @@ struct targets {
 };
 
 /* A zeroed struct is an empty one. */
-void targets_fini(struct targets *targets);
+void sketch_fini(struct sketch *sketch);
 
 /* One more. Without memory it is forgotten. */
-void targets_count(struct targets *targets, enum target_is is, const char *text, size_t len);
+void sketch_add(struct sketch *sketch, enum target_is is, const char *text, size_t len);
 
 /* An interval ends. */
-void targets_tick(struct targets *targets);
+void sketch_tick(struct sketch *sketch);
 
-void targets_reset(struct targets *targets);
+void sketch_reset(struct sketch *sketch);
 
 const char *target_is_name(uint8_t is); /* path, address, module, command */
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "arguments.h"
+#include "start_options.h"
 
 #include <limits.h>
 #include <stdlib.h>
@@ -176,7 +176,7 @@ check_call_settings(const struct session_options *o)
 }
 
 int
-arguments_parse(PyObject *args, PyObject *kwargs, struct session_options *o, const char **stdlib)
+start_options_parse(PyObject *args, PyObject *kwargs, struct session_options *o, const char **stdlib)
 {
 	static char *names[] = {"events", "stack", "ring_bytes", "mode", "calls", "c_calls",
 				"backend", "calls_level", "calls_file", "max_depth", "reveal",
