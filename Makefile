@@ -53,8 +53,8 @@ LIBS_TEST  = $(shell pkg-config --libs check jansson 2>/dev/null) $(OPTIONAL_LIB
 PY_SUFFIX = $(shell tools/interpreters --suffix $(PYTHON))
 PY_CFLAGS = $(subst -I,-isystem ,$(shell tools/interpreters --cflags $(PYTHON)))
 
-.PHONY: all bootstrap build hook hooks package units torture benches check check-faults check-all bench \
-        bench-programs demo fuzz fuzzers soak install help clean FORCE
+.PHONY: all bootstrap bootstrap-demo bootstrap-check build hook hooks package units torture benches \
+        check check-faults check-all bench bench-programs demo fuzz fuzzers soak install help clean FORCE
 .DEFAULT_GOAL := all
 .DELETE_ON_ERROR:
 .SECONDARY:
@@ -65,7 +65,9 @@ all: bootstrap
 build: $(COLLECTOR) package
 
 bootstrap:
-	$(Q)PYTHON=$(PYTHON) tools/bootstrap
+	$(Q)PYTHON=$(PYTHON) tools/bootstrap build
+bootstrap-demo bootstrap-check:
+	$(Q)PYTHON=$(PYTHON) tools/bootstrap $(@:bootstrap-%=%)
 
 # ---- common, collector, unit tests ----
 
@@ -175,19 +177,19 @@ $(BUILD)/python/%: hook/python/%
 
 # ---- tests ----
 
-check: bootstrap
+check: bootstrap-check
 	$(Q)tests/run
 
 # Killed, flooded, starved, lied to: doc/reliability.md.
-check-faults: bootstrap
+check-faults: bootstrap-check
 	$(Q)tests/run --faults
 
 # What takes longer: the interpreters' own regression tests, long torture runs.
-check-all: bootstrap
+check-all: bootstrap-check
 	$(Q)tests/run --all
 
 # One collector over a flood, a quiet program and a churn of others, for SECONDS=.
-soak: bootstrap
+soak: bootstrap-check
 	$(Q)$(MAKE) --no-print-directory build hooks
 	$(Q)tests/soak --seconds $(SECONDS) --json $(BUILD)/soak.json
 
@@ -197,7 +199,7 @@ bench: all benches
 bench-programs: all
 	$(Q)tools/bench-programs $(PYTHONS)
 
-demo: all
+demo: bootstrap-demo all
 	$(Q)PYTHON=$(PYTHON) tools/demo
 
 # A hook that is there may be mapped: it is replaced, never written over.
