@@ -18,8 +18,8 @@ def fuzz(engine, seconds, runs=-1):
     """What was said; {target: executions}"""
     compiler = {"libfuzzer": "clang", "afl": "afl-clang-fast"}[engine]
     if shutil.which(compiler) is None:
-        assert not os.environ.get("CI"), "no %s: tools/bootstrap --ci" % compiler
-        pytest.skip("no %s: tools/bootstrap --ci installs it" % compiler)
+        assert not os.environ.get("CI"), "no %s: tools/bootstrap ci" % compiler
+        pytest.skip("no %s: tools/bootstrap ci installs it" % compiler)
     done = subprocess.run([os.path.join(harness.ROOT, "tests", "fuzz", "run"), "--engine", engine,
                            "--seconds", str(seconds), "--runs", str(runs)],
                           stdout=subprocess.PIPE, stderr=subprocess.STDOUT)

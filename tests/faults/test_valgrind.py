@@ -22,7 +22,7 @@ SLOW = {"test_lane", "test_calibrate"}
 
 pytestmark = [
     pytest.mark.skipif(shutil.which("valgrind") is None and not os.environ.get("CI"),
-                       reason="no valgrind: tools/bootstrap --ci installs it"),
+                       reason="no valgrind: tools/bootstrap ci installs it"),
     pytest.mark.skipif("san" in harness.BUILD, reason="sanitizers and valgrind exclude each other")]
 
 
