@@ -46,21 +46,37 @@ counters_sum(int fd, const struct segment_layout *at, uint32_t n_lanes, uint64_t
 		add_lane(fd, segment_lane_offset(at, lane) + at->counters, sums, n_ids);
 }
 
-/* Sparse, too: 8 MiB, of which a page for each 128 definitions exists. */
+/* Sparse, too: a table has 8 MiB, of which a page for each 128 definitions exists. */
+static void
+add_table(int fd, uint64_t start, struct call_stats *stats, uint32_t n_ids)
+{
+	struct call_stats part[SEGMENT_PAGE / sizeof *stats];
+	uint64_t end = start + (uint64_t)n_ids * sizeof *part;
+	for (off_t at = (off_t)start; (uint64_t)at < end;) {
+		at = lseek(fd, at, SEEK_DATA);
+		if (at < 0 || (uint64_t)at >= end)
+			break;
+		uint64_t left = end - (uint64_t)at;
+		ssize_t n = pread(fd, part, left < sizeof part ? left : sizeof part, at);
+		if (n < (ssize_t)sizeof *part)
+			break;
+		struct call_stats *sum = stats + ((uint64_t)at - start) / sizeof *part;
+		for (size_t i = 0; i < (size_t)n / sizeof *part; i++) {
+			sum[i].calls += part[i].calls;
+			sum[i].primitive += part[i].primitive;
+			sum[i].own_ticks += part[i].own_ticks;
+			sum[i].cum_ticks += part[i].cum_ticks;
+		}
+		at += n;
+	}
+}
+
 void
 counters_calls(int fd, const struct segment_layout *at, struct call_stats *stats, uint32_t n_ids)
 {
-	uint64_t start = at->call_stats, end = start + (uint64_t)n_ids * sizeof *stats;
-	for (off_t from = (off_t)start; (uint64_t)from < end;) {
-		from = lseek(fd, from, SEEK_DATA);
-		if (from < 0 || (uint64_t)from >= end)
-			break;
-		off_t hole = lseek(fd, from, SEEK_HOLE);
-		uint64_t until = hole > from && (uint64_t)hole < end ? (uint64_t)hole : end;
-		read_at(fd, (uint64_t)from, (uint8_t *)stats + ((uint64_t)from - start),
-			until - (uint64_t)from);
-		from = (off_t)until;
-	}
+	memset(stats, 0, n_ids * sizeof *stats);
+	for (uint32_t i = 0; i < at->n_call_tables; i++)
+		add_table(fd, at->call_tables + i * at->call_table_bytes, stats, n_ids);
 }
 
 void

@@ -40,8 +40,13 @@ static uint64_t
 sum_stats(int fd, const struct segment_layout *layout, uint32_t n_ids)
 {
 	_Static_assert(offsetof(struct call_stats, calls) == 0, "the first word of each");
-	uint64_t end = layout->call_stats + (uint64_t)n_ids * sizeof(struct call_stats);
-	return sum_words(fd, layout->call_stats, end, sizeof(struct call_stats) / 8);
+	uint64_t sum = 0;
+	for (uint32_t i = 0; i < layout->n_call_tables; i++) {
+		uint64_t start = layout->call_tables + i * layout->call_table_bytes;
+		uint64_t end = start + (uint64_t)n_ids * sizeof(struct call_stats);
+		sum = plus(sum, sum_words(fd, start, end, sizeof(struct call_stats) / 8));
+	}
+	return sum;
 }
 
 static uint64_t
@@ -85,8 +90,7 @@ add_up(int fd, const struct segment_layout *layout, struct peek *peek)
 	peek->lost_hook = sum_reasons(header->lost); /* that reached no lane */
 	for (uint32_t i = 0; i < peek->lanes; i++)
 		add_lane(fd, layout, segment_lane_offset(layout, i), header->n_ids, peek);
-	if (layout->call_stats != 0)
-		peek->counted = plus(peek->counted, sum_stats(fd, layout, header->n_ids));
+	peek->counted = plus(peek->counted, sum_stats(fd, layout, header->n_ids));
 	peek->attempted = plus(plus(peek->counted, peek->recorded), peek->lost_hook);
 }
 

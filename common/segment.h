@@ -10,7 +10,7 @@
  *	lane 0..n-1     struct lane_shared        both      (common/lane.h)
  *	                counters, u64 per id      hook      events at level count or record
  *	                slots                     hook
- *	call stats      struct call_stats per id  hook      functions at level count or stats
+ *	call tables     struct call_stats per id  hook      functions at level count or stats
  *
  * It has its final size from the start, and is sparse: memory exists only where the hook
  * made sure of it (posix_fallocate, MADV_POPULATE_WRITE), for a store into a page that
@@ -38,7 +38,8 @@
 
 #define SEGMENT_MAGIC 0x3144544944555950ULL /* "PYUDITD1" */
 #define SEGMENT_ABI_MAJOR 1
-#define SEGMENT_ABI_MINOR 4 /* 2: knows LEVEL_ASK; 3: calls, and their sums; 4: gives_way */
+#define SEGMENT_ABI_MINOR 5
+/* 2: knows LEVEL_ASK; 3: calls, and their sums; 4: gives_way; 5: several tables of sums */
 #define SEGMENT_ABI_OLDEST 1
 
 #define SEGMENT_PREFIX "pyauditd."
@@ -49,6 +50,7 @@
 #define SEGMENT_IDS (1u << 18) /* definition ids, 0 excluded */
 _Static_assert(SEGMENT_IDS <= 1u << CALLS_ID_BITS, "an id fits a packed call event");
 #define SEGMENT_LANES 256
+#define SEGMENT_CALL_TABLES 65 /* without a GIL; with it, 1 */
 #define SEGMENT_DEFS_BYTES (16u << 20)
 #define SEGMENT_OTHER_SLOTS (256u * 1024 / SLOT_BYTES)
 #define SEGMENT_MIN_RING (256u << 10) /* bytes */
@@ -75,8 +77,9 @@ enum segment_flags {
 };
 
 /*
- * What is summed up for a function, by definition id. One writer at a time, the holder of the GIL;
- * without one all threads, by atomic additions. Each word is whole, and they may be of different
+ * What is summed up for a function, by definition id: what stands in all tables together. With a GIL
+ * there is one, and its holder writes it. Without, table i + 1 belongs to who has lane i, and what other
+ * threads do goes to table 0, by atomic additions. Each word is whole, and they may be of different
  * moments. At level count only `calls`.
  */
 struct call_stats {
@@ -126,6 +129,8 @@ struct segment_header {
 	struct call_settings calls; /* own settings */
 	uint32_t calls_backend;  /* in force: enum call_backend; 0: calls are not traced */
 	uint32_t calls_level;    /* in force: enum call_level */
+	/* ABI 1.5 */
+	uint32_t call_tables;    /* 0: one */
 };
 _Static_assert(sizeof(struct segment_header) <= SEGMENT_PAGE, "the header is one page");
 _Static_assert(offsetof(struct segment_header, events) == 160, "part of the format");
@@ -156,7 +161,9 @@ _Static_assert(sizeof(struct segment_control) <= SEGMENT_PAGE, "the control regi
 /* Where things are; computed, never read from shared memory. All in bytes. */
 struct segment_layout {
 	uint64_t control, levels, defs, lanes;
-	uint64_t call_stats;           /* 0: an older ABI has none */
+	uint64_t call_tables;          /* the first; 0: an older ABI has none */
+	uint64_t call_table_bytes;
+	uint32_t n_call_tables;
 	uint64_t counters, slots;      /* from the start of a lane */
 	uint64_t lane0_bytes, other_bytes;
 	uint64_t mapped_bytes;         /* everything up to the end of lane 0 */

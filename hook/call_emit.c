@@ -48,18 +48,25 @@ will_leave(struct call_thread *me)
 	return leave_key_made && pthread_setspecific(leave_key, me) == 0;
 }
 
-/* The lane that the thread's events go to from now on; false: there is none. */
+/* The lane or table that the thread's events go to from now on; false: there is none. */
 static bool
-take_lane(struct call_thread *me)
+take_place(struct call_thread *me)
 {
 #if PY_HAS_GIL
 	(void)me;
 	lane_call_close(&session.producers[0].lane); /* it is the other thread's */
 #else
-	struct producer *producer = thread_lane_find();
-	if (producer == NULL)
+	struct producer *producer = thread_lane_try();
+	uint32_t i = producer != NULL ? producer->index + 1 : 0;
+	struct call_table *table = &session.call_tables[i < session.at.n_call_tables ? i : 0];
+	if (me->times.table != table)
+		me->times.n_ids = 0;
+	me->times.table = table;
+	if (producer == NULL && call_plan.level == CALL_LEVEL_RECORD) {
+		session_lost(LOST_NO_LANE);
 		return false;
-	me->lane = &producer->lane;
+	}
+	me->lane = producer != NULL ? &producer->lane : NULL;
 #endif
 	return true;
 }
@@ -91,7 +98,7 @@ call_emit_enter(void)
 		settings_refresh();
 	me->fast_epoch = CALL_NO_EPOCH;
 	bool known = me->epoch == load_relaxed(&session.calls_epoch);
-	if ((!known && !begin_anew(me)) || (call_plan.level == CALL_LEVEL_RECORD && !take_lane(me))) {
+	if ((!known && !begin_anew(me)) || !take_place(me)) {
 		me->epoch = CALL_NO_EPOCH; /* or this thread would be taken for one that has a lane */
 		errno = saved;
 		return false;

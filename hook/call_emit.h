@@ -138,11 +138,12 @@ call_emit_count(uint32_t id)
 {
 	if (unlikely(settings_changed()))
 		settings_refresh();
-	if (unlikely(id >= load_acquire(&session.n_call_stats)) && !session_reserve_call_stats(id)) {
+	struct call_table *table = call_table_of(&call_thread.times);
+	if (unlikely(id >= load_acquire(&table->n)) && !session_reserve_call_stats(table, id)) {
 		session_lost(LOST_NO_MEMORY);
 		return;
 	}
-	if (unlikely(call_sum_add(&session.call_stats[id].calls, 1) % CALL_COUNT_LOOK == 0))
+	if (unlikely(call_sum_add(table, &table->stats[id].calls, 1) % CALL_COUNT_LOOK == 0))
 		settings_check_lease();
 }
 

@@ -67,13 +67,14 @@ call_times_make_room(struct call_times *times, uint32_t id)
 	if (times->n_beyond > 0)
 		return beyond(times);
 	int saved = errno;
-	bool ok = id < load_acquire(&session.n_call_stats) || session_reserve_call_stats(id);
+	struct call_table *table = call_table_of(times);
+	bool ok = id < load_acquire(&table->n) || session_reserve_call_stats(table, id);
 	ok = ok && (times->n < times->room || grow_stack(times));
 	ok = ok && (id < times->n_levels || grow_levels(times, id));
 	errno = saved;
 	if (!ok)
 		return beyond(times);
-	uint32_t n_stats = load_acquire(&session.n_call_stats);
+	uint32_t n_stats = load_acquire(&table->n);
 	times->n_ids = times->n_levels < n_stats ? times->n_levels : n_stats;
 	return true;
 }

@@ -33,6 +33,7 @@ struct call_times {
 	uint32_t *levels;   /* by definition id: how often it is on the stack */
 	uint32_t n_levels;
 	uint64_t next_look; /* ticks: when settings and lease are looked at again */
+	struct call_table *table; /* without a GIL: what this thread adds to */
 };
 
 /* Nothing is open. */
@@ -51,17 +52,26 @@ void call_times_look(struct call_times *times, uint64_t ticks);
  */
 bool call_times_find(struct call_times *times, uint32_t id);
 
-/* The sum with it. Its only writer holds the GIL; without one, they are all threads. */
-static inline __attribute__((always_inline)) uint64_t
-call_sum_add(uint64_t *sum, uint64_t n)
+static inline __attribute__((always_inline)) struct call_table *
+call_table_of(const struct call_times *times)
 {
 #if PY_HAS_GIL
+	(void)times;
+	return &session.call_tables[0];
+#else
+	return times->table;
+#endif
+}
+
+/* The sum with it. A table has one writer, but without a GIL the first: it is of all that have none. */
+static inline __attribute__((always_inline)) uint64_t
+call_sum_add(const struct call_table *table, uint64_t *sum, uint64_t n)
+{
+	if (!PY_HAS_GIL && unlikely(table == &session.call_tables[0]))
+		return add_relaxed(sum, n) + n;
 	n += load_relaxed(sum);
 	store_relaxed(sum, n);
 	return n;
-#else
-	return add_relaxed(sum, n) + n;
-#endif
 }
 
 static inline __attribute__((always_inline)) void
@@ -71,11 +81,12 @@ call_times_begin(struct call_times *times, uint32_t id)
 	     unlikely(times->n_beyond > 0)) &&
 	    !call_times_make_room(times, id))
 		return;
-	struct call_stats *stats = &session.call_stats[id];
+	struct call_table *table = call_table_of(times);
+	struct call_stats *stats = &table->stats[id];
 	struct call_time *top = &times->stack[times->n++];
-	call_sum_add(&stats->calls, 1);
+	call_sum_add(table, &stats->calls, 1);
 	if (times->levels[id]++ == 0)
-		call_sum_add(&stats->primitive, 1);
+		call_sum_add(table, &stats->primitive, 1);
 	top->id = id;
 	top->inner = 0;
 	uint64_t ticks = clock_ticks(session.clock_kind);
@@ -95,14 +106,15 @@ call_times_end(struct call_times *times, uint32_t id)
 		return;
 	n = --times->n;
 	struct call_time *top = &times->stack[n];
-	struct call_stats *stats = &session.call_stats[id];
+	struct call_table *table = call_table_of(times);
+	struct call_stats *stats = &table->stats[id];
 	uint64_t whole = ticks - top->began;
 	if (unlikely((int64_t)whole < 0)) /* clocks of two processors */
 		whole = 0;
 	uint64_t own = whole > top->inner ? whole - top->inner : 0;
-	call_sum_add(&stats->own_ticks, own);
+	call_sum_add(table, &stats->own_ticks, own);
 	if (--times->levels[id] == 0)
-		call_sum_add(&stats->cum_ticks, whole);
+		call_sum_add(table, &stats->cum_ticks, whole);
 	if (likely(n > 0))
 		top[-1].inner += whole;
 }

@@ -143,8 +143,12 @@ account(uint64_t *attempted, uint64_t *counted, uint64_t *recorded, uint64_t los
 	struct producer *own = PY_HAS_GIL ? &session.producers[0] : thread_lane_own();
 	if (own != NULL)
 		lane_call_close(&own->lane); /* or its events were not in yet */
-	for (uint32_t id = 0; id < session.n_call_stats; id++)
-		calls += load_relaxed(&session.call_stats[id].calls);
+	for (uint32_t i = 0; i < session.at.n_call_tables; i++) {
+		const struct call_table *table = &session.call_tables[i];
+		uint32_t n_ids = load_acquire(&table->n);
+		for (uint32_t id = 0; id < n_ids; id++)
+			calls += load_relaxed(&table->stats[id].calls);
+	}
 	for (unsigned reason = 0; reason < N_LOST_REASONS; reason++) {
 		lost[reason] = load_relaxed(&session.header->lost[reason]);
 		outside += lost[reason];

@@ -179,6 +179,7 @@ fill_header(struct segment_header *header, uint32_t ring_bytes, uint32_t nonce)
 		.page_bytes = SEGMENT_PAGE,
 		.n_ids = SEGMENT_IDS,
 		.n_lanes = SEGMENT_LANES,
+		.call_tables = session_options.free_threaded ? SEGMENT_CALL_TABLES : 1,
 		.defs_bytes = SEGMENT_DEFS_BYTES,
 		.lane0_slots = ring_bytes / SLOT_BYTES,
 		.other_slots = choose_other_ring(ring_bytes) / SLOT_BYTES,
@@ -366,8 +367,9 @@ session_discard(void)
 		return;
 	shm_unlink(session.name);
 	munmap(session.base, session.at.mapped_bytes);
-	if (session.call_stats != NULL)
-		munmap(session.call_stats, session.at.total_bytes - session.at.call_stats);
+	for (uint32_t i = 0; i < session.at.n_call_tables; i++)
+		if (session.call_tables[i].stats != NULL)
+			munmap(session.call_tables[i].stats, session.at.call_table_bytes);
 	memset(&session, 0, sizeof session);
 	session_options.enabled = false;
 	previous.pid = 0; /* no segment of ours that a child could name */

@@ -38,6 +38,12 @@ struct producer {
 	uint64_t waits_until_ns; /* block mode: for a collector, at the most */
 } __attribute__((aligned(128))); /* what one thread writes is in no line of another's */
 
+/* Sums of calls. */
+struct call_table {
+	struct call_stats *stats; /* by definition id; NULL: not mapped yet */
+	uint32_t n;               /* ids that have memory there */
+};
+
 enum session_state {
 	SESSION_NONE = 0,    /* what a fork child finds */
 	SESSION_RUNNING,
@@ -82,8 +88,7 @@ struct session {
 	uint64_t calls_epoch;    /* what threads remember of calls is of this one; 0: before the first */
 	const void *calls_owner; /* the thread that has the open slot of calls in lane 0 */
 	const void *calls_fast;  /* the same, where its events may take the short way */
-	struct call_stats *call_stats; /* by definition id; NULL: not mapped yet */
-	uint32_t n_call_stats;   /* ids that have memory there */
+	struct call_table call_tables[SEGMENT_CALL_TABLES]; /* with a GIL, the first is all threads' */
 	uint64_t calls_next_look; /* ticks: see calls_time_passed(); UINT64_MAX: never */
 	uint32_t call_stats_refused; /* attempts before memory is asked for again */
 	struct producer producers[SEGMENT_LANES]; /* 0: the main interpreter, if there is a GIL */
@@ -152,8 +157,8 @@ int session_reserve(void *from, uint64_t bytes);
 /* Give an id's counter memory in this producer's lane. */
 bool session_reserve_counter(struct producer *producer, uint32_t id);
 
-/* Give an id memory in the table of sums; false: there is none. */
-bool session_reserve_call_stats(uint32_t id);
+/* Give an id memory in a table of sums; false: there is none. */
+bool session_reserve_call_stats(struct call_table *table, uint32_t id);
 
 /* The collector that started this program has not come yet. */
 bool session_awaits_reader(void);

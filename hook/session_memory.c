@@ -28,6 +28,12 @@ session_open_own(int flags)
 	return -ESTALE;
 }
 
+static uint64_t
+table_offset(uint32_t i)
+{
+	return session.at.call_tables + i * session.at.call_table_bytes;
+}
+
 /* Where in the object an address of one of our mappings lies; -1: nowhere. */
 static off_t
 offset_of(uintptr_t address)
@@ -35,10 +41,11 @@ offset_of(uintptr_t address)
 	uintptr_t base = (uintptr_t)session.base;
 	if (address >= base && address - base < session.at.mapped_bytes)
 		return (off_t)(address - base);
-	base = (uintptr_t)session.call_stats;
-	if (base != 0 && address >= base &&
-	    address - base < session.at.total_bytes - session.at.call_stats)
-		return (off_t)(session.at.call_stats + (address - base));
+	for (uint32_t i = 0; i < session.at.n_call_tables; i++) {
+		base = (uintptr_t)load_relaxed(&session.call_tables[i].stats);
+		if (base != 0 && address >= base && address - base < session.at.call_table_bytes)
+			return (off_t)(table_offset(i) + (address - base));
+	}
 	for (uint32_t i = 1; i < SEGMENT_LANES; i++) {
 		base = (uintptr_t)load_relaxed(&session.producers[i].base);
 		if (base != 0 && address >= base && address - base < session.at.other_bytes)
@@ -109,14 +116,15 @@ session_reserve_counter(struct producer *producer, uint32_t id)
 
 /* Mapped when it is first needed: few programs do. */
 static bool
-map_call_stats(void)
+map_table(struct call_table *table)
 {
-	uint64_t bytes = session.at.total_bytes - session.at.call_stats;
+	uint64_t bytes = session.at.call_table_bytes;
+	uint64_t offset = table_offset((uint32_t)(table - session.call_tables));
 	int fd = session_open_own(O_RDWR);
 	if (fd < 0)
 		return false;
 	void *base = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_NORESERVE, fd,
-			  (off_t)session.at.call_stats);
+			  (off_t)offset);
 	close(fd);
 	if (base == MAP_FAILED)
 		return false;
@@ -125,34 +133,34 @@ map_call_stats(void)
 		return false;
 	}
 	madvise(base, bytes, MADV_DONTDUMP);
-	session.call_stats = base;
+	store_relaxed(&table->stats, base);
 	return true;
 }
 
 /* What has memory tells so last: without a GIL others look without the lock. */
 static bool
-reserve_call_stats(uint32_t id)
+reserve_call_stats(struct call_table *table, uint32_t id)
 {
-	bool ok = session.call_stats != NULL || map_call_stats();
-	while (ok && session.n_call_stats <= id) {
-		uint32_t n = session.n_call_stats;
-		ok = session_reserve(session.call_stats + n, SEGMENT_PAGE) == 0;
+	bool ok = table->stats != NULL || map_table(table);
+	while (ok && table->n <= id) {
+		uint32_t n = table->n;
+		ok = session_reserve(table->stats + n, SEGMENT_PAGE) == 0;
 		if (ok)
-			store_release(&session.n_call_stats,
+			store_release(&table->n,
 				      n + (uint32_t)(SEGMENT_PAGE / sizeof(struct call_stats)));
 	}
 	return ok;
 }
 
 bool
-session_reserve_call_stats(uint32_t id)
+session_reserve_call_stats(struct call_table *table, uint32_t id)
 {
 	int saved = errno;
 	session_lock();
 	/* What was refused is left in peace for so many attempts. */
 	bool ok = session.call_stats_refused == 0 || --session.call_stats_refused == 0;
 	if (ok) {
-		ok = reserve_call_stats(id);
+		ok = reserve_call_stats(table, id);
 		session.call_stats_refused = ok ? 0 : REFUSED_PAUSE;
 	}
 	session_unlock();

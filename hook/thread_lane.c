@@ -134,7 +134,7 @@ take_lane(void)
 }
 
 struct producer *
-thread_lane_get(void)
+thread_lane_try(void)
 {
 	if (thread_lane.generation == session.generation && thread_lane.producer != NULL)
 		return thread_lane.producer;
@@ -149,9 +149,17 @@ thread_lane_get(void)
 		thread_lane.generation = session.generation;
 		store_relaxed(&producer->lane.shared->thread, (uint32_t)syscall(SYS_gettid));
 	} else {
-		session_lost(LOST_NO_LANE);
 		producer = NULL;
 	}
 	errno = saved;
+	return producer;
+}
+
+struct producer *
+thread_lane_get(void)
+{
+	struct producer *producer = thread_lane_try();
+	if (producer == NULL)
+		session_lost(LOST_NO_LANE);
 	return producer;
 }

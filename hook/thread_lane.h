@@ -25,7 +25,10 @@ thread_lane_own(void)
 	return thread_lane.generation == session.generation ? thread_lane.producer : NULL;
 }
 
-/* The calling thread's; NULL: all are taken, or it could not be mapped: counted as no_lane. */
+/* The calling thread's; NULL: all are taken, or it could not be mapped. */
+struct producer *thread_lane_try(void);
+
+/* The same, counted as no_lane. */
 struct producer *thread_lane_get(void);
 
 static inline struct producer *

@@ -190,15 +190,22 @@ def test_what_one_of_many_lanes_holds_is_read_to_its_end(free, tmp_path):
 
 
 @pytest.mark.parametrize("level", ["count", "stats"])
-def test_sums_of_all_threads_are_exact(free, tmp_path, level):
-    run = trace(free, tmp_path, "sums", options=["-e", "custom:none", "--calls=outer,inner",
-                                                "--calls-level", level])
+@pytest.mark.parametrize("n_threads, n_calls, rounds", [
+    (N, 5000, 1),
+    (300, 1000, 1),  # more than there are lanes, and tables
+    (N, 20, 100),  # tables change hands
+])
+def test_sums_of_all_threads_are_exact(free, tmp_path, level, n_threads, n_calls, rounds):
+    run = trace(free, tmp_path, "sums", str(n_threads), str(n_calls), str(rounds), options=[
+        "-e", "custom:none", "--calls=outer,inner", "--calls-level", level])
     sums = {line["func"]: line for line in run.of_type("func")}
+    n_outer, n_inner = 2 * n_threads * rounds, n_threads * rounds * n_calls
     assert {name: sums[name]["calls"] for name in ("outer", "inner", "len")} == {
-        "outer": N, "inner": N * 5000, "len": N * 5000}
+        "outer": n_outer, "inner": n_inner, "len": n_inner}
+    assert not run.of_type("lost")
     if level == "stats":
         outer, inner = sums["outer"], sums["inner"]
-        assert outer["cum_ns"] >= outer["own_ns"] + inner["cum_ns"] - 10 * N * 5000
+        assert outer["cum_ns"] >= outer["own_ns"] + inner["cum_ns"] - 10 * n_inner
         assert inner["cum_ns"] >= inner["own_ns"] > 0
 
 

@@ -93,6 +93,8 @@ START_TEST(sizes_that_make_no_sense_are_refused_by_name)
 	REFUSE(n_lanes, 0, "number of lanes");
 	REFUSE(n_lanes, 1025, "number of lanes");
 	REFUSE(n_lanes, UINT32_MAX, "number of lanes");
+	REFUSE(call_tables, SEGMENT_LANES + 2, "number of tables");
+	REFUSE(call_tables, UINT32_MAX, "number of tables");
 	REFUSE(defs_bytes, 0, "definitions");
 	REFUSE(defs_bytes, UINT32_MAX, "definitions");
 	REFUSE(lane0_slots, 0, "ring size");
@@ -120,8 +122,9 @@ START_TEST(whatever_is_accepted_lies_within_the_object)
 		struct dice dice = {seed};
 		struct segment_header header = good_header();
 		uint32_t *fields[] = {&header.n_ids, &header.n_lanes, &header.defs_bytes,
-				      &header.lane0_slots, &header.other_slots};
-		for (unsigned i = 0; i < 5; i++) {
+				      &header.lane0_slots, &header.other_slots,
+				      &header.call_tables};
+		for (unsigned i = 0; i < 6; i++) {
 			if (dice_below(&dice, 3) == 0)
 				*fields[i] = 1u << dice_below(&dice, 32);
 			else if (dice_below(&dice, 6) == 0)
@@ -137,7 +140,9 @@ START_TEST(whatever_is_accepted_lies_within_the_object)
 		NEED(at.counters >= sizeof(struct lane_shared));
 		NEED(at.slots >= at.counters + 8 * (uint64_t)header.n_ids);
 		NEED(segment_lane_offset(&at, 0) == at.lanes);
-		NEED(at.total_bytes >= at.call_stats + sizeof(struct call_stats) * header.n_ids);
+		NEED(at.n_call_tables == (header.call_tables > 0 ? header.call_tables : 1));
+		NEED(at.call_table_bytes >= sizeof(struct call_stats) * header.n_ids);
+		NEED(at.total_bytes == at.call_tables + at.n_call_tables * at.call_table_bytes);
 		for (uint32_t lane = 0; lane < header.n_lanes; lane++) {
 			uint64_t begin = segment_lane_offset(&at, lane);
 			uint64_t slots = lane == 0 ? header.lane0_slots : header.other_slots;
@@ -145,7 +150,7 @@ START_TEST(whatever_is_accepted_lies_within_the_object)
 			NEED(begin % SEGMENT_PAGE == 0);
 			NEED(end <= at.total_bytes);
 			NEED(lane + 1 == header.n_lanes
-				     ? end == at.call_stats
+				     ? end == at.call_tables
 				     : end == segment_lane_offset(&at, lane + 1));
 			if (lane > 3 && lane + 3 < header.n_lanes)
 				lane += header.n_lanes / 20;

@@ -55,7 +55,7 @@ make_object(unsigned abi_minor)
 		.page_bytes = SEGMENT_PAGE, .n_ids = 4096, .n_lanes = 2,
 		.defs_bytes = 65536, .lane0_slots = 4096, .other_slots = 4096,
 		.mode = LANE_DROP, .clock_kind = CLOCK_KIND_MONOTONIC, .pid = 2, .nonce = 3,
-		.lanes_used = 1, .python_hex = 0x030b07f0, .events = "all",
+		.lanes_used = 1, .call_tables = 3, .python_hex = 0x030b07f0, .events = "all",
 		.calls = {.level = CALL_LEVEL_COUNT, .max_depth = 9, .match = "own"},
 	};
 	temp_dir_open();
@@ -131,9 +131,15 @@ emit_notice(void)
 }
 
 static struct call_stats *
+stats_in_table(uint32_t table, uint32_t id)
+{
+	return (struct call_stats *)(object + at.call_tables + table * at.call_table_bytes) + id;
+}
+
+static struct call_stats *
 stats_of(uint32_t id)
 {
-	return (struct call_stats *)(object + at.call_stats) + id;
+	return stats_in_table(0, id);
 }
 
 /* ---- what the collector makes of it ---- */
@@ -261,6 +267,22 @@ START_TEST(functions_are_told_with_their_sums_and_when_these_change)
 }
 END_TEST
 
+START_TEST(several_tables_are_added_up)
+{
+	make_object(SEGMENT_ABI_MINOR);
+	attach();
+	*stats_of(F) = (struct call_stats){3, 2, 1000, 5000};
+	*stats_in_table(2, F) = (struct call_stats){1, 1, 10, 10};
+	stats_in_table(1, C)->calls = 5;
+	stats_in_table(2, C)->calls = 2;
+	need_functions(true, "f 4 3 1010 5010 c 7 ");
+	stats_in_table(1, F)->calls = 1;
+	need_functions(true, "f 5 3 1010 5010 ");
+	need_account(5 + 7, 0);
+	end();
+}
+END_TEST
+
 START_TEST(functions_that_were_read_are_counted)
 {
 	make_object(SEGMENT_ABI_MINOR);
@@ -338,6 +360,7 @@ main(void)
 	tcase_add_test(tc, calls_and_notices_are_recorded_and_have_no_counter);
 	tcase_add_test(tc, calls_that_found_no_room_are_attempted_and_no_audit_events);
 	tcase_add_test(tc, functions_are_told_with_their_sums_and_when_these_change);
+	tcase_add_test(tc, several_tables_are_added_up);
 	tcase_add_test(tc, functions_that_were_read_are_counted);
 	tcase_add_test(tc, what_is_wanted_of_calls_is_published_with_the_rest);
 	tcase_add_test(tc, an_older_hook_is_not_written_what_it_does_not_read);

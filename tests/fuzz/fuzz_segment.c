@@ -60,7 +60,7 @@ region(const struct segment_layout *at, unsigned which)
 	case 6: return at->lanes + at->slots;
 	case 7: return segment_lane_offset(at, 1);
 	case 8: return segment_lane_offset(at, 1) + at->slots;
-	case 9: return at->call_stats;
+	case 9: return at->call_tables;
 	case 10: return at->total_bytes;
 	default: return 0;
 	}

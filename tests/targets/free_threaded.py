@@ -153,8 +153,15 @@ def at_its_end():
     outer(60000)
 
 
-def sums():
-    together(lambda i: outer(5000))
+def sums(n_threads, n_calls, rounds):
+    gate = threading.Barrier(int(n_threads))
+
+    def work(i):
+        outer(1)
+        gate.wait()  # each is known by now
+        outer(int(n_calls) - 1)
+    for _ in range(int(rounds)):
+        together(work, int(n_threads))
 
 
 # ---- what other threads change meanwhile ----
