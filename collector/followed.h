@@ -53,8 +53,8 @@ struct followed {
 
 /*
  * Attach. With `from_start` everything that the segment holds is shown, else only what comes
- * from now on. 0; then `found` is used up. TRACEE_NOT_READY, TRACEE_BUSY, TRACEE_YIELDS or -errno with `why`
- * a sentence; `found` is still the caller's then.
+ * from now on. 0; then `found` is used up. TRACEE_NOT_READY, TRACEE_BUSY, TRACEE_YIELDS or -errno
+ * with `why` a sentence; `found` is still the caller's then.
  */
 int followed_open(struct followed **followed, struct reading *reading,
 		  struct segment_found *found, struct place *place, bool from_start, char *why,

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The only place that names the memory orders of loads and stores. Every word that both processes touch is
- * read and written through these, once per use: what was loaded is then a private copy.
+ * The only place that names the memory orders of loads and stores. Every word that both processes
+ * touch is read and written through these, once per use: what was loaded is then a private copy.
  */
 #ifndef COMMON_BARRIER_H
 #define COMMON_BARRIER_H

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * This process's segment: made by start(), in a fork child at its first event, left behind at fork, given up at exit.
+ * This process's segment: made by start(), in a fork child at its first event, left behind at fork,
+ * given up at exit.
  *
  * `session` lies in pages that the kernel wipes in a fork child (MADV_WIPEONFORK), and the
  * segment's mapping is not inherited at all (MADV_DONTFORK). So a child finds "not set up",
