@@ -1,0 +1,250 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The main loop. A round:
+ *
+ *	how far they are  what is read in this round happened before the next step
+ *	who is new        names in /dev/shm -> candidates -> followed
+ *	what they did     drain each a little, so that a flood does not hold up the others
+ *	write             whole lines, in the order of time; then give back what is written
+ *	who has ended     its last lines and the account
+ *	sleep             unless somebody had more than his share
+ */
+#include "rounds.h"
+
+#include <signal.h>
+#include <unistd.h>
+
+#include "clock.h"
+#include "collect_state.h"
+#include "proc.h"
+#include "remarks.h"
+#include "signals.h"
+
+#define SLEEP_NS 50000000u        /* a line comes within twice that of its event */
+#define SETUP_SLEEP_NS 1000000u  /* while a new segment is being set up */
+#define SHARE 4096                /* events of one process in a round */
+#define ALIVE_NS 1000000000u      /* how often to look for ends that no descriptor tells: exec */
+#define TICK_NS 1000000000u
+#define IDLE_TICKS 4
+#define EXEC_GRACE_NS 3000000000u /* a process that runs another program may be Python again */
+
+/* ---- what they did ---- */
+
+/* False: nobody had more than his share. */
+static bool
+drain_all(struct collect *collect)
+{
+	bool more = false;
+	for (size_t i = 0; i < collect->roster.n_followed;) {
+		int64_t n = followed_drain(collect->roster.followed[i], SHARE);
+		if (n < 0) {
+			followed_drop(roster_take_out(&collect->roster, i));
+			continue;
+		}
+		more |= n >= SHARE;
+		i++;
+	}
+	return more;
+}
+
+static void
+write_all(struct collect *collect)
+{
+	printer_flush(&collect->printer, false);
+	give_back(&collect->give_back, &collect->roster, &collect->printer);
+}
+
+/* The processes that came first end first: a parent that waits for nobody would look odd else. */
+void
+rounds_end_gone(struct collect *collect)
+{
+	for (size_t i = 0; i < collect->roster.n_followed;) {
+		if (followed_alive(collect->roster.followed[i])) {
+			i++;
+			continue;
+		}
+		bool command = collect->launch.ended && collect->roster.followed[i]->source.pid ==
+								(uint32_t)collect->launch.pid;
+		roster_end(&collect->roster, i, command ? collect->launch.status : -1);
+	}
+}
+
+static bool
+any_of_many_lanes(const struct collect *collect)
+{
+	for (size_t i = 0; i < collect->roster.n_followed; i++)
+		if (collect->roster.followed[i]->many_lanes)
+			return true;
+	return false;
+}
+
+/* ---- time ---- */
+
+static bool
+is_due(struct collect *collect, uint64_t *next_ns, uint64_t interval_ns)
+{
+	if (collect->now_ns < *next_ns)
+		return false;
+	*next_ns = collect->now_ns + interval_ns;
+	return true;
+}
+
+static void
+tick(struct collect *collect)
+{
+	for (size_t i = 0; i < collect->roster.n_followed; i++)
+		followed_tick(collect->roster.followed[i]);
+	if (collect->roster.n_seen == 0 && ++collect->n_idle_ticks == IDLE_TICKS)
+		remark_waiting(collect->options);
+}
+
+/* While a write waits. The roster is not in the middle of a change when lines are written. */
+void
+rounds_show_life(void *context)
+{
+	struct collect *collect = context;
+	for (size_t i = 0; i < collect->roster.n_followed; i++)
+		followed_beat(collect->roster.followed[i]);
+}
+
+static void
+report(struct collect *collect)
+{
+	for (size_t i = 0; i < collect->roster.n_followed; i++)
+		followed_report(collect->roster.followed[i]);
+}
+
+/* ---- the end ---- */
+
+/* A process that we follow by its pid may run something else now, and be Python again soon. */
+static bool
+pid_may_come_back(struct collect *collect)
+{
+	bool any = false;
+	for (size_t i = 0; i < collect->options->n_pids; i++) {
+		int proc = proc_open(collect->options->pids[i]);
+		struct proc_stat stat;
+		any |= proc >= 0 && proc_stat(proc, &stat) == 0 && stat.state != 'Z';
+		if (proc >= 0)
+			close(proc);
+	}
+	if (collect->alone_since_ns == 0)
+		collect->alone_since_ns = collect->now_ns;
+	return any && collect->now_ns - collect->alone_since_ns < EXEC_GRACE_NS;
+}
+
+static bool
+targets_are_gone(struct collect *collect, bool command_had_ended)
+{
+	if (collect->roster.n_followed > 0 || collect->roster.candidates.n > 0 ||
+	    collect->roster.unread) {
+		collect->alone_since_ns = 0;
+		return false;
+	}
+	switch (collect->roster.target.kind) {
+	case TARGET_LAUNCH:
+		return command_had_ended;
+	case TARGET_PIDS:
+		return !pid_may_come_back(collect);
+	case TARGET_DEAD:
+		return true;
+	case TARGET_ALL:
+	case TARGET_NAME:
+		break;
+	}
+	return false;
+}
+
+/* --dump: all that was there is read. */
+static bool
+all_is_dumped(const struct collect *collect, bool more)
+{
+	return collect->options->dump && !more && collect->roster.candidates.n == 0 &&
+	       !collect->roster.has_new;
+}
+
+/* With a command we stay until it has ended, and only stop to print. */
+static void
+stop_reading(struct collect *collect)
+{
+	collect->reading.closed = true;
+	if (collect->options->command == NULL || collect->launch.ended)
+		collect->leaving = true;
+}
+
+static void
+look_at_limits(struct collect *collect)
+{
+	uint64_t duration_ns = collect->options->duration_ns;
+	if (signals_stopping())
+		collect->leaving = true;
+	if (reading_is_full(&collect->reading) || outputs_gone(collect->outputs) ||
+	    (duration_ns != 0 && collect->now_ns - collect->started_ns >= duration_ns))
+		stop_reading(collect);
+}
+
+static void
+look_at_signals(struct collect *collect)
+{
+	if (signals_take_reopen()) {
+		printer_flush(&collect->printer, false);
+		outputs_reopen(collect->outputs);
+	}
+	int forward = signals_take_forward();
+	if (forward != 0 && !collect->launch.ended)
+		kill(collect->launch.pid, forward);
+	if (collect->options->command != NULL && !collect->launch.ended &&
+	    launch_reap(&collect->launch))
+		signals_command_ended();
+}
+
+/* ---- the loop ---- */
+
+static uint64_t
+time_to_sleep(const struct collect *collect)
+{
+	uint64_t end_ns = collect->started_ns + collect->options->duration_ns;
+	if (candidates_waiting(&collect->roster.candidates))
+		return SETUP_SLEEP_NS;
+	if (collect->options->duration_ns == 0 || collect->reading.closed ||
+	    end_ns > collect->now_ns + SLEEP_NS)
+		return SLEEP_NS;
+	return end_ns > collect->now_ns ? end_ns - collect->now_ns : 0;
+}
+
+void
+rounds_run(struct collect *collect)
+{
+	while (!collect->leaving) {
+		bool woken = waiter_begin(&collect->waiter);
+		for (size_t i = 0; i < collect->roster.n_followed; i++) {
+			followed_note(collect->roster.followed[i]);
+			waiter_word(&collect->waiter, followed_wake_word(collect->roster.followed[i]));
+		}
+		collect->now_ns = clock_ns(CLOCK_MONOTONIC);
+		look_at_signals(collect);
+		bool command_had_ended = collect->launch.ended;
+		roster_look(&collect->roster, collect->now_ns);
+		if (is_due(collect, &collect->next_tick_ns, TICK_NS))
+			tick(collect);
+		if (!command_had_ended)
+			roster_look_for_untraced(&collect->roster, collect->now_ns);
+		collect->printer.hold = collect->roster.n_followed > 1 ||
+					collect->roster.candidates.n > 0 ||
+					any_of_many_lanes(collect);
+		bool more = drain_all(collect);
+		write_all(collect);
+		if (woken || command_had_ended ||
+		    is_due(collect, &collect->next_alive_ns, ALIVE_NS))
+			rounds_end_gone(collect);
+		if (collect->options->stats_interval_ns != 0 &&
+		    is_due(collect, &collect->next_stats_ns, collect->options->stats_interval_ns))
+			report(collect);
+		look_at_limits(collect);
+		collect->leaving |= all_is_dumped(collect, more);
+		if (targets_are_gone(collect, command_had_ended))
+			break;
+		if (!more && !collect->roster.has_new && !collect->leaving)
+			waiter_sleep(&collect->waiter, time_to_sleep(collect));
+	}
+}
