@@ -24,10 +24,13 @@ sum_calls(int fd, const struct segment_layout *at, uint32_t n_ids, uint64_t *cal
 {
 	size_t bytes = n_ids * sizeof(struct call_stats);
 	struct call_stats *stats = malloc(bytes);
-	bool ok = stats && read_at(fd, stats, bytes, at->call_stats);
+	bool ok = stats != NULL;
 	*calls = 0;
-	for (uint32_t id = 0; ok && id < n_ids; id++)
-		*calls += stats[id].calls;
+	for (uint32_t i = 0; ok && i < at->n_call_tables; i++) {
+		ok = read_at(fd, stats, bytes, at->call_tables + i * at->call_table_bytes);
+		for (uint32_t id = 0; ok && id < n_ids; id++)
+			*calls += stats[id].calls;
+	}
 	free(stats);
 	return ok;
 }

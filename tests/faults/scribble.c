@@ -101,7 +101,7 @@ scribble_counters(void)
 static void
 scribble_stats(void)
 {
-	put(at.call_stats + 8 * below(4096), number(0));
+	put(at.call_tables + 8 * below(4096), number(0));
 }
 
 static void
