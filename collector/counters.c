@@ -15,13 +15,13 @@ read_at(int fd, uint64_t offset, void *to, size_t n)
 }
 
 /*
- * Only what exists is read: a lane has 2 MiB for them, nearly all of it a hole, and a hostile
- * header may promise 1024 lanes of 8 MiB.
+ * Only what exists is read: a lane has 2 MiB of counters and a table of sums 8, nearly all of it a
+ * hole, and a hostile header may promise 1024 of them.
  */
 static void
-add_lane(int fd, uint64_t start, uint64_t *sums, uint32_t n_ids)
+add_words(int fd, uint64_t start, uint64_t *sums, size_t n_words)
 {
-	uint64_t part[512], end = start + (uint64_t)n_ids * sizeof *part;
+	uint64_t part[512], end = start + n_words * sizeof *part;
 	for (off_t at = (off_t)start; (uint64_t)at < end;) {
 		at = lseek(fd, at, SEEK_DATA);
 		if (at < 0 || (uint64_t)at >= end)
@@ -43,40 +43,17 @@ counters_sum(int fd, const struct segment_layout *at, uint32_t n_lanes, uint64_t
 {
 	memset(sums, 0, n_ids * sizeof *sums);
 	for (uint32_t lane = 0; lane < n_lanes; lane++)
-		add_lane(fd, segment_lane_offset(at, lane) + at->counters, sums, n_ids);
-}
-
-/* Sparse, too: a table has 8 MiB, of which a page for each 128 definitions exists. */
-static void
-add_table(int fd, uint64_t start, struct call_stats *stats, uint32_t n_ids)
-{
-	struct call_stats part[SEGMENT_PAGE / sizeof *stats];
-	uint64_t end = start + (uint64_t)n_ids * sizeof *part;
-	for (off_t at = (off_t)start; (uint64_t)at < end;) {
-		at = lseek(fd, at, SEEK_DATA);
-		if (at < 0 || (uint64_t)at >= end)
-			break;
-		uint64_t left = end - (uint64_t)at;
-		ssize_t n = pread(fd, part, left < sizeof part ? left : sizeof part, at);
-		if (n < (ssize_t)sizeof *part)
-			break;
-		struct call_stats *sum = stats + ((uint64_t)at - start) / sizeof *part;
-		for (size_t i = 0; i < (size_t)n / sizeof *part; i++) {
-			sum[i].calls += part[i].calls;
-			sum[i].primitive += part[i].primitive;
-			sum[i].own_ticks += part[i].own_ticks;
-			sum[i].cum_ticks += part[i].cum_ticks;
-		}
-		at += n;
-	}
+		add_words(fd, segment_lane_offset(at, lane) + at->counters, sums, n_ids);
 }
 
 void
 counters_calls(int fd, const struct segment_layout *at, struct call_stats *stats, uint32_t n_ids)
 {
+	const size_t words = sizeof *stats / sizeof stats->calls;
 	memset(stats, 0, n_ids * sizeof *stats);
 	for (uint32_t i = 0; i < at->n_call_tables; i++)
-		add_table(fd, at->call_tables + i * at->call_table_bytes, stats, n_ids);
+		add_words(fd, at->call_tables + i * at->call_table_bytes, (uint64_t *)stats,
+			  n_ids * words);
 }
 
 void

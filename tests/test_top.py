@@ -464,7 +464,7 @@ def test_text_has_the_views_that_were_asked_for(stage):  # noqa: F811
     lines = text("--view", "events", "--sort", "total", "--rows", "1").splitlines()
     assert lines[-1].split()[:5] == ["driven.step", "custom", "record", "0", "1234"]
     [command] = text("--view", "processes").splitlines()[3:]
-    assert re.search(r" python[\d.]* \S*driven\.py$", command), "where the interpreter lies is left out"
+    assert re.search(r" python[\d.]*t? \S*driven\.py$", command), "where the interpreter lies is left out"
     names = [line.split()[0] for line in
              text("--view", "events", "--sort", "event", "--invert").splitlines()[3:]]
     assert names == sorted(names, reverse=True) and len(names) > 3
