@@ -336,7 +336,7 @@ tracee_drain(struct tracee *tracee, tracee_event_fn fn, void *context, uint64_t 
 		tracee->looking = false;
 	}
 	/* Each lane has its share, so that a flood in one does not hold up the others. */
-	uint64_t share = max / tracee->n_lanes + 1;
+	uint64_t share = max / (tracee->n_lanes > 0 ? tracee->n_lanes : 1) + 1; /* 0: no memory */
 	for (uint32_t i = 0; i < tracee->n_lanes; i++)
 		n += (int64_t)drain_run(tracee->lanes[i], &to, share < max ? share : max);
 	return is_condemned(tracee) ? -TRACEE_CONDEMNED : n;

@@ -30,6 +30,7 @@
 
 static _PyFrameEvalFunction before; /* what was there, and evaluates for us */
 static _PyFrameEvalFunction ours;   /* in force, or NULL */
+static bool in_chain;               /* who is over us may hand on to us, also when we are stopped */
 static unsigned n_aside;            /* threads that are near a bound */
 static bool evicted;
 
@@ -86,25 +87,44 @@ set(_PyFrameEvalFunction function)
 	_PyInterpreterState_SetEvalFrameFunc(py_main_interpreter(), function);
 }
 
+static _PyFrameEvalFunction
+present(void)
+{
+	return _PyInterpreterState_GetEvalFrameFunc(py_main_interpreter());
+}
+
+static void
+put_in_place(void)
+{
+	set(ours);
+	in_chain = true;
+}
+
+/* Where somebody is over us, he stays: each frame that he hands on is handed on, and lost. */
 static __attribute__((noinline)) PyObject *
 step_aside(PyThreadState *tstate, py_frame frame, int throwflag)
 {
 	session_lost(LOST_TOO_DEEP);
-	if (n_aside++ == 0)
+	if (n_aside++ == 0 && present() == ours)
 		set(before);
 	PyObject *result = before(tstate, frame, throwflag);
-	if (--n_aside == 0 && ours != NULL)
-		set(ours);
+	if (--n_aside == 0 && ours != NULL && present() == before)
+		put_in_place();
 	return result;
 }
+
+static const _PyFrameEvalFunction functions[];
 
 CALL_INLINE PyObject *
 evaluate(enum call_level level, PyThreadState *tstate, py_frame frame, int throwflag)
 {
 	PyCodeObject *code = py_frame_code(frame);
 	bool generator = unlikely(py_code_is_generator(code));
+	/* Who came over us has the function of then. */
+	if (unlikely(ours != functions[level]))
+		return (ours != NULL ? ours : before)(tstate, frame, throwflag);
 	/* A generator that is made is no call of it. */
-	if (unlikely(ours == NULL) || (generator && !py_frame_is_generators(frame)))
+	if (generator && !py_frame_is_generators(frame))
 		return before(tstate, frame, throwflag);
 	if (near_a_bound(tstate))
 		return step_aside(tstate, frame, throwflag);
@@ -144,16 +164,18 @@ static const _PyFrameEvalFunction functions[] = {
 
 /* ---- the back end ---- */
 
-static _PyFrameEvalFunction
-present(void)
-{
-	return _PyInterpreterState_GetEvalFrameFunc(py_main_interpreter());
-}
-
 static bool
 is_ours(_PyFrameEvalFunction function)
 {
 	return function == COUNT || function == STATS || function == RECORD;
+}
+
+static void
+tell_evicted(void)
+{
+	evicted = true;
+	notice("evicted", "another tool took the place of our frame evaluator: what it does not hand "
+			  "on is not seen");
 }
 
 static int
@@ -164,9 +186,14 @@ start(const char **why)
 	evicted = false;
 	if (n_aside > 0)
 		return 0; /* and comes when that has unwound */
+	/* Over somebody who is over us, he would call us and we him, without an end. */
+	if (in_chain && !is_ours(present()) && present() != before) {
+		tell_evicted();
+		return 0;
+	}
 	if (!is_ours(present()))
 		before = present();
-	set(ours);
+	put_in_place();
 	return 0;
 }
 
@@ -175,11 +202,10 @@ look(void)
 {
 	if (ours == NULL || n_aside > 0 || is_ours(present()) != evicted)
 		return;
-	evicted = !evicted;
-	if (evicted) {
-		notice("evicted", "another tool took the place of our frame evaluator: what it does "
-				  "not hand on is not seen");
+	if (!evicted) {
+		tell_evicted();
 	} else {
+		evicted = false;
 		call_emit_renew(); /* what was open then may have ended unseen */
 		notice("returned", "our frame evaluator was put back: calls are seen again");
 	}
@@ -193,6 +219,7 @@ stop(void)
 	ours = NULL;
 	if (is_ours(present()))
 		set(before);
+	in_chain = in_chain && present() != before;
 }
 
 /* `before` stays: what runs yet comes through us. */
@@ -201,6 +228,7 @@ forget(void)
 {
 	look();
 	ours = NULL;
+	in_chain = false;
 	n_aside = 0;
 }
 

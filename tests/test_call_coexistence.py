@@ -2,6 +2,7 @@
 """Beside other tools: they see what they see without us, and what we do not see is said."""
 import collections
 import json
+import os
 import subprocess
 
 import pytest
@@ -112,3 +113,31 @@ def test_who_takes_the_evaluators_place_is_noticed(case, tmp_path):
     seen, notices, _ = n_calls_and_notices(case, tmp_path, "evaluator")
     assert [seen[name] for name in ("before", "meanwhile", "after", "again")] == [10, 0, 0, 10], seen
     assert notices == ["evicted", "returned"]
+
+
+@pytest.fixture(scope="module")
+def evaluator(shared_tmp):
+    """The library of a tool with an evaluator that hands on to the one that it found."""
+    library = os.path.join(str(shared_tmp), "evaluator.so")
+    subprocess.run(["cc", "-shared", "-fPIC", "-o", library, harness.target("evaluator.c")],
+                   check=True)
+    return library
+
+
+@calls.on(backends=("eval",))
+@pytest.mark.parametrize("then", ["nothing", "deep", "level", "start"])
+def test_an_evaluator_over_ours_stays_there(case, evaluator, tmp_path, then):
+    run = harness.collect([case.python.path, harness.target("calls_over.py"), evaluator, then],
+                          tmp_path, lossy=then == "deep")
+    said = json.loads(run.stdout)
+    assert said["frames"] >= 10
+    seen = collections.Counter(line["func"] for line in run.of_type("call"))
+    for func in run.of_type("func"):
+        seen[func["func"]] += func["calls"]
+    assert [seen[name] for name in ("handed_on", "stopped", "after", "ours_again")] == \
+        [10, 0, 10, 10], seen
+    assert [line["what"] for line in run.of_type("notice")] == \
+        ["evicted"] * (1 + (then == "start")) + ["returned"]
+    if then == "deep":
+        [lost] = [line for line in run.of_type("lost") if line["reason"] == "too_deep"]
+        assert lost["count"] + seen["recurse"] == said["deep"] + 1, lost
