@@ -114,11 +114,8 @@ begin(struct collect *collect)
 	collect->next_stats_ns = collect->now_ns + options->stats_interval_ns;
 	remark_unknown_events(options);
 	if (options->command != NULL) {
-		const struct launch_settings settings = {options->events, options->reveal,
-							 options->stack,
-							 collect->reading.settings.calls};
-		int status = launch_start(&collect->launch, options->command, &settings, why,
-					  sizeof why);
+		int status = launch_start(&collect->launch, options->command,
+					  &collect->reading.settings, why, sizeof why);
 		if (status != 0) {
 			log_error("%s", why);
 			if (status == LAUNCH_NOT_FOUND)

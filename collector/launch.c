@@ -85,24 +85,25 @@ set_calls(const struct call_settings *calls)
  * PYAUDITD=0 means it. */
 static int
 set_environment(const struct launch *launch, const char *home,
-		const struct launch_settings *settings)
+		const struct settings *settings)
 {
-	char id[17], stack[12], *python_path;
+	char id[20], stack[12], *python_path;
+	uint32_t given = settings_given(settings);
 	const char *before = getenv("PYTHONPATH");
 	bool any = before != NULL && *before != '\0';
-	snprintf(id, sizeof id, "%016" PRIx64, launch->id);
+	snprintf(id, sizeof id, "%016" PRIx64 ":%x", launch->id, given);
 	snprintf(stack, sizeof stack, "%d", settings->stack);
 	if (asprintf(&python_path, "%s/site%s%s", home, any ? ":" : "", any ? before : "") < 0)
 		return -ENOMEM;
 	int err = setenv("PYTHONPATH", python_path, 1) | setenv("PYAUDITD", "1", 0) |
 		  setenv("PYAUDITD_LAUNCH", id, 1);
-	if (settings->events[0] != '\0')
+	if (given & SETTING_EVENTS)
 		err |= setenv("PYAUDITD_EVENTS", settings->events, 1);
-	if (settings->reveal[0] != '\0')
+	if (given & SETTING_REVEAL)
 		err |= setenv("PYAUDITD_REVEAL", settings->reveal, 1);
-	if (settings->stack >= 0)
+	if (given & SETTING_STACK)
 		err |= setenv("PYAUDITD_STACK", stack, 1);
-	if (settings->calls != NULL)
+	if (given & SETTING_CALLS)
 		err |= set_calls(settings->calls);
 	free(python_path);
 	return err != 0 ? -ENOMEM : 0;
@@ -110,7 +111,7 @@ set_environment(const struct launch *launch, const char *home,
 
 static void __attribute__((noreturn))
 run(const struct launch *launch, char **command, const char *home,
-    const struct launch_settings *settings, int report)
+    const struct settings *settings, int report)
 {
 	int err = set_environment(launch, home, settings);
 	if (err == 0) {
@@ -135,7 +136,7 @@ wait_for_exec(int report)
 }
 
 int
-launch_start(struct launch *launch, char **command, const struct launch_settings *settings,
+launch_start(struct launch *launch, char **command, const struct settings *settings,
 	     char *why, size_t why_bytes)
 {
 	char home[PATH_MAX + 32];

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* `auditd-collect -- command`: start it so that every Python below it is traced. */
+/*
+ * `auditd-collect -- command`: start it so that every Python below it is traced, with these settings
+ * from its start.
+ */
 #ifndef COLLECTOR_LAUNCH_H
 #define COLLECTOR_LAUNCH_H
 
@@ -8,7 +11,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-#include "call_rules.h"
+#include "hook_settings.h"
 
 #define LAUNCH_FAILED 125
 #define LAUNCH_NOT_EXECUTABLE 126
@@ -21,13 +24,6 @@ struct launch {
 	int status;   /* as of waitpid; once ended */
 };
 
-/* Settings that processes have from their start. "" and -1: not given. */
-struct launch_settings {
-	const char *events, *reveal;
-	int stack;
-	const struct call_settings *calls; /* NULL: not given */
-};
-
 /*
  * Where the package is: PYAUDITD_HOME, or beside the program (build/python, or
  * PREFIX/lib/pyauditd/python). 0, or -ENOENT with `why` a sentence.
@@ -38,7 +34,7 @@ int launch_find_home(char *home, size_t home_bytes, char *why, size_t why_bytes)
  * Start it. 0; or LAUNCH_FAILED, LAUNCH_NOT_EXECUTABLE, LAUNCH_NOT_FOUND, which are also
  * what we exit with then, with `why` a sentence. signals_init() must have been called.
  */
-int launch_start(struct launch *launch, char **command, const struct launch_settings *settings,
+int launch_start(struct launch *launch, char **command, const struct settings *settings,
 		 char *why, size_t why_bytes);
 
 /* Has it ended by now? */

@@ -31,32 +31,29 @@ publish_calls(struct segment_control *control, const struct segment_header *head
 	snprintf(control->calls.files, sizeof control->calls.files, "%s", calls->files);
 }
 
+/* Parts that are not given stay the program's own; for an older hook, what it began with. */
 static bool
 publish(struct segment_control *control, const struct segment_header *header,
 	const struct settings *settings)
 {
-	bool given = (settings->events != NULL && settings->events[0] != '\0') ||
-		     (settings->reveal != NULL && settings->reveal[0] != '\0') ||
-		     settings->stack >= 0 || settings->calls != NULL;
-	if (!given) {
+	uint32_t given = settings_given(settings);
+	if (given == 0) {
 		bool was_given = load_relaxed(&control->version) != 0;
 		store_release(&control->version, 0);
 		return was_given;
 	}
-	const char *events = settings->events != NULL && settings->events[0] != '\0'
-				     ? settings->events
-				     : header->events;
-	const char *reveal = settings->reveal != NULL && settings->reveal[0] != '\0'
-				     ? settings->reveal
-				     : header->reveal;
+	const char *events = given & SETTING_EVENTS ? settings->events : header->events;
+	const char *reveal = given & SETTING_REVEAL ? settings->reveal : header->reveal;
 	uint64_t version = new_version();
 	store_relaxed(&control->version, version - 1); /* odd: being written */
 	fence_release();
 	snprintf(control->events, sizeof control->events, "%s", events);
 	snprintf(control->reveal, sizeof control->reveal, "%s", reveal);
 	store_relaxed(&control->stack,
-		      settings->stack >= 0 ? (uint32_t)settings->stack : header->stack);
+		      given & SETTING_STACK ? (uint32_t)settings->stack : header->stack);
 	publish_calls(control, header, settings->calls);
+	if (header->abi_major > 1 || header->abi_minor >= 6)
+		store_relaxed(&control->own, SETTING_ALL & ~given);
 	store_release(&control->version, version);
 	return true;
 }

@@ -11,6 +11,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "hook_settings.h"
 #include "segment.h"
 
 /* Who a process is. Strings are owned by the identity; NULL where not known. */
@@ -24,15 +25,6 @@ struct identity {
 	bool alive;
 	char *exe, *cwd;
 	char **argv;          /* NULL-terminated */
-};
-
-/* What a collector wants of the hook; "" and NULL: leave the program's own settings. */
-struct settings {
-	const char *events;   /* -e, checked already */
-	const char *reveal;   /* "EVENT.ARG,EVENT.ARG" */
-	int stack;            /* frames; -1: as the program has it */
-	const struct call_settings *calls; /* NULL: as the program has it */
-	bool gives_way;       /* to whoever else comes; one that does so is not asked to leave */
 };
 
 struct event; /* event.h */

@@ -38,8 +38,9 @@
 
 #define SEGMENT_MAGIC 0x3144544944555950ULL /* "PYUDITD1" */
 #define SEGMENT_ABI_MAJOR 1
-#define SEGMENT_ABI_MINOR 5
-/* 2: knows LEVEL_ASK; 3: calls, and their sums; 4: gives_way; 5: several tables of sums */
+#define SEGMENT_ABI_MINOR 6
+/* 2: knows LEVEL_ASK; 3: calls, and their sums; 4: gives_way; 5: several tables of sums;
+ * 6: parts of the settings stay the program's own */
 #define SEGMENT_ABI_OLDEST 1
 
 #define SEGMENT_PREFIX "pyauditd."
@@ -140,6 +141,14 @@ _Static_assert(offsetof(struct segment_header, events) == 160, "part of the form
  * settings are a lease: `version` is even when they are whole, odd while they are written,
  * 0 when the program's own settings apply. `heartbeat` moves once a second while it lives.
  */
+enum setting_part {
+	SETTING_EVENTS = 1,
+	SETTING_REVEAL = 2,
+	SETTING_STACK = 4,
+	SETTING_CALLS = 8,
+	SETTING_ALL = 15,
+};
+
 struct segment_control {
 	uint64_t version;
 	uint64_t heartbeat;     /* 0: no reader */
@@ -154,6 +163,8 @@ struct segment_control {
 	/* ABI 1.4; between collectors: the hook never looks here */
 	uint32_t gives_way;     /* 1: the reader only looks, and leaves when it is asked to */
 	uint32_t asked;         /* 1: another one wants to read; cleared by who reads next */
+	/* ABI 1.6 */
+	uint32_t own;           /* enum setting_part: those that the collector leaves as they are */
 };
 _Static_assert(offsetof(struct segment_control, told_lost) == 1568, "part of the format");
 _Static_assert(sizeof(struct segment_control) <= SEGMENT_PAGE, "the control region is one page");

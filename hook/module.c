@@ -50,30 +50,52 @@ apply_calls(void)
 	Py_RETURN_NONE;
 }
 
+/* What a collector that started the program has said stands. */
+static void
+keep_launchers(struct session_options *next)
+{
+	const struct session_options *old = &session_options;
+	next->launch_id = old->launch_id;
+	next->launch_says = old->launch_says;
+	if (old->launch_says & SETTING_EVENTS)
+		memcpy(next->events, old->events, sizeof next->events);
+	if (old->launch_says & SETTING_REVEAL)
+		memcpy(next->reveal, old->reveal, sizeof next->reveal);
+	if (old->launch_says & SETTING_STACK)
+		next->stack = old->stack;
+	if (old->launch_says & SETTING_CALLS)
+		next->calls = old->calls;
+}
+
+/* The defaults are no wish: who started us may have said something else. */
+static bool
+wants_another_ring(const struct session_options *o)
+{
+	return (o->mode != session_options.mode && o->mode != LANE_DROP) ||
+	       (o->ring_bytes != session_options.ring_bytes && o->ring_bytes != SEGMENT_DEFAULT_RING);
+}
+
 static PyObject *
 restart(const struct session_options *o)
 {
-	if (o->mode != session_options.mode || o->ring_bytes != session_options.ring_bytes) {
+	if (wants_another_ring(o)) {
 		PyErr_SetString(PyExc_RuntimeError,
 				"ring_bytes and mode stay as they were first started with");
 		return NULL;
 	}
 	struct session_options next = *o;
+	next.mode = session_options.mode;
+	next.ring_bytes = session_options.ring_bytes;
+	next.keep = session_options.keep;
 	next.coverage = session_options.coverage;
-	next.launch_id = session_options.launch_id;
+	keep_launchers(&next);
 	next.calls_backend = session_options.calls_backend;
 	next.calls_level = session_options.calls_level;
 	session_lock();
 	session_options = next;
 	session_unlock();
 	session_resume();
-	if (settings_changed())
-		settings_refresh();
-	session_lock();
-	/* What a collector started us with is its own wish, until it comes and says so itself. */
-	if (session.settings_version == 0 && !session_awaits_reader())
-		settings_use_own();
-	session_unlock();
+	settings_renew();
 	return apply_calls();
 }
 

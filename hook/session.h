@@ -109,6 +109,7 @@ struct session_options {
 	enum lane_mode mode;
 	enum coverage coverage;
 	uint64_t launch_id;
+	uint32_t launch_says; /* of enum setting_part: what whoever launched it has said */
 	bool keep;
 	bool free_threaded; /* each thread has a lane of its own */
 	unsigned block_ms;

@@ -83,6 +83,7 @@ settings_refresh(void)
 		memcpy(reveal_list, control->reveal, sizeof reveal_list);
 		memcpy(&calls, &control->calls, sizeof calls);
 		uint32_t stack = load_relaxed(&control->stack);
+		uint32_t own = load_relaxed(&control->own);
 		fence_acquire();
 		/* Torn: the next event comes back for it. */
 		if (load_relaxed(&control->version) == version) {
@@ -91,11 +92,28 @@ settings_refresh(void)
 			calls.files[sizeof calls.files - 1] = '\0';
 			store_relaxed(&session.settings_version, version);
 			store_relaxed(&leased, true);
-			apply(events, reveal_list, stack < 64 ? stack : 64, &calls);
+			apply(own & SETTING_EVENTS ? session_options.events : events,
+			      own & SETTING_REVEAL ? session_options.reveal : reveal_list,
+			      own & SETTING_STACK ? session_options.stack
+			      : stack < 64        ? stack
+						  : 64,
+			      own & SETTING_CALLS ? &session_options.calls : &calls);
 		}
 	}
 	session_unlock();
 	calls_settle();
+}
+
+void
+settings_renew(void)
+{
+	if (session.settings_version != 0 || settings_changed()) {
+		settings_refresh();
+		return;
+	}
+	session_lock();
+	settings_use_own();
+	session_unlock();
 }
 
 enum level

@@ -32,8 +32,11 @@ enum level settings_ask(const struct event_name *name);
 /* Back to the program's own settings when the collector is gone; for the lane-full path. */
 void settings_check_lease(void);
 
-/* The program's own settings, into force unless a collector's are. */
+/* The program's own settings, into force. */
 void settings_use_own(void);
+
+/* They are others now: into force but for what a collector has said. */
+void settings_renew(void);
 
 /* What the settings say of an event, and what is to stand in the segment for it. */
 enum level settings_level(const char *event);

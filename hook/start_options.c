@@ -175,6 +175,15 @@ check_call_settings(const struct session_options *o)
 	return -1;
 }
 
+/* "ID:PARTS", both in hexadecimal: who started the program, and what he has said. */
+static void
+parse_launch(const char *text, struct session_options *o)
+{
+	char *end;
+	o->launch_id = strtoull(text, &end, 16);
+	o->launch_says = *end == ':' ? (uint32_t)strtoul(end + 1, NULL, 16) : 0;
+}
+
 int
 start_options_parse(PyObject *args, PyObject *kwargs, struct session_options *o, const char **stdlib)
 {
@@ -228,7 +237,7 @@ start_options_parse(PyObject *args, PyObject *kwargs, struct session_options *o,
 	o->stack = (uint32_t)stack;
 	o->keep = keep != 0;
 	o->block_ms = (unsigned)block_ms;
-	o->launch_id = strtoull(launch, NULL, 16);
+	parse_launch(launch, o);
 	/* Of the interpreter that runs: one hook serves all releases of a minor version. */
 	PyObject *version = PySys_GetObject("hexversion");
 	o->python_hex = version != NULL && PyLong_CheckExact(version)

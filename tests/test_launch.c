@@ -97,7 +97,7 @@ START_TEST(a_home_lies_beside_the_program_as_built_or_installed)
 END_TEST
 
 static struct launch launch;
-static struct launch_settings settings = {.events = "", .reveal = "", .stack = -1};
+static struct settings settings = {.events = "", .reveal = "", .stack = -1};
 
 static int
 start(char *program, char *argument, char *more)
@@ -130,7 +130,7 @@ START_TEST(a_command_gets_its_environment_and_tells_its_status)
 		 "$PYAUDITD_STACK > %s; exit 3", temp_path("out"));
 	settings.stack = 5;
 	ck_assert_int_eq(status_of(script), 3);
-	snprintf(expected, sizeof expected, "%s/site:/mine,1,%016llx,none,5\n", temp_path("home"),
+	snprintf(expected, sizeof expected, "%s/site:/mine,1,%016llx:4,none,5\n", temp_path("home"),
 		 (unsigned long long)launch.id);
 	ck_assert_str_eq(temp_read("out"), expected);
 	ck_assert_uint_ne(launch.id, 0);
@@ -139,7 +139,7 @@ START_TEST(a_command_gets_its_environment_and_tells_its_status)
 	setenv("PYTHONPATH", "", 1);
 	settings.events = "+open";
 	ck_assert_int_eq(status_of(script), 3);
-	snprintf(expected, sizeof expected, "%s/site,1,%016llx,+open,5\n", temp_path("home"),
+	snprintf(expected, sizeof expected, "%s/site,1,%016llx:5,+open,5\n", temp_path("home"),
 		 (unsigned long long)launch.id);
 	ck_assert_str_eq(temp_read("out"), expected);
 	ck_assert_int_eq(status_of("kill -9 $$"), 128 + 9);

@@ -443,6 +443,14 @@ def test_bad_arguments_are_refused_with_a_sentence(python, tmp_path):
         assert (kind == "TypeError") == wrong_type, case
 
 
+def test_the_defaults_of_start_are_no_wish(python, tmp_path):
+    said = "import pyauditd; pyauditd.start(events='open'); print(pyauditd.status())"
+    run = harness.collect([python.path, "-c", said], tmp_path, check=False,
+                          env={"PYAUDITD_RING": "1m", "PYAUDITD_MODE": "block"})
+    status = ast.literal_eval(run.stdout.decode())
+    assert (status["ring_bytes"], status["mode"]) == (1 << 20, "block")
+
+
 def test_what_was_started_keeps_its_ring_and_mode(python, tmp_path):
     mode, ring, events = ask(python, tmp_path, "restarted")
     for case, kind in ((mode, "RuntimeError"), (ring, "RuntimeError"), (events, "ValueError")):
@@ -454,6 +462,23 @@ def grew(row):
     assert account(row["after"]) == row["after"]["attempted"], row["after"]
     return {name: row["after"][name] - row["before"][name]
             for name in ("attempted", "counted", "recorded")}
+
+
+@pytest.mark.parametrize("options", [[], ["-e", "custom:early.*"], ["--stack", "5"],
+                                     ["--calls=nothing", "--calls-level", "count"]],
+                         ids=lambda options: (options or ["nothing"])[0].strip("-"))
+def test_what_the_collector_leaves_open_the_program_says(python, tmp_path, options):
+    """Also where it says so before the collector that started it has come."""
+    run = harness.collect(
+        ["sh", "-c", "collector=$PPID; kill -STOP $PPID; exec \"$@\" $collector", "sh", python.path,
+         harness.target("start_early.py")], tmp_path, options, check=False)
+    events = [line["event"] for line in run.of_type("audit") if line["event"].startswith("early.")]
+    assert events == ["early.mark", "early.other"][:1 + ("-e" in options)]
+    n_calls = 0 if "--calls=nothing" in options else 10
+    assert [line["func"] for line in run.of_type("call")] == ["wanted"] * n_calls
+    at = [line.get("at", {}).get("func") for line in run.of_type("audit")
+          if line["event"] == "early.mark"]
+    assert at == ["<module>" if "--stack" in options else None]
 
 
 def test_the_numbers_are_those_of_the_oracle(python, tmp_path):

@@ -13,9 +13,12 @@ start(struct top *top, char *why, size_t why_bytes)
 	const struct options *options = &top->options.common;
 	bool reads = !top->options.batch || top->options.view_given[VIEW_TARGETS] ||
 		     top->options.view_given[VIEW_TAIL];
-	const struct launch_settings settings = {
-		options->events[0] != '\0' || reads ? options->events : "all=count", options->reveal, -1,
-		options->calls_wanted ? &options->calls : NULL};
+	const struct settings settings = {
+		.events = options->events[0] != '\0' || reads ? options->events : "all=count",
+		.reveal = options->reveal,
+		.stack = -1,
+		.calls = options->calls_wanted ? &options->calls : NULL,
+	};
 	return launch_start(&top->launch, options->command, &settings, why, why_bytes);
 }
 

@@ -17,6 +17,9 @@ def start(events="", stack=1, ring_bytes=4 << 20, mode="drop", calls=False, c_ca
           backend="auto", calls_level="record", calls_file="", max_depth=0, block_ms=100):
     """Start tracing this process; while it is traced, change all but `ring_bytes` and `mode`.
 
+    What `auditd-collect` was told stands, while it reads this process or if it started it: these are
+    the settings that it leaves open, and those for when it has gone.
+
     events      what to record, as `auditd-collect --events` has it: names, globs and categories
                 ("open,@net"), changes to the default ("+import,-exec=off"), "all". "" is the
                 default: files, network, processes, native code.
@@ -41,7 +44,8 @@ def start(events="", stack=1, ring_bytes=4 << 20, mode="drop", calls=False, c_ca
 
     Raises ImportError where there is no hook for this interpreter, TypeError or ValueError for a
     bad setting, OSError (with errno) where there is no shared memory, RuntimeError where another
-    audit hook refuses ours, and for another mode or ring than those that it was started with.
+    audit hook refuses ours, and for another mode or ring than those that it was started with
+    (the defaults leave them as they are).
     The program may catch any of them and go on: nothing has changed then.
     Does nothing at all where the environment says PYAUDITD=0.
     """
