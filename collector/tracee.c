@@ -321,11 +321,23 @@ has_more(const struct tracee *tracee)
 	return false;
 }
 
+/* Each lane has its share; what the quiet ones leave of theirs is for the busy ones. */
+static uint64_t
+drain_lanes(struct tracee *tracee, const struct drain_to *to, uint64_t max)
+{
+	uint64_t n = 0, share = max / (tracee->n_lanes + 1) + 1;
+	for (uint32_t i = 0; i < tracee->n_lanes; i++)
+		n += drain_run(tracee->lanes[i], to, share);
+	for (uint32_t i = 0; i < tracee->n_lanes && n < max; i++)
+		if (drain_has_more(tracee->lanes[i]))
+			n += drain_run(tracee->lanes[i], to, max - n);
+	return n;
+}
+
 int64_t
 tracee_drain(struct tracee *tracee, tracee_event_fn fn, void *context, uint64_t max)
 {
 	struct drain_to to = begin_reading(tracee, fn, context);
-	int64_t n = 0;
 	if (!tracee->looking && !has_more(tracee))
 		return is_condemned(tracee) ? -TRACEE_CONDEMNED : 0;
 	tracee->unreleased = tracee->unmarked = true;
@@ -335,10 +347,7 @@ tracee_drain(struct tracee *tracee, tracee_event_fn fn, void *context, uint64_t 
 			drain_look_for_losses(tracee->lanes[i]);
 		tracee->looking = false;
 	}
-	/* Each lane has its share, so that a flood in one does not hold up the others. */
-	uint64_t share = max / (tracee->n_lanes > 0 ? tracee->n_lanes : 1) + 1; /* 0: no memory */
-	for (uint32_t i = 0; i < tracee->n_lanes; i++)
-		n += (int64_t)drain_run(tracee->lanes[i], &to, share < max ? share : max);
+	int64_t n = (int64_t)drain_lanes(tracee, &to, max);
 	return is_condemned(tracee) ? -TRACEE_CONDEMNED : n;
 }
 

@@ -142,7 +142,6 @@ call_emit_renew(void)
 	lane_call_close(&session.producers[0].lane);
 #endif
 	session_renew_calls();
-	call_plan.version++;
 }
 
 void

@@ -31,7 +31,6 @@ struct call_plan {
 	bool filtered;      /* by rules: else every Python function is wanted */
 	bool ends;          /* returns are wanted, too */
 	uint32_t max_depth; /* UINT32_MAX: no limit */
-	uint64_t version;   /* of the plan: another one has other back ends, rules, depths */
 };
 extern struct call_plan call_plan __attribute__((visibility("hidden")));
 

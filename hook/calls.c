@@ -161,6 +161,13 @@ take_out(void)
 		set_plan(&wanted, NULL);
 }
 
+void
+calls_stop(void)
+{
+	take_out();
+	applied_version = 0;
+}
+
 int
 calls_apply(const char **why)
 {
@@ -179,14 +186,11 @@ calls_apply(const char **why)
 		take_out();
 	if (settings.level == CALL_LEVEL_OFF)
 		return 0;
-	return start(&settings, source, why);
-}
-
-void
-calls_stop(void)
-{
-	take_out();
-	applied_version = 0;
+	int err = start(&settings, source, why);
+	/* Audit hooks of the program ran meanwhile, and let go of the GIL: stop() found nothing. */
+	if (load_relaxed(&session.state) == SESSION_STOPPED)
+		calls_stop();
+	return err;
 }
 
 /*
@@ -237,6 +241,7 @@ settle(void *unused)
 	(void)unused;
 	coming = false;
 	store_relaxed(&missed, true);
+	fence_full(); /* pairs with calls_leave(): one of us sees the other */
 	if (!entry_try())
 		return 0;
 	store_relaxed(&missed, false);
@@ -269,6 +274,7 @@ void
 calls_leave(bool entered)
 {
 	entry_leave(entered);
+	fence_full();
 	if (entered && load_relaxed(&missed)) {
 		store_relaxed(&missed, false);
 		settle_soon();

@@ -40,10 +40,12 @@ forget(const struct code_info *info)
 #if PY_HAS_GIL
 static Py_ssize_t extra_index = -1;
 
+/* NULL: another tool hung something on this code object, and we did not. */
 static void
 end(void *value)
 {
-	forget(value);
+	if (value != NULL)
+		forget(value);
 	free(value);
 }
 
@@ -87,6 +89,7 @@ attach(PyCodeObject *code, const struct code_info *like)
 		free(info);
 		return NULL;
 	}
+	py_code_extra_trim(code, extra_index, info);
 	return info;
 }
 #else

@@ -6,6 +6,7 @@
 #include "session.h"
 
 #define DEFS_CHUNK (64u * 1024)
+#define REFUSED_PAUSE 4096
 
 static uint32_t last_id;
 
@@ -52,8 +53,13 @@ define_locked(uint32_t id, enum def_kind kind, const struct def_part *parts, uns
 		len += parts[i].n;
 	if (len > DEF_MAX_BYTES)
 		len = DEF_MAX_BYTES;
-	if (!make_room(id, def_bytes(len)))
+	/* What was refused is left in peace for so many attempts. */
+	if (session.defs_refused > 0 && --session.defs_refused > 0)
 		return false;
+	if (!make_room(id, def_bytes(len))) {
+		session.defs_refused = REFUSED_PAUSE;
+		return false;
+	}
 	uint8_t *region = session.base + session.at.defs;
 	uint8_t *to = region + DEFS_HEAD_BYTES + session.defs_used;
 	struct def def = {.id = id, .kind = (uint16_t)kind, .len = (uint16_t)len};

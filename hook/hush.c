@@ -8,8 +8,8 @@ PyObject *hush_setprofile;
 static struct {
 	PyThreadState *tstate;
 	py_frame frame;  /* that calls it */
+	uint64_t id;
 	bool recorded, begun;
-	pid_t pid;
 } call; /* with a GIL its holder's, else the main thread's */
 
 void
@@ -43,6 +43,16 @@ still_inside(void)
 	return frame != NULL;
 }
 
+/* It has not ended, nor stayed behind in the parent of this fork child. */
+static bool
+thread_is_there(void)
+{
+	PyThreadState *tstate = PyInterpreterState_ThreadHead(py_main_interpreter());
+	while (tstate != NULL && (tstate != call.tstate || tstate->id != call.id))
+		tstate = PyThreadState_Next(tstate);
+	return tstate != NULL;
+}
+
 /* A pending call may come up in any thread. */
 static int
 end(void *unused)
@@ -50,8 +60,9 @@ end(void *unused)
 	(void)unused;
 	if (!call.begun)
 		return 0;
-	if (call.pid != getpid() && call.tstate != py_thread_state()) {
-		call.begun = false; /* another thread forked, and this is its child */
+	if (call.tstate != py_thread_state() && !thread_is_there()) {
+		call.begun = false;
+		call.tstate = NULL;
 		return 0;
 	}
 	bool early = call.tstate != py_thread_state() || still_inside();
@@ -72,6 +83,6 @@ hush_begin(void)
 	    call.tstate != py_thread_state() || py_run_later(end) < 0)
 		return;
 	call.begun = true;
-	call.pid = getpid();
+	call.id = call.tstate->id;
 	py_callbacks_pause(call.tstate);
 }

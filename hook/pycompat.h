@@ -213,6 +213,26 @@ py_code_qualname(PyCodeObject *code)
 #define py_code_extra_set _PyCode_SetExtra
 #endif
 
+#if PY_HAS_GIL
+/*
+ * When a code object dies, each tool is told of its own value there, also of one that it never set; and
+ * some cannot bear that, when their modules are gone already. So the values end with the last one that
+ * there is: whoever sets one behind it makes the array longer. As codeobject.c has it, 3.8 to 3.15.
+ */
+static inline void
+py_code_extra_trim(PyCodeObject *code, Py_ssize_t index, const void *value)
+{
+	struct {
+		Py_ssize_t n;
+		void *values[];
+	} *extra = code->co_extra;
+	if (extra == NULL || extra->n <= index || extra->n > 255 || extra->values[index] != value)
+		return;
+	while (extra->n > index + 1 && extra->values[extra->n - 1] == NULL)
+		extra->n--;
+}
+#endif
+
 /* A legacy str may have no canonical form yet, and making it allocates. */
 static inline bool
 py_str_ready(PyObject *str)

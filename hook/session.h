@@ -91,7 +91,8 @@ struct session {
 	const void *calls_fast;  /* the same, where its events may take the short way */
 	struct call_table call_tables[SEGMENT_CALL_TABLES]; /* with a GIL, the first is all threads' */
 	uint64_t calls_next_look; /* ticks: see calls_time_passed(); UINT64_MAX: never */
-	uint32_t call_stats_refused; /* attempts before memory is asked for again */
+	/* Attempts before memory is asked for again: for sums, definitions, lanes. */
+	uint32_t call_stats_refused, defs_refused, lanes_refused;
 	struct producer producers[SEGMENT_LANES]; /* 0: the main interpreter, if there is a GIL */
 } __attribute__((aligned(WIPED_ALIGN)));
 
@@ -155,6 +156,12 @@ int64_t session_room(int64_t *free_bytes);
 
 /* Make memory exist behind part of the segment; 0 or -errno, never SIGBUS. */
 int session_reserve(void *from, uint64_t bytes);
+
+/*
+ * Map a part of the object that is not mapped yet, not for fork children nor core dumps; NULL: it
+ * cannot be.
+ */
+void *session_map_part(uint64_t offset, uint64_t bytes);
 
 /* Give an id's counter memory in this producer's lane. */
 bool session_reserve_counter(struct producer *producer, uint32_t id);

@@ -99,6 +99,8 @@ session_reserve(void *from, uint64_t bytes)
 	/* EFAULT where a store would have been a SIGBUS. */
 	if (madvise((void *)first, n, MADV_POPULATE_WRITE) < 0)
 		err = errno == EINVAL ? reserve_by_name(first, n) : -errno;
+	if (err < 0)
+		__atomic_add_fetch(&session.budget, (int64_t)n, __ATOMIC_RELAXED);
 	errno = saved;
 	return err;
 }
@@ -114,27 +116,58 @@ session_reserve_counter(struct producer *producer, uint32_t id)
 	return true;
 }
 
+/*
+ * As a longer copy of the segment's mapping, which stays as it is (a size of 0 says so), less what
+ * lies before the part: that needs no descriptor, and the object may have lost its name. The copy may
+ * be more than the program's address space has room for.
+ */
+static void *
+copy_mapping(uint64_t offset, uint64_t bytes)
+{
+	uint8_t *copy = mremap(session.base, 0, offset + bytes, MREMAP_MAYMOVE);
+	if (copy == MAP_FAILED)
+		return MAP_FAILED;
+	munmap(copy, offset);
+	return copy + offset;
+}
+
+static void *
+map_by_name(uint64_t offset, uint64_t bytes)
+{
+	int fd = session_open_own(O_RDWR);
+	if (fd < 0)
+		return MAP_FAILED;
+	void *base = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_NORESERVE, fd,
+			  (off_t)offset);
+	close(fd);
+	return base;
+}
+
+void *
+session_map_part(uint64_t offset, uint64_t bytes)
+{
+	void *base = copy_mapping(offset, bytes);
+	if (base == MAP_FAILED)
+		base = map_by_name(offset, bytes);
+	if (base == MAP_FAILED)
+		return NULL;
+	if (madvise(base, bytes, MADV_DONTFORK) < 0) {
+		munmap(base, bytes);
+		return NULL;
+	}
+	madvise(base, bytes, MADV_DONTDUMP);
+	return base;
+}
+
 /* Mapped when it is first needed: few programs do. */
 static bool
 map_table(struct call_table *table)
 {
-	uint64_t bytes = session.at.call_table_bytes;
 	uint64_t offset = table_offset((uint32_t)(table - session.call_tables));
-	int fd = session_open_own(O_RDWR);
-	if (fd < 0)
-		return false;
-	void *base = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_NORESERVE, fd,
-			  (off_t)offset);
-	close(fd);
-	if (base == MAP_FAILED)
-		return false;
-	if (madvise(base, bytes, MADV_DONTFORK) < 0) {
-		munmap(base, bytes);
-		return false;
-	}
-	madvise(base, bytes, MADV_DONTDUMP);
-	store_relaxed(&table->stats, base);
-	return true;
+	void *base = session_map_part(offset, session.at.call_table_bytes);
+	if (base != NULL)
+		store_relaxed(&table->stats, base);
+	return base != NULL;
 }
 
 /* What has memory tells so last: without a GIL others look without the lock. */

@@ -75,6 +75,9 @@ settings_refresh(void)
 	const struct segment_control *control = session.control;
 	session_lock();
 	uint64_t version = load_acquire(&control->version);
+	/* A collector was killed while it wrote. */
+	if (version % 2 != 0 && !session_reader_alive())
+		store_relaxed(&session.void_version, version);
 	if (version == 0) {
 		store_relaxed(&session.settings_version, 0);
 		settings_use_own();
@@ -117,16 +120,20 @@ settings_renew(void)
 }
 
 enum level
+settings_level_now(const char *event)
+{
+	session_lock();
+	enum level level = settings_level(event);
+	session_unlock();
+	return level;
+}
+
+enum level
 settings_ask(const struct event_name *name)
 {
 	settings_refresh();
 	enum level level = load_relaxed(&session.levels[name->id]);
-	if (level != LEVEL_ASK)
-		return level;
-	session_lock();
-	level = settings_level(name->text); /* torn: ask again */
-	session_unlock();
-	return level;
+	return level != LEVEL_ASK ? level : settings_level_now(name->text); /* torn: ask again */
 }
 
 /* A child of a traced process may not have been found yet. */

@@ -29,7 +29,7 @@ void settings_refresh(void);
 /* The collector has marked the level of this event: what it is now. */
 enum level settings_ask(const struct event_name *name);
 
-/* Back to the program's own settings when the collector is gone; for the lane-full path. */
+/* Back to the program's own settings when the collector is gone; from time to time. */
 void settings_check_lease(void);
 
 /* The program's own settings, into force. */
@@ -38,9 +38,11 @@ void settings_use_own(void);
 /* They are others now: into force but for what a collector has said. */
 void settings_renew(void);
 
-/* What the settings say of an event, and what is to stand in the segment for it. */
+/* What the settings say of an event, and what is to stand in the segment for it: with the lock. */
 enum level settings_level(const char *event);
 enum level settings_stored_level(const char *event);
+/* The former, without it. */
+enum level settings_level_now(const char *event);
 uint32_t settings_secrets(const char *event, const struct event_info *info);
 
 #endif

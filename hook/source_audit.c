@@ -177,13 +177,14 @@ audit_event(const char *text, const struct event_name *name, uint8_t level, PyOb
 	producer->busy = true;
 	if (unlikely(level == LEVEL_UNDEFINED)) {
 		name = intern_slow(text, main_interpreter);
-		level = name != NULL ? load_relaxed(&session.levels[name->id]) : LEVEL_RECORD;
+		level = name != NULL ? load_relaxed(&session.levels[name->id])
+				     : (uint8_t)settings_level_now(text);
 	}
 	if (unlikely(level == LEVEL_ASK))
 		level = (uint8_t)settings_ask(name);
 	if (unlikely(level == LEVEL_WATCH)) {
 		calls_disturbed(name->text);
-		level = (uint8_t)settings_level(name->text);
+		level = (uint8_t)settings_level_now(name->text);
 	}
 	if (likely(level != LEVEL_OFF))
 		deliver(producer, tstate, main_interpreter, name, text, level, args);
@@ -239,7 +240,10 @@ hook(const char *event, PyObject *args, void *data)
 		unknown_event(event, args);
 		return 0;
 	}
-	uint8_t level = load_relaxed(&session.levels[name->id]);
+	/* In a fork child, what its parent has defined may have no level: there is no memory for it. */
+	uint8_t level = likely(name->id < load_relaxed(&session.n_levels))
+				? load_relaxed(&session.levels[name->id])
+				: LEVEL_UNDEFINED;
 	if (level != LEVEL_OFF)
 		audit_event(event, name, level, args);
 	return 0;

@@ -49,19 +49,25 @@ low_of(uintptr_t end, size_t bytes)
 	return end - bytes + (bytes / 2 < MARGIN_BYTES ? bytes / 2 : MARGIN_BYTES);
 }
 
+/* The main thread of a fork child may be on the stack of another thread of its parent. */
+static bool
+is_on_main_stack(size_t bytes)
+{
+	return (uintptr_t)__libc_stack_end - (uintptr_t)__builtin_frame_address(0) < bytes;
+}
+
 static __attribute__((noinline)) void
 find_low(void)
 {
 	struct rlimit limit;
 	pthread_attr_t attributes;
 	void *start;
-	size_t bytes;
+	size_t bytes = 0;
 	stack.low = UINTPTR_MAX; /* not to be found out: never ours */
-	if (syscall(SYS_gettid) == getpid()) {
-		if (getrlimit(RLIMIT_STACK, &limit) == 0) {
-			bytes = limit.rlim_cur < 64u << 20 ? limit.rlim_cur : 64u << 20;
-			stack.low = low_of((uintptr_t)__libc_stack_end, bytes);
-		}
+	if (syscall(SYS_gettid) == getpid() && getrlimit(RLIMIT_STACK, &limit) == 0)
+		bytes = limit.rlim_cur < 64u << 20 ? limit.rlim_cur : 64u << 20;
+	if (is_on_main_stack(bytes)) {
+		stack.low = low_of((uintptr_t)__libc_stack_end, bytes);
 	} else if (pthread_getattr_np(pthread_self(), &attributes) == 0) {
 		if (pthread_attr_getstack(&attributes, &start, &bytes) == 0)
 			stack.low = low_of((uintptr_t)start + bytes, bytes);
@@ -132,13 +138,13 @@ evaluate(enum call_level level, PyThreadState *tstate, py_frame frame, int throw
 	if (unlikely(word & CALL_UNWANTED))
 		return before(tstate, frame, throwflag);
 	bool resumes = generator && py_frame_resumes(frame);
-	uint64_t version = call_plan.version;
 	call_happens(level, word, resumes ? CALL_PY_RESUME : CALL_PY_START);
+	uint64_t epoch = session.calls_epoch;
 	stack.nested++;
 	PyObject *result = before(tstate, frame, throwflag);
 	stack.nested--;
-	/* Another plan: this call is not one of those that it sees. */
-	if (unlikely(version != call_plan.version))
+	/* Another plan, or a fork child: this call is not one of those that it sees. */
+	if (unlikely(epoch != session.calls_epoch))
 		return result;
 	bool yields = generator && result != NULL && py_frame_yields(frame);
 	call_happens(level, word, result == NULL ? CALL_PY_UNWIND

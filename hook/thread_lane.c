@@ -11,6 +11,8 @@
 #include "call_emit.h"
 #include "lane_ops.h"
 
+#define REFUSED_PAUSE 256
+
 static pthread_key_t lane_key;
 static bool lane_key_made;
 __thread struct thread_lane thread_lane __attribute__((tls_model("initial-exec")));
@@ -28,44 +30,21 @@ leave_lane(void *value)
 	thread_lane.producer = NULL;
 }
 
-/*
- * A part of the object that is not mapped yet. As a longer copy of the segment's mapping, which stays
- * as it is (a size of 0 says so), less what lies before the part: that needs no descriptor, and the
- * object may have lost its name. The copy may be more than the program's address space has room for.
- */
-static void *
-map_part(uint64_t offset, uint64_t bytes)
-{
-	uint8_t *copy = mremap(session.base, 0, offset + bytes, MREMAP_MAYMOVE);
-	if (copy != MAP_FAILED) {
-		munmap(copy, offset);
-		return copy + offset;
-	}
-	int fd = session_open_own(O_RDWR);
-	if (fd < 0)
-		return MAP_FAILED;
-	void *base = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_NORESERVE, fd,
-			  (off_t)offset);
-	close(fd);
-	return base;
-}
-
 /* An unused lane is mapped for the first time. */
 static bool
 map_lane(struct producer *producer)
 {
 	uint64_t bytes = session.at.other_bytes;
-	void *base = map_part(segment_lane_offset(&session.at, producer->index), bytes);
-	if (base == MAP_FAILED)
+	void *base = session_map_part(segment_lane_offset(&session.at, producer->index), bytes);
+	if (base == NULL)
 		return false;
 	store_relaxed(&producer->base, base); /* for session_reserve() */
-	if (madvise(base, bytes, MADV_DONTFORK) < 0 || session_reserve(base, SEGMENT_PAGE) < 0 ||
+	if (session_reserve(base, SEGMENT_PAGE) < 0 ||
 	    session_reserve((uint8_t *)base + session.at.counters, SEGMENT_PAGE) < 0) {
 		store_relaxed(&producer->base, NULL);
 		munmap(base, bytes);
 		return false;
 	}
-	madvise(base, bytes, MADV_DONTDUMP);
 	lane_attach(producer, base, (bytes - session.at.slots) / SLOT_BYTES, 0);
 	producer->n_counters = SEGMENT_PAGE / 8;
 	return true;
@@ -133,6 +112,25 @@ take_lane(void)
 	return fresh;
 }
 
+/* One that is given back when the thread ends, or NULL; with the lock held. */
+static struct producer *
+own_lane(void)
+{
+	/* What was refused is left in peace for so many attempts. */
+	if (session.lanes_refused > 0 && --session.lanes_refused > 0)
+		return NULL;
+	if (!lane_key_made)
+		lane_key_made = pthread_key_create(&lane_key, leave_lane) == 0;
+	struct producer *producer = lane_key_made ? take_lane() : NULL;
+	if (producer != NULL && pthread_setspecific(lane_key, producer) != 0) {
+		store_relaxed(&producer->lane.shared->state, LANE_LEFT);
+		store_release(&producer->left, true);
+		producer = NULL;
+	}
+	session.lanes_refused = producer != NULL ? 0 : REFUSED_PAUSE;
+	return producer;
+}
+
 struct producer *
 thread_lane_try(void)
 {
@@ -140,16 +138,12 @@ thread_lane_try(void)
 		return thread_lane.producer;
 	int saved = errno;
 	session_lock();
-	if (!lane_key_made)
-		lane_key_made = pthread_key_create(&lane_key, leave_lane) == 0;
-	struct producer *producer = lane_key_made ? take_lane() : NULL;
+	struct producer *producer = own_lane();
 	session_unlock();
-	if (producer != NULL && pthread_setspecific(lane_key, producer) == 0) {
+	if (producer != NULL) {
 		thread_lane.producer = producer;
 		thread_lane.generation = session.generation;
 		store_relaxed(&producer->lane.shared->thread, (uint32_t)syscall(SYS_gettid));
-	} else {
-		producer = NULL;
 	}
 	errno = saved;
 	return producer;

@@ -21,7 +21,7 @@
 static struct segment_header *header;
 static struct segment_layout at;
 static uint8_t *object;
-static struct lane lane;
+static struct lane lane, other;
 static struct tracee *tracee;
 static struct settings settings;
 static char why[200];
@@ -219,6 +219,24 @@ START_TEST(calls_that_found_no_room_are_attempted_and_no_audit_events)
 }
 END_TEST
 
+START_TEST(a_busy_lane_has_what_the_quiet_ones_leave)
+{
+	make_object(SEGMENT_ABI_MINOR);
+	lane_init(&other, (struct lane_shared *)(object + segment_lane_offset(&at, 1)),
+		  (struct slot *)(object + segment_lane_offset(&at, 1) + at.slots), 4096, LANE_DROP,
+		  4096, &ops, NULL);
+	header->lanes_used = 2;
+	attach();
+	for (int i = 0; i < 1000; i++)
+		emit_event();
+	tracee_note(tracee);
+	NEED(tracee_drain(tracee, take, NULL, 900) == 900);
+	NEED(tracee_drain(tracee, take, NULL, 900) == 100);
+	NEED(n_events == 1000);
+	end();
+}
+END_TEST
+
 /* A list of what tracee_functions() tells: "f 3 2 1000 5000 c 1", no times where none are known. */
 static char told[300];
 
@@ -322,6 +340,8 @@ START_TEST(what_is_wanted_of_calls_is_published_with_the_rest)
 	settings = (struct settings){.events = "open", .stack = -1};
 	attach();
 	NEED(control()->version != 0);
+	NEED(control()->own == (SETTING_ALL & ~SETTING_EVENTS));
+	/* For a hook that knows nothing of that, too. */
 	NEED(control()->calls.level == CALL_LEVEL_COUNT && control()->calls.max_depth == 9);
 	NEED(control()->calls.backend == CALL_BACKEND_AUTO && control()->calls.no_c == 0);
 	ck_assert_str_eq(control()->calls.match, "own");
@@ -359,6 +379,7 @@ main(void)
 	settings.stack = -1;
 	tcase_add_test(tc, calls_and_notices_are_recorded_and_have_no_counter);
 	tcase_add_test(tc, calls_that_found_no_room_are_attempted_and_no_audit_events);
+	tcase_add_test(tc, a_busy_lane_has_what_the_quiet_ones_leave);
 	tcase_add_test(tc, functions_are_told_with_their_sums_and_when_these_change);
 	tcase_add_test(tc, several_tables_are_added_up);
 	tcase_add_test(tc, functions_that_were_read_are_counted);

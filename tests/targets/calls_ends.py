@@ -35,6 +35,7 @@ WAYS = {
     "kill": lambda: os.kill(os.getpid(), signal.SIGKILL),
     "in the middle": None,
     "to its end": None,
+    "in a thread": None,
 }
 
 
@@ -47,6 +48,15 @@ def child(how, n):
     os._exit(0)
 
 
+def fork(children, how, n):
+    pid = os.fork()
+    if pid == 0:
+        os.close(2)
+        child(how, n)
+    os.waitpid(pid, 0)
+    children.append([pid, how, n])
+
+
 def in_background():
     while True:
         time.sleep(0.001)
@@ -57,13 +67,13 @@ def main():
     sys.audit("calls.mark")
     children = []
     for i, how in enumerate(WAYS):
-        n = 10 + i
-        pid = os.fork()
-        if pid == 0:
-            os.close(2)
-            child(how, n)
-        os.waitpid(pid, 0)
-        children.append([pid, how, n])
+        family = [children, how, 10 + i]
+        if how == "in a thread":
+            thread = threading.Thread(target=fork, args=family)
+            thread.start()
+            thread.join()
+        else:
+            fork(*family)
     threading.Thread(target=in_background, daemon=True).start()
     work(30)
     print(json.dumps({"pid": os.getpid(), "n": 30, "children": children}))

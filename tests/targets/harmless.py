@@ -113,6 +113,36 @@ def process():
     print("limits", gc.get_threshold(), gc.isenabled())
 
 
+FREED = []
+FREE_TYPE = ctypes.CFUNCTYPE(None, ctypes.c_void_p)
+# Gone before the last code objects are: then nobody may call it.
+free_extra = FREE_TYPE(FREED.append)
+
+
+def another_tools_code_extras():
+    """It hears of its own alone."""
+    api = ctypes.pythonapi
+    unstable = hasattr(api, "PyUnstable_Code_SetExtra")
+    request = api.PyUnstable_Eval_RequestCodeExtraIndex if unstable else \
+        api._PyEval_RequestCodeExtraIndex
+    set_extra = api.PyUnstable_Code_SetExtra if unstable else api._PyCode_SetExtra
+    set_extra.argtypes = [ctypes.py_object, ctypes.c_ssize_t, ctypes.c_void_p]
+    index = request(free_extra)
+    scopes = {}
+    for name in "both", "ours", "theirs":
+        exec(compile("import sys\ndef f(): sys.audit('harmless.extra')\n", name, "exec"),
+             scopes.setdefault(name, {}))
+    for name, n in ("both", 5), ("theirs", 6), ("both", 7):
+        if name == "both":
+            scopes[name]["f"]()
+        set_extra(scopes[name]["f"].__code__, index, n)
+    scopes["ours"]["f"]()
+    for name in "both", "ours", "theirs":
+        del scopes[name]
+        gc.collect()
+        print("freed", FREED)
+
+
 def deep():
     def down(n):
         try:
@@ -129,6 +159,7 @@ if __name__ == "__main__":
     collections()
     errno_and_exceptions()
     process()
+    another_tools_code_extras()
     deep()
     sys.stdout.flush()
     os.write(2, b"on stderr\n")
