@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "clock.h"
 #include "log.h"
 
 /* From its creation to a complete header; a process that was killed meanwhile never gets there. */
@@ -22,6 +23,9 @@
 
 /* Whoever leaves a hundred thousand names about does not hold up the others. */
 #define TRIES_MAX 512
+#define TRY_NS 50000000u
+/* Nor does he use up our memory. */
+#define CANDIDATES_MAX 65536
 
 void
 candidates_fini(struct candidates *candidates)
@@ -99,6 +103,13 @@ candidates_add(void *context, struct place *place, const char *name)
 	uint32_t hash = hash_of(place, name), *at = look_up(candidates, place, name, hash);
 	if (*at != 0)
 		return;
+	if (candidates->n >= CANDIDATES_MAX) {
+		if (!candidates->told_many)
+			log_error("more than %u segments wait to be looked at: more are not read",
+				  CANDIDATES_MAX);
+		candidates->told_many = true;
+		return;
+	}
 	struct candidate *candidate = &candidates->items[candidates->n++];
 	*candidate = (struct candidate){.place = place, .hash = hash};
 	strcpy(candidate->name, name);
@@ -207,6 +218,7 @@ candidates_try(struct candidates *candidates, const struct target *target, uint6
 	size_t n = candidates->n < TRIES_MAX ? candidates->n : TRIES_MAX, kept = 0;
 	if (n == 0)
 		return;
+	uint64_t end_ns = clock_ns(CLOCK_MONOTONIC) + TRY_NS;
 	for (size_t i = 0; i < n; i++) {
 		struct candidate *candidate = &candidates->items[i];
 		enum candidate_verdict verdict = CANDIDATE_LATER;
@@ -224,6 +236,8 @@ candidates_try(struct candidates *candidates, const struct target *target, uint6
 			candidate->next_ns = now_ns + BUSY_NS;
 		}
 		again[kept++] = *candidate;
+		if (i % 16 == 15 && clock_ns(CLOCK_MONOTONIC) > end_ns)
+			n = i + 1;
 	}
 	size_t rest = candidates->n - n;
 	memmove(candidates->items, candidates->items + n, rest * sizeof *candidates->items);

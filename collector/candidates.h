@@ -31,7 +31,7 @@ struct candidates {
 	size_t n_places; /* in it, a power of two */
 	size_t n_unborn;
 	uint64_t next_burial_ns; /* a look at one of them is a look at all processes */
-	bool told_shortage;
+	bool told_shortage, told_many;
 	bool may_wait;   /* for descriptors: others that are read will end. The caller's to set */
 };
 

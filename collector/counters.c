@@ -41,7 +41,6 @@ void
 counters_sum(int fd, const struct segment_layout *at, uint32_t n_lanes, uint64_t *sums,
 	     uint32_t n_ids)
 {
-	memset(sums, 0, n_ids * sizeof *sums);
 	for (uint32_t lane = 0; lane < n_lanes; lane++)
 		add_words(fd, segment_lane_offset(at, lane) + at->counters, sums, n_ids);
 }
@@ -50,7 +49,6 @@ void
 counters_calls(int fd, const struct segment_layout *at, struct call_stats *stats, uint32_t n_ids)
 {
 	const size_t words = sizeof *stats / sizeof stats->calls;
-	memset(stats, 0, n_ids * sizeof *stats);
 	for (uint32_t i = 0; i < at->n_call_tables; i++)
 		add_words(fd, at->call_tables + i * at->call_table_bytes, (uint64_t *)stats,
 			  n_ids * words);

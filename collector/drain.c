@@ -54,6 +54,11 @@ drain_words(const struct drain *drain, uint64_t position)
 {
 	const struct lane_reader *reader = &drain->reader;
 	uint64_t words[CALLS_PER_SLOT];
+	/* A lying head leads to where there is no memory, and looking would make some. */
+	struct lane_reader there = *reader;
+	there.position = position;
+	if (reader->there != NULL && !reader->there(reader->there_context, &there, 1))
+		return CALLS_PER_SLOT;
 	uint64_t w0 = load_relaxed(&reader->slots[position & (reader->n_slots - 1)].w[0]);
 	if (record_type(w0) != RECORD_CALLS || !record_start(w0))
 		return CALLS_PER_SLOT;
@@ -91,6 +96,8 @@ drain_fini(struct drain *drain)
 void
 drain_note(struct drain *drain)
 {
+	if (drain->damaged)
+		return;
 	drain->limit = load_acquire(&drain->shared->head); /* (C) of common/lane.h */
 	uint64_t unread = drain->limit - drain->reader.position;
 	if (unread > 0)

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <inttypes.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -44,6 +45,9 @@ note_chdir(struct followed *followed, const struct event *event)
 		return;
 	bool absolute = value.bytes[0] == '/';
 	const char *base = absolute || followed->cwd == NULL ? "" : followed->cwd;
+	/* No chdir leads so far at once; and who goes nowhere again and again costs no memory. */
+	if (strlen(base) + value.len >= PATH_MAX)
+		return;
 	if (asprintf(&cwd, "%s%s%.*s", base, absolute ? "" : "/", (int)value.len,
 		     (const char *)value.bytes) < 0)
 		return;

@@ -13,10 +13,12 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "clock.h"
 #include "log.h"
 #include "proc.h"
 #include "segment.h"
 
+#define LIST_NS 100000000u
 #define WATCHED (IN_CREATE | IN_MOVED_TO)
 
 static int
@@ -66,6 +68,11 @@ add_directory(struct places *places, int dir)
 	snprintf(path, sizeof path, "/proc/self/fd/%d", dir);
 	*place = (struct place){.dir = dir, .dev = st.st_dev, .ino = st.st_ino};
 	place->watch = inotify_add_watch(places->inotify, path, WATCHED | IN_ONLYDIR);
+	if (place->watch < 0 && !places->told_unwatched) {
+		log_note("no watch on where segments appear: %s (fs.inotify.max_user_watches); "
+			 "it is looked through instead", strerror(errno));
+		places->told_unwatched = true;
+	}
 	places->items[places->n++] = place;
 	return place;
 failed:
@@ -215,6 +222,18 @@ dispatch(struct places *places, const struct inotify_event *event, places_name_f
 	}
 }
 
+static void
+list_unwatched(struct places *places, places_name_fn fn, void *context)
+{
+	uint64_t now_ns = clock_ns(CLOCK_MONOTONIC);
+	if (now_ns < places->next_list_ns)
+		return;
+	places->next_list_ns = now_ns + LIST_NS;
+	for (size_t i = 0; i < places->n; i++)
+		if (places->items[i]->watch < 0)
+			places_list(places->items[i], fn, context);
+}
+
 #define POLL_READS 4 /* some 1500 names */
 
 bool
@@ -222,6 +241,7 @@ places_poll(struct places *places, places_name_fn fn, void *context)
 {
 	_Alignas(struct inotify_event) char buffer[16384];
 	ssize_t n;
+	list_unwatched(places, fn, context);
 	/* Who makes names faster than we read them does not keep us here. */
 	for (unsigned i = 0; i < POLL_READS; i++) {
 		n = read(places->inotify, buffer, sizeof buffer);

@@ -15,7 +15,7 @@
 
 struct place {
 	int dir;
-	int watch; /* of inotify */
+	int watch; /* of inotify; negative: there is none, a poll lists all names, ten times a second */
 	dev_t dev; /* of the directory */
 	ino_t ino;
 	bool own;  /* our own /dev/shm */
@@ -40,6 +40,8 @@ struct places {
 	size_t n;
 	struct place_key *keys;
 	size_t n_keys;
+	bool told_unwatched;
+	uint64_t next_list_ns; /* of those without a watch */
 };
 
 /* Ours. `path` is "/dev/shm", or a stand-in in tests. 0 or -errno. */

@@ -59,28 +59,53 @@ proc_stat(int proc, struct proc_stat *stat)
 	return 0;
 }
 
+static FILE *
+open_text(int proc, const char *name)
+{
+	int fd = openat(proc, name, O_RDONLY | O_CLOEXEC);
+	FILE *file = fd >= 0 ? fdopen(fd, "r") : NULL;
+	if (file == NULL && fd >= 0)
+		close(fd);
+	return file;
+}
+
+/* The last number: that of the innermost namespace. */
+static uint32_t
+last_number(const char *line)
+{
+	uint32_t number = 0;
+	for (const char *at = strchr(line, '\t'); at != NULL && *at == '\t';) {
+		char *end;
+		number = (uint32_t)strtoul(at + 1, &end, 10);
+		at = end;
+	}
+	return number;
+}
+
+/* Line by line: that of the groups may be of any length. */
 int
 proc_status(int proc, struct proc_status *status)
 {
-	char text[4096];
-	ssize_t n = proc_read(proc, "status", text, sizeof text);
-	if (n < 0)
-		return (int)n;
-	const char *uid = strstr(text, "\nUid:");
-	if (uid == NULL || sscanf(uid, "\nUid:\t%*s\t%" SCNu32, &status->euid) != 1)
-		return -EPROTO;
-	const char *at = strstr(text, "\nNSpid:");
-	if (at == NULL)
-		at = strstr(text, "\nPid:"); /* before Linux 4.1 */
-	if (at == NULL)
-		return -EPROTO;
-	at = strchr(at, '\t');
-	while (at != NULL && *at == '\t') {
-		char *end;
-		status->ns_pid = (uint32_t)strtoul(at + 1, &end, 10);
-		at = end;
+	char *line = NULL;
+	size_t room = 0;
+	bool has_uid = false;
+	FILE *file = open_text(proc, "status");
+	if (file == NULL)
+		return -errno;
+	status->ns_pid = 0;
+	while (getline(&line, &room, file) > 0) {
+		if (sscanf(line, "Uid:\t%*s\t%" SCNu32, &status->euid) == 1)
+			has_uid = true;
+		/* The former alone before Linux 4.1. */
+		if (strncmp(line, "Pid:", 4) == 0 || strncmp(line, "NSpid:", 6) == 0)
+			status->ns_pid = last_number(line);
 	}
-	return 0;
+	int err = ferror(file) ? -errno : 0;
+	free(line);
+	fclose(file);
+	if (err < 0)
+		return err;
+	return has_uid && status->ns_pid != 0 ? 0 : -EPROTO;
 }
 
 int64_t

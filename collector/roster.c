@@ -42,8 +42,12 @@ roster_init(struct roster *roster, struct reading *reading, struct waiter *waite
 	int err = places_init(&roster->places, "/dev/shm");
 	if (err < 0)
 		snprintf(why, why_bytes, "/dev/shm cannot be watched: %s", strerror(-err));
-	if (err == 0 && roster->target.kind == TARGET_ALL)
+	if (err == 0 && roster->target.kind == TARGET_ALL) {
 		roster->watch = watch_begin(roster->places.items[0]->dir);
+		if (roster->watch < 0)
+			log_error("programs cannot be told that all are read: %s; those that end at "
+				  "once may be missed", strerror(-roster->watch));
+	}
 	return err < 0 ? err : waiter_watch(waiter, roster->places.inotify);
 }
 

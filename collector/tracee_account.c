@@ -26,7 +26,7 @@ read_counters(struct tracee *tracee, uint32_t *n_ids)
 	*n_ids = symbols_end(tracee->symbols);
 	if (*n_ids > tracee->segment.header.n_ids)
 		*n_ids = tracee->segment.header.n_ids;
-	uint64_t *sums = malloc((*n_ids + 1) * sizeof *sums);
+	uint64_t *sums = calloc(*n_ids + 1, sizeof *sums);
 	if (sums != NULL)
 		counters_sum(tracee->segment.fd, &tracee->segment.at, tracee->n_lanes, sums, *n_ids);
 	return sums;

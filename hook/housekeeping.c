@@ -216,20 +216,22 @@ housekeeping_remove_dead(struct housekeeping *done)
 }
 
 /*
- * It holds a lock on an object that belongs to it: /dev/shm/pyauditd-watch.UID (collector's
- * watch.c). Another user's lock counts for nothing.
+ * It holds a lock for writing on an object that belongs to it: /dev/shm/pyauditd-watch.UID (collector's
+ * watch.c). Another user cannot.
  */
 static bool
 is_watched_by(uid_t uid)
 {
 	struct stat st;
+	struct flock lock = {.l_type = F_RDLCK, .l_whence = SEEK_SET};
 	char path[64];
 	snprintf(path, sizeof path, "/dev/shm/" SEGMENT_WATCH_PREFIX "%u", (unsigned)uid);
 	int fd = open(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
 	if (fd < 0)
 		return false;
 	bool watched = fstat(fd, &st) == 0 && st.st_uid == uid && S_ISREG(st.st_mode) &&
-		       flock(fd, LOCK_EX | LOCK_NB) < 0;
+		       (st.st_mode & (S_IWGRP | S_IWOTH)) == 0 &&
+		       fcntl(fd, F_OFD_GETLK, &lock) == 0 && lock.l_type == F_WRLCK;
 	close(fd);
 	return watched;
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Names of segments are seen where they appear, once, and no others. */
 #include <sched.h>
+#include <sys/inotify.h>
 #include <sys/mount.h>
 #include <sys/wait.h>
 
@@ -68,6 +69,22 @@ START_TEST(what_appears_is_told_once)
 	ck_assert_int_eq(rename(temp_path("other"), temp_path("pyauditd.x\n")), 0);
 	ck_assert_str_eq(poll_names(), "pyauditd.x\n ");
 	ck_assert_int_eq(unlink(temp_path("pyauditd.x\n")), 0);
+	ck_assert_str_eq(poll_names(), "");
+	places_fini(&places);
+	temp_dir_close();
+}
+END_TEST
+
+START_TEST(without_a_watch_what_is_there_is_listed)
+{
+	temp_dir_open();
+	ck_assert_int_eq(places_init(&places, temp_dir), 0);
+	inotify_rm_watch(places.inotify, places.items[0]->watch);
+	places.items[0]->watch = -1;
+	ck_assert_str_eq(poll_names(), "");
+	temp_write("pyauditd.0.1.00000001", "", 0, 0600);
+	usleep(150000);
+	ck_assert_str_eq(poll_names(), "pyauditd.0.1.00000001 ");
 	ck_assert_str_eq(poll_names(), "");
 	places_fini(&places);
 	temp_dir_close();
@@ -311,6 +328,7 @@ main(void)
 	TCase *tc = tcase_create("places");
 	tcase_add_test(tc, what_is_there_is_listed_each_time);
 	tcase_add_test(tc, what_appears_is_told_once);
+	tcase_add_test(tc, without_a_watch_what_is_there_is_listed);
 	tcase_add_test(tc, many_that_appear_at_once_are_all_told);
 	tcase_add_test(tc, another_root_is_entered_without_following_links);
 	tcase_add_test(tc, a_dev_shm_that_is_mounted_later_is_found_and_forgotten);

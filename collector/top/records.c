@@ -378,6 +378,15 @@ records_read(struct records *records, struct watched *watched, uint64_t now_ns)
 	}
 }
 
+/* Its hook has done with it. That of a crash, or that is to be kept, is for who writes it down. */
+static bool
+is_left_to_its_reader(const struct tracee *tracee)
+{
+	const struct segment_header *header = tracee_header(tracee);
+	return tracee_ended_cleanly(tracee) && header->mode != LANE_OVERWRITE &&
+	       (header->flags & SEGMENT_KEEP) == 0;
+}
+
 void
 records_leave(struct records *records, struct watched *watched)
 {
@@ -388,7 +397,7 @@ records_leave(struct records *records, struct watched *watched)
 	}
 	if (!watched_runs(watched)) {
 		tracee_finish(watched->tracee, read_event, &one);
-		if (watched->place != NULL) /* its hook has left it to its reader */
+		if (watched->place != NULL && is_left_to_its_reader(watched->tracee))
 			discover_unlink(watched->place, &watched->found);
 	}
 	tracee_close(watched->tracee);
