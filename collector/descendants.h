@@ -10,7 +10,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "tracee.h"
+#include "identity.h"
 
 #define DESCENDANTS_EVERY_NS 40000000u
 

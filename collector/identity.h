@@ -1,9 +1,24 @@
 /* SPDX-License-Identifier: MIT */
-/* Who a process is (struct identity of tracee.h), asked of the kernel alone. */
+/* Who a process is, asked of the kernel as long as it lives. */
 #ifndef COLLECTOR_IDENTITY_H
 #define COLLECTOR_IDENTITY_H
 
-#include "tracee.h"
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* Strings are owned by it; NULL where not known. */
+struct identity {
+	uint32_t pid;         /* in our pid namespace; 0: not there (dead or out of sight) */
+	uint32_t ns_pid;      /* in its own innermost namespace: the one in the segment's name */
+	uint32_t ppid;
+	uint32_t uid;         /* owner of the object; effective uid of the process when alive */
+	uint64_t start_time;  /* field 22 of /proc/PID/stat */
+	int64_t clock_offset_ns; /* its CLOCK_MONOTONIC less ours: a time namespace */
+	bool alive;
+	char *exe, *cwd;
+	char **argv;          /* NULL-terminated */
+};
 
 /*
  * Of the process whose /proc directory `proc` is. What cannot be read stays NULL. 0 or -errno

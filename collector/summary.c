@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "call_table.h"
+#include "call_summary.h"
 #include "safe.h"
 
 /* Of all processes together. What finds no room is added up in one row. */
@@ -25,7 +25,7 @@ struct summary {
 	int64_t others; /* of events that have no row */
 	int64_t lost[N_LOST_REASONS];
 	uint64_t removed, calls, returns;
-	struct call_table functions;
+	struct call_summary functions;
 	int64_t before; /* of reason no_reader: before we came */
 	unsigned n_processes;
 	int sign; /* of what is being added */
@@ -45,7 +45,7 @@ summary_free(struct summary *summary)
 	for (size_t i = 0; i < summary->n; i++)
 		free(summary->rows[i].event);
 	free(summary->rows);
-	call_table_fini(&summary->functions);
+	call_summary_fini(&summary->functions);
 	free(summary);
 }
 
@@ -137,7 +137,7 @@ summary_subtract(struct summary *summary, struct tracee *tracee, bool backlog)
 {
 	if (!backlog) {
 		add_events(summary, tracee, -1);
-		call_table_add(&summary->functions, tracee, -1);
+		call_summary_add(&summary->functions, tracee, -1);
 	}
 	add_losses(summary, tracee, -1, false);
 }
@@ -147,7 +147,7 @@ summary_add(struct summary *summary, struct tracee *tracee, bool from_start)
 {
 	summary->n_processes++;
 	add_events(summary, tracee, 1);
-	call_table_add(&summary->functions, tracee, 1);
+	call_summary_add(&summary->functions, tracee, 1);
 	add_losses(summary, tracee, 1, from_start);
 }
 
@@ -258,7 +258,7 @@ add_sums(const struct summary *summary, struct row *rows, size_t n)
 	rows[n++] = (struct row){"(other names)", summary->others, LEVEL_UNDEFINED};
 	rows[n++] = (struct row){"(call)", (int64_t)summary->calls, LEVEL_RECORD};
 	rows[n++] = (struct row){"(return)", (int64_t)summary->returns, LEVEL_RECORD};
-	rows[n++] = (struct row){"(call)", call_table_summed(&summary->functions), LEVEL_COUNT};
+	rows[n++] = (struct row){"(call)", call_summary_summed(&summary->functions), LEVEL_COUNT};
 	return n;
 }
 
@@ -287,5 +287,5 @@ summary_print(struct summary *summary, FILE *file)
 		summary_lost(summary));
 	print_losses(summary, file);
 	free(rows);
-	call_table_print(&summary->functions, file);
+	call_summary_print(&summary->functions, file);
 }

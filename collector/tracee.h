@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A traced process as the collector sees it: one attached segment. Who it is (struct
- * identity) was found out by discover.c from the kernel; what it says comes from the
+ * A traced process as the collector sees it: one attached segment. Who it is (identity.h)
+ * was found out by discover.c from the kernel; what it says comes from the
  * segment, which is not trusted: see common/segment.h.
  */
 #ifndef COLLECTOR_TRACEE_H
@@ -12,20 +12,8 @@
 #include <stdint.h>
 
 #include "hook_settings.h"
+#include "identity.h"
 #include "segment.h"
-
-/* Who a process is. Strings are owned by the identity; NULL where not known. */
-struct identity {
-	uint32_t pid;         /* in our pid namespace; 0: not there (dead or out of sight) */
-	uint32_t ns_pid;      /* in its own innermost namespace: the one in the segment's name */
-	uint32_t ppid;
-	uint32_t uid;         /* owner of the object; effective uid of the process when alive */
-	uint64_t start_time;  /* field 22 of /proc/PID/stat */
-	int64_t clock_offset_ns; /* its CLOCK_MONOTONIC less ours: a time namespace */
-	bool alive;
-	char *exe, *cwd;
-	char **argv;          /* NULL-terminated */
-};
 
 struct event; /* event.h */
 struct tracee;

@@ -4,8 +4,8 @@
  * called most often, of all processes that were read. The same function of several of them is
  * one row.
  */
-#ifndef COLLECTOR_CALL_TABLE_H
-#define COLLECTOR_CALL_TABLE_H
+#ifndef COLLECTOR_CALL_SUMMARY_H
+#define COLLECTOR_CALL_SUMMARY_H
 
 #include <stddef.h>
 #include <stdint.h>
@@ -22,7 +22,7 @@
 struct call_row;
 
 /* A zeroed one is empty. */
-struct call_table {
+struct call_summary {
 	struct call_row *rows;
 	size_t n, room;
 	size_t names_bytes;
@@ -31,15 +31,15 @@ struct call_table {
 	int sign;
 };
 
-void call_table_fini(struct call_table *table);
+void call_summary_fini(struct call_summary *table);
 
 /* The functions of a tracee as they are now; sign: -1 takes out what was before we came. */
-void call_table_add(struct call_table *table, struct tracee *tracee, int sign);
+void call_summary_add(struct call_summary *table, struct tracee *tracee, int sign);
 
 /* Calls that were summed up by the hook, and not recorded. */
-int64_t call_table_summed(const struct call_table *table);
+int64_t call_summary_summed(const struct call_summary *table);
 
 /* Nothing when it is empty. */
-void call_table_print(struct call_table *table, FILE *file);
+void call_summary_print(struct call_summary *table, FILE *file);
 
 #endif

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "call_table.h"
+#include "call_summary.h"
 
 #include <inttypes.h>
 #include <stdbool.h>
@@ -19,7 +19,7 @@ struct call_row {
 };
 
 void
-call_table_fini(struct call_table *table)
+call_summary_fini(struct call_summary *table)
 {
 	for (size_t i = 0; i < table->n; i++)
 		free(table->rows[i].module);
@@ -59,7 +59,7 @@ add(int64_t *sum, int64_t n)
 }
 
 static void
-free_names(struct call_table *table, struct call_row *row)
+free_names(struct call_summary *table, struct call_row *row)
 {
 	table->names_bytes -= row->bytes;
 	free(row->module);
@@ -67,7 +67,7 @@ free_names(struct call_table *table, struct call_row *row)
 
 /* One row for each function; in the order of by_time(). */
 static void
-merge_rows(struct call_table *table)
+merge_rows(struct call_summary *table)
 {
 	size_t n = 0;
 	if (table->n == 0)
@@ -90,7 +90,7 @@ merge_rows(struct call_table *table)
 }
 
 static void
-cut(struct call_table *table)
+cut(struct call_summary *table)
 {
 	while (table->n > CALL_TABLE_ROWS || table->names_bytes > CALL_TABLE_NAMES) {
 		struct call_row *row = &table->rows[--table->n];
@@ -102,7 +102,7 @@ cut(struct call_table *table)
 }
 
 static bool
-make_room(struct call_table *table)
+make_room(struct call_summary *table)
 {
 	if (table->n >= 2 * CALL_TABLE_ROWS || table->names_bytes > 2 * CALL_TABLE_NAMES) {
 		merge_rows(table);
@@ -122,7 +122,7 @@ make_room(struct call_table *table)
 static void
 add_row(void *context, const struct function *function, const struct function_sums *sums)
 {
-	struct call_table *table = context;
+	struct call_summary *table = context;
 	size_t module = strlen(function->module) + 1, func = strlen(function->func) + 1;
 	size_t file = strlen(function->file) + 1;
 	char *names = make_room(table) ? malloc(module + func + file) : NULL;
@@ -146,14 +146,14 @@ add_row(void *context, const struct function *function, const struct function_su
 static void
 add_summed(void *context, const struct function *function, const struct function_sums *sums)
 {
-	struct call_table *table = context;
+	struct call_summary *table = context;
 	uint64_t n = table->sign < 0 ? -sums->calls : sums->calls;
 	table->summed = (int64_t)((uint64_t)table->summed + n); /* any number, of a damaged segment */
 	add_row(context, function, sums);
 }
 
 void
-call_table_add(struct call_table *table, struct tracee *tracee, int sign)
+call_summary_add(struct call_summary *table, struct tracee *tracee, int sign)
 {
 	table->sign = sign;
 	tracee_functions(tracee, false, add_summed, table);
@@ -162,7 +162,7 @@ call_table_add(struct call_table *table, struct tracee *tracee, int sign)
 }
 
 int64_t
-call_table_summed(const struct call_table *table)
+call_summary_summed(const struct call_summary *table)
 {
 	return table->summed;
 }
@@ -211,7 +211,7 @@ print_row(FILE *file, const struct call_row *row)
 }
 
 void
-call_table_print(struct call_table *table, FILE *file)
+call_summary_print(struct call_summary *table, FILE *file)
 {
 	size_t n = 0, shown = 0;
 	merge_rows(table);
