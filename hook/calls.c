@@ -361,6 +361,7 @@ calls_fini(void)
 		installed->forget();
 	installed = NULL;
 	coming = disturbed = glance_due = missed = false;
+	hush_fini();
 	applied_version = 0;
 	call_plan.level = CALL_LEVEL_OFF;
 	session_renew_calls();

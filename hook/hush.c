@@ -22,6 +22,14 @@ hush_init(void)
 }
 
 void
+hush_fini(void)
+{
+	hush_setprofile = NULL;
+	call.begun = false;
+	call.tstate = NULL;
+}
+
+void
 hush_called(bool recorded)
 {
 	if (call.begun || !py_runs_pending())

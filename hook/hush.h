@@ -17,6 +17,9 @@ extern PyObject *hush_setprofile;
 
 void hush_init(void);
 
+/* The interpreter is gone, and another one may come. */
+void hush_fini(void);
+
 /* Python code is about to call it; and we record that, or not. */
 void hush_called(bool recorded);
 
