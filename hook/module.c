@@ -93,6 +93,7 @@ restart(const struct session_options *o)
 	next.calls_level = session_options.calls_level;
 	session_lock();
 	session_options = next;
+	session_tell_settings();
 	session_unlock();
 	session_resume();
 	settings_renew();

@@ -167,6 +167,22 @@ map_object(int fd, struct segment_header *header)
 }
 
 static void
+fill_settings(struct segment_header *header)
+{
+	header->stack = session_options.stack;
+	memcpy(header->events, session_options.events, sizeof header->events);
+	memcpy(header->reveal, session_options.reveal, sizeof header->reveal);
+	header->calls = session_options.calls;
+}
+
+/* Who comes just now may find half of them, and thinks so of the program as long as he stays. */
+void
+session_tell_settings(void)
+{
+	fill_settings(session.header);
+}
+
+static void
 fill_header(struct segment_header *header, uint32_t ring_bytes, uint32_t nonce)
 {
 	struct clock_pair now = clock_pair_read(session.clock_kind);
@@ -198,7 +214,6 @@ fill_header(struct segment_header *header, uint32_t ring_bytes, uint32_t nonce)
 			 (session_options.keep ? SEGMENT_KEEP : 0) |
 			 (session_options.launch_id ? SEGMENT_LAUNCHED : 0),
 		.coverage = session_options.coverage,
-		.stack = session_options.stack,
 		.launch_id = session_options.launch_id,
 		.lanes_used = 1,
 	};
@@ -208,9 +223,7 @@ fill_header(struct segment_header *header, uint32_t ring_bytes, uint32_t nonce)
 		header->parent_start_time = previous.start_time;
 	}
 	proc_self_boot_id(header->boot_id);
-	memcpy(header->events, session_options.events, sizeof header->events);
-	memcpy(header->reveal, session_options.reveal, sizeof header->reveal);
-	header->calls = session_options.calls;
+	fill_settings(header);
 	header->calls_backend = session_options.calls_backend;
 	header->calls_level = session_options.calls_level;
 }

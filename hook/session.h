@@ -138,6 +138,9 @@ void session_stop(uint64_t stopped);
 /* As if it had never been set up; for a start() that fails before any event was seen. */
 void session_discard(void);
 
+/* The header says what session_options are now: for a collector that comes, or one before ABI 1.6. */
+void session_tell_settings(void);
+
 /* A start() after a stop(). */
 void session_resume(void);
 
