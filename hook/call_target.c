@@ -200,10 +200,13 @@ remember(const PyMethodDef *method, const PyTypeObject *type, uint32_t id)
 	if (line == NULL)
 		return;
 	line->method = NULL;
-	if (len + 8 >= sizeof line->name || id == 0)
+	uint32_t version = call_target_type_version(type);
+	bool dies = type != NULL && (type->tp_flags & Py_TPFLAGS_HEAPTYPE) != 0;
+	if (len + 8 >= sizeof line->name || id == 0 || (dies && version == 0))
 		return;
 	line->type = type;
-	line->len = (uint32_t)len;
+	line->version = version;
+	line->len = (uint8_t)len;
 	memcpy(line->name, method->ml_name, len + 1);
 	line->id = id;
 	line->method = method;

@@ -22,12 +22,14 @@
 #define CALL_CFUNC_BITS (PY_HAS_GIL ? 10 : 8)
 
 /* A name, and eight bytes that may be read behind it (same_text.h). */
-#define CALL_CFUNC_NAME 40
+#define CALL_CFUNC_NAME 39
 
 struct call_cfunc_line {
 	const PyMethodDef *method;
 	const PyTypeObject *type; /* of a method of the type itself, as __new__ is; or NULL */
-	uint32_t id, len;
+	uint32_t version;         /* of the type, if it may die and another have its address */
+	uint32_t id;
+	uint8_t len;
 	char name[CALL_CFUNC_NAME];
 };
 
@@ -130,6 +132,14 @@ call_target_cfunc_line(const PyMethodDef *method)
 #endif
 }
 
+/* 0 of one that lives for ever, or that has no number yet. */
+static inline uint32_t
+call_target_type_version(const PyTypeObject *type)
+{
+	bool dies = type != NULL && (type->tp_flags & Py_TPFLAGS_HEAPTYPE) != 0;
+	return dies ? (uint32_t)type->tp_version_tag : 0;
+}
+
 /* 0: it is not there. */
 static inline uint64_t
 call_target_cached_cfunc(const PyMethodDef *method, const PyTypeObject *type)
@@ -138,6 +148,7 @@ call_target_cached_cfunc(const PyMethodDef *method, const PyTypeObject *type)
 	if (!PY_HAS_GIL && unlikely(line == NULL))
 		return 0;
 	bool there = line->method == method && line->type == type &&
+		     line->version == call_target_type_version(type) &&
 		     same_text(line->name, line->len, method->ml_name);
 	return likely(there) ? call_word(0, line->id) : 0;
 }

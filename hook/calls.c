@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "call_emit.h"
 #include "call_source.h"
@@ -43,6 +44,7 @@ static bool missed;       /* settle() was to run while somebody was in (entry.h)
 static uint64_t next_look_ns; /* CLOCK_MONOTONIC_COARSE */
 #define LOOK_NS 300000000u
 static unsigned looks_due; /* after somebody else set what is ours; and not before next_look_ns */
+static int settle(void *unused);
 #if PY_HAS_GIL
 static bool applying;     /* what is set just now is set by us */
 #else
@@ -161,15 +163,54 @@ take_out(void)
 		set_plan(&wanted, NULL);
 }
 
+/*
+ * Installing and taking out raise audit events, and hooks of the program that are written in Python may
+ * call start() or stop() then, or let go of the GIL for a thread that does. One at a time: who comes
+ * meanwhile has changed what is wanted, and who is at it sees to that at its end.
+ */
+static pid_t at_work; /* the process of who is at it, or 0 */
+static __thread bool inside __attribute__((tls_model("initial-exec")));
+
+static bool
+work_begins(void)
+{
+	pid_t me = getpid();
+	if (at_work == me || (at_work != 0 && inside))
+		return false;
+	if (at_work != 0) { /* a fork child, and he stayed in the parent */
+		installed = NULL;
+		applied_version = 0;
+		applying = false;
+	}
+	at_work = me;
+	inside = true;
+	return true;
+}
+
+/* A stop() that came meanwhile has found somebody at work. */
+static void
+work_ends(void)
+{
+	if (load_relaxed(&session.state) == SESSION_STOPPED) {
+		take_out();
+		applied_version = 0;
+	}
+	at_work = 0;
+	inside = false;
+}
+
 void
 calls_stop(void)
 {
+	if (!work_begins())
+		return;
 	take_out();
 	applied_version = 0;
+	work_ends();
 }
 
-int
-calls_apply(const char **why)
+static int
+apply(const char **why)
 {
 	struct call_settings settings;
 	session_lock();
@@ -186,10 +227,20 @@ calls_apply(const char **why)
 		take_out();
 	if (settings.level == CALL_LEVEL_OFF)
 		return 0;
-	int err = start(&settings, source, why);
-	/* Audit hooks of the program ran meanwhile, and let go of the GIL: stop() found nothing. */
-	if (load_relaxed(&session.state) == SESSION_STOPPED)
-		calls_stop();
+	return start(&settings, source, why);
+}
+
+int
+calls_apply(const char **why)
+{
+	if (!work_begins())
+		return 0;
+	int err = apply(why);
+	work_ends();
+	bool others = load_relaxed(&wanted_version) != applied_version &&
+		      load_relaxed(&session.state) == SESSION_RUNNING;
+	if (others && !coming)
+		coming = py_run_later(settle) == 0;
 	return err;
 }
 
@@ -221,7 +272,7 @@ put_right(void)
 	const char *why = "";
 	if (calls_apply(&why) < 0)
 		notice("calls", why);
-	if (installed == NULL)
+	if (installed == NULL || !work_begins())
 		return;
 	applying = true;
 	if (disturbed)
@@ -229,6 +280,7 @@ put_right(void)
 	else if (glance_due && installed->glance != NULL)
 		installed->glance();
 	applying = false;
+	work_ends();
 }
 
 /*
@@ -363,6 +415,7 @@ calls_fini(void)
 	coming = disturbed = glance_due = missed = false;
 	hush_fini();
 	applied_version = 0;
+	at_work = 0; /* a thread that wants to go on never does */
 	call_plan.level = CALL_LEVEL_OFF;
 	session_renew_calls();
 	if (ready)

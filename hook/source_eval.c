@@ -37,6 +37,7 @@ static bool evicted;
 static __thread struct {
 	uintptr_t low; /* no nearer to the end of the stack than that; 0: not known yet */
 	unsigned nested;
+	unsigned aside;
 } stack __attribute__((tls_model("initial-exec")));
 
 extern void *__libc_stack_end; /* of the main thread; by the dynamic loader */
@@ -111,12 +112,24 @@ static __attribute__((noinline)) PyObject *
 step_aside(PyThreadState *tstate, py_frame frame, int throwflag)
 {
 	session_lost(LOST_TOO_DEEP);
+	stack.aside++;
 	if (n_aside++ == 0 && present() == ours)
 		set(before);
 	PyObject *result = before(tstate, frame, throwflag);
+	stack.aside--;
 	if (--n_aside == 0 && ours != NULL && present() == before)
 		put_in_place();
 	return result;
+}
+
+/* In a fork child: the other threads stayed in the parent, and will not unwind here. */
+static void
+forget_others(void)
+{
+	n_aside = stack.aside;
+	/* Where C code forked without the GIL, it is another thread that may use Python here. */
+	if (n_aside == 0 && ours != NULL && PyGILState_Check() && present() == before)
+		put_in_place();
 }
 
 static const _PyFrameEvalFunction functions[];
@@ -187,7 +200,12 @@ tell_evicted(void)
 static int
 start(const char **why)
 {
-	(void)why;
+	static bool told_of_forks;
+	if (!told_of_forks && pthread_atfork(NULL, NULL, forget_others) != 0) {
+		*why = "there is no memory to hear of forks";
+		return -ENOMEM;
+	}
+	told_of_forks = true;
 	ours = functions[call_plan.level];
 	evicted = false;
 	if (n_aside > 0)

@@ -141,3 +141,14 @@ def test_an_evaluator_over_ours_stays_there(case, evaluator, tmp_path, then):
     if then == "deep":
         [lost] = [line for line in run.of_type("lost") if line["reason"] == "too_deep"]
         assert lost["count"] + seen["recurse"] == said["deep"] + 1, lost
+
+
+@pytest.mark.parametrize("who", ["nested", "thread"])
+def test_who_stops_us_while_we_start(case, tmp_path, who):
+    """From an audit hook that is called then, or while it lets go of the GIL."""
+    done = subprocess.run(
+        [case.python.path, harness.target("calls_meanwhile.py"), case.backend, who], timeout=60,
+        env=harness.environment(tmp_path, PYTHONPATH=os.path.join(harness.BUILD, "python")),
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    assert done.returncode == 0 and not done.stderr, done
+    assert json.loads(done.stdout) == {"running": True, "calls": "record"}

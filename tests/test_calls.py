@@ -297,3 +297,19 @@ def test_what_a_program_did_is_there_however_it_ends(case, tmp_path):
         back = collections.Counter(line["func"] for line in lines if line["type"] == "return")
         assert back["leaf"] == n, (how, n, back)
         assert back["work"] == (how != "in the middle"), (how, back)
+
+
+@calls.on(backends=("eval",), minors=(9, 11, 13, 15))
+def test_a_child_forked_beside_a_deep_thread_is_seen(case, tmp_path):
+    run = harness.collect([case.python.path, "-W", "ignore", harness.target("calls_fork_deep.py")],
+                          tmp_path, ["--calls=__main__", "--calls-backend", "eval"], lossy=True)
+    assert len(run.of_type("call", func="work")) == 1000
+
+
+@calls.on(backends=("profile", "monitoring"), minors=(10, 13, 14, 15))
+def test_a_type_in_the_place_of_a_dead_one_has_its_own_name(case, tmp_path):
+    run = harness.collect([case.python.path, harness.target("calls_types.py")], tmp_path,
+                          ["-e", "all=count", "--calls=__main__", "--calls-backend", case.backend])
+    called = [line["module"] + "." + line["func"] for line in run.of_type("call", kind="c")
+              if line["func"].endswith(".__new__")]
+    assert called == run.stdout.decode().split()
