@@ -16,6 +16,7 @@ struct entry {
 
 struct call_stack {
 	uint32_t tid;
+	uint32_t counted; /* by the hook: calls that are open */
 	uint64_t base;
 	size_t n, room;
 	struct entry *entries;
@@ -145,7 +146,8 @@ struct call_stack *
 call_stack_begin(struct call_stacks *stacks, uint32_t tid, uint32_t depth)
 {
 	struct call_stack *stack = stack_of(stacks, tid);
-	if (stack != NULL && stack->base + stack->n != depth) {
+	if (stack != NULL && stack->counted != depth) {
+		stack->counted = depth;
 		stack->base = depth;
 		stack->n = 0;
 	}
@@ -183,6 +185,7 @@ call_stack_push(struct call_stacks *stacks, struct call_stack *stack, uint32_t i
 {
 	if (stack == NULL)
 		return 1;
+	stack->counted++;
 	if (stack->n == stack->room && !grow(stacks, stack)) {
 		stack->base += stack->n;
 		stack->n = 0;
@@ -194,31 +197,42 @@ call_stack_push(struct call_stacks *stacks, struct call_stack *stack, uint32_t i
 	return open_calls(stack);
 }
 
+/* The entry that ends, or NULL. */
+static const struct entry *
+find(const struct call_stack *stack, const struct call_end *end)
+{
+	size_t lowest = stack->n > CALL_STACK_LOOK_DOWN ? stack->n - CALL_STACK_LOOK_DOWN : 0;
+	for (size_t i = stack->n; i > lowest; i--) {
+		const struct entry *entry = &stack->entries[i - 1];
+		if (end->id == 0 && i < stack->n)
+			return NULL; /* any function that found no definition */
+		if (end->is_c && !entry->is_c)
+			return NULL;
+		if (entry->id == end->id)
+			return entry;
+	}
+	return NULL;
+}
+
 uint32_t
-call_stack_pop(struct call_stack *stack, uint32_t id, bool is_c, uint64_t now, uint64_t *ticks,
-	       bool *known)
+call_stack_pop(struct call_stack *stack, const struct call_end *end, uint64_t *ticks, bool *known)
 {
 	*known = false;
 	if (stack == NULL)
 		return 1;
+	stack->counted -= stack->counted > 0;
+	const struct entry *entry = find(stack, end);
 	uint32_t open = open_calls(stack);
-	size_t end = stack->n > CALL_STACK_LOOK_DOWN ? stack->n - CALL_STACK_LOOK_DOWN : 0;
-	for (size_t i = stack->n; i > end; i--) {
-		const struct entry *entry = &stack->entries[i - 1];
-		if (id == 0 && i < stack->n)
-			break; /* any function that found no definition */
-		if (is_c && !entry->is_c)
-			break;
-		if (entry->id != id)
-			continue;
+	if (entry != NULL) {
 		*known = true;
-		*ticks = (int64_t)(now - entry->ticks) > 0 ? now - entry->ticks : 0;
-		stack->n = i; /* those above never told their return */
+		*ticks = (int64_t)(end->ticks - entry->ticks) > 0 ? end->ticks - entry->ticks : 0;
+		stack->n = (size_t)(entry - stack->entries) + 1; /* those above told no end */
 		open = open_calls(stack);
 		stack->n--;
-		return open;
-	}
-	if (stack->base > 0)
+	} else if (end->unwinds && stack->n > 0) {
+		open++; /* it had not begun */
+	} else if (stack->base > 0) {
 		stack->base--;
+	}
 	return open > 0 ? open : 1;
 }

@@ -7,6 +7,11 @@
  *	base        calls that are open and were not seen to begin
  *	entries     above them those that were, the innermost last
  *
+ * Where an exception comes up just as a function begins (a signal handler raises it), CPython tells
+ * of the end of a call that it did not tell of: that ends none of those that are open. The hook
+ * counts it as one; so what it tells is compared with what it must count by now, `counted`, and not
+ * with what is open.
+ *
  * A hostile segment may claim any number of threads and calls: there are CALL_STACK_THREADS of
  * the one in a lane, and CALL_STACK_ENTRIES of the other in all lanes that share a room. What
  * does not fit is forgotten, and its returns have no duration.
@@ -53,11 +58,19 @@ struct call_stack *call_stack_begin(struct call_stacks *stacks, uint32_t tid, ui
 uint32_t call_stack_push(struct call_stacks *stacks, struct call_stack *stack, uint32_t id,
 			 bool is_c, uint64_t ticks);
 
+/* An end, as the hook tells of it. */
+struct call_end {
+	uint32_t id;
+	bool is_c;
+	bool unwinds; /* a Python function, by an exception */
+	uint64_t ticks;
+};
+
 /*
  * A call returns: how many were open, it included. *ticks is how long it took, when *known. It
  * ends all that it made and that told no end, but a C function no Python function.
  */
-uint32_t call_stack_pop(struct call_stack *stack, uint32_t id, bool is_c, uint64_t now,
-			uint64_t *ticks, bool *known);
+uint32_t call_stack_pop(struct call_stack *stack, const struct call_end *end, uint64_t *ticks,
+			bool *known);
 
 #endif

@@ -19,11 +19,11 @@ struct call_row {
 };
 
 void
-call_summary_fini(struct call_summary *table)
+call_summary_fini(struct call_summary *summary)
 {
-	for (size_t i = 0; i < table->n; i++)
-		free(table->rows[i].module);
-	free(table->rows);
+	for (size_t i = 0; i < summary->n; i++)
+		free(summary->rows[i].module);
+	free(summary->rows);
 }
 
 /* ---- rows ---- */
@@ -59,77 +59,77 @@ add(int64_t *sum, int64_t n)
 }
 
 static void
-free_names(struct call_summary *table, struct call_row *row)
+free_names(struct call_summary *summary, struct call_row *row)
 {
-	table->names_bytes -= row->bytes;
+	summary->names_bytes -= row->bytes;
 	free(row->module);
 }
 
 /* One row for each function; in the order of by_time(). */
 static void
-merge_rows(struct call_summary *table)
+merge_rows(struct call_summary *summary)
 {
 	size_t n = 0;
-	if (table->n == 0)
+	if (summary->n == 0)
 		return;
-	qsort(table->rows, table->n, sizeof *table->rows, by_name);
-	for (size_t i = 1; i < table->n; i++) {
-		struct call_row *row = &table->rows[i], *last = &table->rows[n];
+	qsort(summary->rows, summary->n, sizeof *summary->rows, by_name);
+	for (size_t i = 1; i < summary->n; i++) {
+		struct call_row *row = &summary->rows[i], *last = &summary->rows[n];
 		if (by_name(row, last) != 0) {
-			table->rows[++n] = *row;
+			summary->rows[++n] = *row;
 			continue;
 		}
 		add(&last->calls, row->calls);
 		add(&last->own_ns, row->own_ns);
 		add(&last->cum_ns, row->cum_ns);
 		last->has_times |= row->has_times;
-		free_names(table, row);
+		free_names(summary, row);
 	}
-	table->n = n + 1;
-	qsort(table->rows, table->n, sizeof *table->rows, by_time);
+	summary->n = n + 1;
+	qsort(summary->rows, summary->n, sizeof *summary->rows, by_time);
 }
 
 static void
-cut(struct call_summary *table)
+cut(struct call_summary *summary)
 {
-	while (table->n > CALL_TABLE_ROWS || table->names_bytes > CALL_TABLE_NAMES) {
-		struct call_row *row = &table->rows[--table->n];
-		add(&table->cut_calls, row->calls);
-		add(&table->cut_own_ns, row->own_ns);
-		add(&table->cut_cum_ns, row->cum_ns);
-		free_names(table, row);
+	while (summary->n > CALL_SUMMARY_ROWS || summary->names_bytes > CALL_SUMMARY_NAMES) {
+		struct call_row *row = &summary->rows[--summary->n];
+		add(&summary->cut_calls, row->calls);
+		add(&summary->cut_own_ns, row->own_ns);
+		add(&summary->cut_cum_ns, row->cum_ns);
+		free_names(summary, row);
 	}
 }
 
 static bool
-make_room(struct call_summary *table)
+make_room(struct call_summary *summary)
 {
-	if (table->n >= 2 * CALL_TABLE_ROWS || table->names_bytes > 2 * CALL_TABLE_NAMES) {
-		merge_rows(table);
-		cut(table);
+	if (summary->n >= 2 * CALL_SUMMARY_ROWS || summary->names_bytes > 2 * CALL_SUMMARY_NAMES) {
+		merge_rows(summary);
+		cut(summary);
 	}
-	if (table->n < table->room)
+	if (summary->n < summary->room)
 		return true;
-	size_t room = table->room > 0 ? 2 * table->room : 256;
-	struct call_row *rows = realloc(table->rows, room * sizeof *rows);
+	size_t room = summary->room > 0 ? 2 * summary->room : 256;
+	struct call_row *rows = realloc(summary->rows, room * sizeof *rows);
 	if (rows == NULL)
 		return false;
-	table->rows = rows;
-	table->room = room;
+	summary->rows = rows;
+	summary->room = room;
 	return true;
 }
 
 static void
 add_row(void *context, const struct function *function, const struct function_sums *sums)
 {
-	struct call_summary *table = context;
+	struct call_summary *summary = context;
 	size_t module = strlen(function->module) + 1, func = strlen(function->func) + 1;
 	size_t file = strlen(function->file) + 1;
-	char *names = make_room(table) ? malloc(module + func + file) : NULL;
+	char *names = make_room(summary) ? malloc(module + func + file) : NULL;
 	if (names == NULL)
 		return;
-	table->names_bytes += module + func + file;
-	table->rows[table->n++] = (struct call_row){
+	summary->names_bytes += module + func + file;
+	summary->rows[summary->n++] = (struct call_row){
 		.bytes = (uint32_t)(module + func + file),
 		.module = memcpy(names, function->module, module),
 		.func = memcpy(names + module, function->func, func),
@@ -137,34 +137,34 @@ add_row(void *context, const struct function *function, const struct function_su
 		.line = function->line,
 		.is_c = function->is_c,
 		.has_times = sums->has_times,
-		.calls = table->sign * (int64_t)sums->calls,
-		.own_ns = table->sign * (int64_t)sums->own_ns,
-		.cum_ns = table->sign * (int64_t)sums->cum_ns,
+		.calls = summary->sign * (int64_t)sums->calls,
+		.own_ns = summary->sign * (int64_t)sums->own_ns,
+		.cum_ns = summary->sign * (int64_t)sums->cum_ns,
 	};
 }
 
 static void
 add_summed(void *context, const struct function *function, const struct function_sums *sums)
 {
-	struct call_summary *table = context;
-	uint64_t n = table->sign < 0 ? -sums->calls : sums->calls;
-	table->summed = (int64_t)((uint64_t)table->summed + n); /* any number, of a damaged segment */
+	struct call_summary *summary = context;
+	uint64_t n = summary->sign < 0 ? -sums->calls : sums->calls;
+	summary->summed = (int64_t)((uint64_t)summary->summed + n); /* any number, of a damaged segment */
 	add_row(context, function, sums);
 }
 
 void
-call_summary_add(struct call_summary *table, struct tracee *tracee, int sign)
+call_summary_add(struct call_summary *summary, struct tracee *tracee, int sign)
 {
-	table->sign = sign;
-	tracee_functions(tracee, false, add_summed, table);
+	summary->sign = sign;
+	tracee_functions(tracee, false, add_summed, summary);
 	if (sign > 0)
-		tracee_functions_seen(tracee, add_row, table);
+		tracee_functions_seen(tracee, add_row, summary);
 }
 
 int64_t
-call_summary_summed(const struct call_summary *table)
+call_summary_summed(const struct call_summary *summary)
 {
-	return table->summed;
+	return summary->summed;
 }
 
 /* ---- print ---- */
@@ -211,25 +211,25 @@ print_row(FILE *file, const struct call_row *row)
 }
 
 void
-call_summary_print(struct call_summary *table, FILE *file)
+call_summary_print(struct call_summary *summary, FILE *file)
 {
 	size_t n = 0, shown = 0;
-	merge_rows(table);
-	for (size_t i = 0; i < table->n; i++)
-		n += table->rows[i].calls > 0;
+	merge_rows(summary);
+	for (size_t i = 0; i < summary->n; i++)
+		n += summary->rows[i].calls > 0;
 	if (n == 0)
 		return;
 	fprintf(file, "\n%12s  %12s  %12s  %s\n", "calls", "own ms", "with callees", "function");
-	for (size_t i = 0; i < table->n && shown < CALL_TABLE_SHOWN; i++) {
-		if (table->rows[i].calls <= 0)
+	for (size_t i = 0; i < summary->n && shown < CALL_SUMMARY_SHOWN; i++) {
+		if (summary->rows[i].calls <= 0)
 			continue;
-		print_row(file, &table->rows[i]);
+		print_row(file, &summary->rows[i]);
 		shown++;
 	}
 	if (n > shown)
 		fprintf(file, "%12zu  more functions\n", n - shown);
-	if (table->cut_calls > 0)
+	if (summary->cut_calls > 0)
 		fprintf(file, "%12" PRId64 "  %12.3f  %12.3f  (more, too many to be kept)\n",
-			table->cut_calls, (double)table->cut_own_ns / 1e6,
-			(double)table->cut_cum_ns / 1e6);
+			summary->cut_calls, (double)summary->cut_own_ns / 1e6,
+			(double)summary->cut_cum_ns / 1e6);
 }

@@ -13,11 +13,11 @@
 
 #include "tracee.h"
 
-#define CALL_TABLE_SHOWN 20
+#define CALL_SUMMARY_SHOWN 20
 /* That are kept, of all processes together; what took least time of its own, or where no times are
  * known was called least, goes first. */
-#define CALL_TABLE_ROWS (1u << 14)
-#define CALL_TABLE_NAMES (2u << 20) /* bytes */
+#define CALL_SUMMARY_ROWS (1u << 14)
+#define CALL_SUMMARY_NAMES (2u << 20) /* bytes */
 
 struct call_row;
 
@@ -31,15 +31,15 @@ struct call_summary {
 	int sign;
 };
 
-void call_summary_fini(struct call_summary *table);
+void call_summary_fini(struct call_summary *summary);
 
 /* The functions of a tracee as they are now; sign: -1 takes out what was before we came. */
-void call_summary_add(struct call_summary *table, struct tracee *tracee, int sign);
+void call_summary_add(struct call_summary *summary, struct tracee *tracee, int sign);
 
 /* Calls that were summed up by the hook, and not recorded. */
-int64_t call_summary_summed(const struct call_summary *table);
+int64_t call_summary_summed(const struct call_summary *summary);
 
 /* Nothing when it is empty. */
-void call_summary_print(struct call_summary *table, FILE *file);
+void call_summary_print(struct call_summary *summary, FILE *file);
 
 #endif

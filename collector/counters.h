@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The exact counters of a segment, by definition id, summed over its lanes, and the sums of its
- * functions. They are read with pread(2), not from a mapping: the hook gives a page memory when it first needs it, and
- * touching a hole of a mapping would take memory from /dev/shm, or find none.
+ * functions. They are read with pread(2), not from a mapping: the hook gives a page memory when it
+ * first needs it, and touching a hole of a mapping would take memory from /dev/shm, or find none.
  */
 #ifndef COLLECTOR_COUNTERS_H
 #define COLLECTOR_COUNTERS_H

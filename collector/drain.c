@@ -170,7 +170,8 @@ pair(struct drain *drain, const struct drain_to *to, struct call_stack *stack, u
 		event->has_duration = false;
 		return;
 	}
-	event->depth = call_stack_pop(stack, id, is_c, ticks, &lasted, &event->has_duration);
+	const struct call_end end = {id, is_c, event->call == CALL_PY_UNWIND, ticks};
+	event->depth = call_stack_pop(stack, &end, &lasted, &event->has_duration);
 	if (event->has_duration)
 		event->duration_ns = to->duration(to->context, lasted);
 }

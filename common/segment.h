@@ -136,11 +136,7 @@ struct segment_header {
 _Static_assert(sizeof(struct segment_header) <= SEGMENT_PAGE, "the header is one page");
 _Static_assert(offsetof(struct segment_header, events) == 160, "part of the format");
 
-/*
- * Written by the collector that holds the lock on the object (flock), read by the hook. The
- * settings are a lease: `version` is even when they are whole, odd while they are written,
- * 0 when the program's own settings apply. `heartbeat` moves once a second while it lives.
- */
+/* Parts of the settings. */
 enum setting_part {
 	SETTING_EVENTS = 1,
 	SETTING_REVEAL = 2,
@@ -149,6 +145,11 @@ enum setting_part {
 	SETTING_ALL = 15,
 };
 
+/*
+ * Written by the collector that holds the lock on the object (flock), read by the hook. The
+ * settings are a lease: `version` is even when they are whole, odd while they are written,
+ * 0 when the program's own settings apply. `heartbeat` moves once a second while it lives.
+ */
 struct segment_control {
 	uint64_t version;
 	uint64_t heartbeat;     /* 0: no reader */

@@ -201,8 +201,7 @@ remember(const PyMethodDef *method, const PyTypeObject *type, uint32_t id)
 		return;
 	line->method = NULL;
 	uint32_t version = call_target_type_version(type);
-	bool dies = type != NULL && (type->tp_flags & Py_TPFLAGS_HEAPTYPE) != 0;
-	if (len + 8 >= sizeof line->name || id == 0 || (dies && version == 0))
+	if (len + 8 >= sizeof line->name || id == 0 || (call_target_type_dies(type) && version == 0))
 		return;
 	line->type = type;
 	line->version = version;

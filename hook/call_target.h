@@ -132,12 +132,17 @@ call_target_cfunc_line(const PyMethodDef *method)
 #endif
 }
 
+static inline bool
+call_target_type_dies(const PyTypeObject *type)
+{
+	return type != NULL && (type->tp_flags & Py_TPFLAGS_HEAPTYPE) != 0;
+}
+
 /* 0 of one that lives for ever, or that has no number yet. */
 static inline uint32_t
 call_target_type_version(const PyTypeObject *type)
 {
-	bool dies = type != NULL && (type->tp_flags & Py_TPFLAGS_HEAPTYPE) != 0;
-	return dies ? (uint32_t)type->tp_version_tag : 0;
+	return call_target_type_dies(type) ? (uint32_t)type->tp_version_tag : 0;
 }
 
 /* 0: it is not there. */

@@ -4,7 +4,6 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "call_emit.h"
 #include "call_source.h"
@@ -44,12 +43,11 @@ static bool missed;       /* settle() was to run while somebody was in (entry.h)
 static uint64_t next_look_ns; /* CLOCK_MONOTONIC_COARSE */
 #define LOOK_NS 300000000u
 static unsigned looks_due; /* after somebody else set what is ours; and not before next_look_ns */
-static int settle(void *unused);
+static uint64_t generation; /* of the session that all this is of */
 #if PY_HAS_GIL
 static bool applying;     /* what is set just now is set by us */
 #else
 static __thread bool applying __attribute__((tls_model("initial-exec"))); /* by this thread */
-static uint64_t generation; /* of the session that all this is of */
 #endif
 
 static const struct call_source *
@@ -164,55 +162,41 @@ take_out(void)
 }
 
 /*
- * Installing and taking out raise audit events, and hooks of the program that are written in Python may
- * call start() or stop() then, or let go of the GIL for a thread that does. One at a time: who comes
- * meanwhile has changed what is wanted, and who is at it sees to that at its end.
+ * A fork child has what its parent's threads were about. What another one had not brought to its end
+ * is done again.
  */
-static pid_t at_work; /* the process of who is at it, or 0 */
-static __thread bool inside __attribute__((tls_model("initial-exec")));
-
-static bool
-work_begins(void)
+static void
+begin_in_child(void)
 {
-	pid_t me = getpid();
-	if (at_work == me || (at_work != 0 && inside))
-		return false;
-	if (at_work != 0) { /* a fork child, and he stayed in the parent */
+	if (generation == session.generation || session.generation == 0)
+		return;
+	if (generation != 0 && entry_is_torn()) {
 		installed = NULL;
 		applied_version = 0;
 		applying = false;
 	}
-	at_work = me;
-	inside = true;
-	return true;
-}
-
-/* A stop() that came meanwhile has found somebody at work. */
-static void
-work_ends(void)
-{
-	if (load_relaxed(&session.state) == SESSION_STOPPED) {
-		take_out();
-		applied_version = 0;
+#if !PY_HAS_GIL
+	if (generation != 0) {
+		coming = disturbed = glance_due = missed = false;
+		py_pending_after_fork();
 	}
-	at_work = 0;
-	inside = false;
+#endif
+	generation = session.generation;
 }
 
 void
 calls_stop(void)
 {
-	if (!work_begins())
-		return;
+	begin_in_child();
 	take_out();
 	applied_version = 0;
-	work_ends();
 }
 
-static int
-apply(const char **why)
+int
+calls_apply(const char **why)
 {
 	struct call_settings settings;
+	begin_in_child();
 	session_lock();
 	settings = wanted;
 	uint32_t version = wanted_version;
@@ -230,49 +214,13 @@ apply(const char **why)
 	return start(&settings, source, why);
 }
 
-int
-calls_apply(const char **why)
-{
-	if (!work_begins())
-		return 0;
-	int err = apply(why);
-	work_ends();
-	bool others = load_relaxed(&wanted_version) != applied_version &&
-		      load_relaxed(&session.state) == SESSION_RUNNING;
-	if (others && !coming)
-		coming = py_run_later(settle) == 0;
-	return err;
-}
-
-/*
- * A fork child has what its parent's threads were about. What another one had not brought to its end
- * is done again.
- */
-static void
-begin_in_child(void)
-{
-#if !PY_HAS_GIL
-	if (generation == session.generation || session.generation == 0)
-		return;
-	if (generation != 0) {
-		coming = disturbed = glance_due = missed = false;
-		py_pending_after_fork();
-		if (entry_is_torn()) {
-			installed = NULL;
-			applied_version = 0;
-		}
-	}
-	generation = session.generation;
-#endif
-}
-
 static void
 put_right(void)
 {
 	const char *why = "";
 	if (calls_apply(&why) < 0)
 		notice("calls", why);
-	if (installed == NULL || !work_begins())
+	if (installed == NULL)
 		return;
 	applying = true;
 	if (disturbed)
@@ -280,7 +228,6 @@ put_right(void)
 	else if (glance_due && installed->glance != NULL)
 		installed->glance();
 	applying = false;
-	work_ends();
 }
 
 /*
@@ -322,9 +269,23 @@ calls_settle(void)
 		settle_soon();
 }
 
+/* Who came meanwhile and did not enter has stopped, or wants something else. */
+static void
+see_to_others(void)
+{
+	uint32_t state = load_relaxed(&session.state);
+	bool changed = load_relaxed(&wanted_version) != applied_version;
+	if (state == SESSION_STOPPED)
+		calls_stop();
+	else if (state == SESSION_RUNNING && changed && !coming)
+		coming = py_run_later(settle) == 0;
+}
+
 void
 calls_leave(bool entered)
 {
+	if (entered)
+		see_to_others();
 	entry_leave(entered);
 	fence_full();
 	if (entered && load_relaxed(&missed)) {
@@ -414,8 +375,8 @@ calls_fini(void)
 	installed = NULL;
 	coming = disturbed = glance_due = missed = false;
 	hush_fini();
+	entry_forget();
 	applied_version = 0;
-	at_work = 0; /* a thread that wants to go on never does */
 	call_plan.level = CALL_LEVEL_OFF;
 	session_renew_calls();
 	if (ready)

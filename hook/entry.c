@@ -10,31 +10,6 @@
 #include "barrier.h"
 #include "pycompat.h"
 
-#if PY_HAS_GIL
-bool
-entry_enter(void)
-{
-	return true;
-}
-
-void
-entry_leave(bool entered)
-{
-	(void)entered;
-}
-
-bool
-entry_try(void)
-{
-	return true;
-}
-
-bool
-entry_is_torn(void)
-{
-	return false;
-}
-#else
 static uint64_t owner; /* pid and tid, or 0; a fork child finds its parent's, which counts not */
 static __thread bool inside __attribute__((tls_model("initial-exec")));
 
@@ -73,6 +48,8 @@ entry_enter(void)
 	if (inside)
 		return false;
 	while (!entry_try()) {
+		if (PY_HAS_GIL)
+			return false;
 		Py_BEGIN_ALLOW_THREADS
 		usleep(100);
 		Py_END_ALLOW_THREADS
@@ -91,10 +68,16 @@ entry_leave(bool entered)
 	__atomic_compare_exchange_n(&owner, &mine, 0, false, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST);
 }
 
+void
+entry_forget(void)
+{
+	inside = false;
+	store_relaxed(&owner, 0);
+}
+
 bool
 entry_is_torn(void)
 {
 	uint64_t found = load_relaxed(&owner);
 	return found != 0 && found >> 32 != (uint64_t)getpid() && !inside;
 }
-#endif

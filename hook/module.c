@@ -42,10 +42,10 @@ refused(void)
 
 /* The last step of start(): the rest is in force by now, and goes on without calls. */
 static PyObject *
-apply_calls(void)
+apply_calls(bool entered)
 {
 	const char *why = "";
-	if (calls_apply(&why) < 0)
+	if (entered && calls_apply(&why) < 0)
 		notice("calls", why);
 	Py_RETURN_NONE;
 }
@@ -76,7 +76,7 @@ wants_another_ring(const struct session_options *o)
 }
 
 static PyObject *
-restart(const struct session_options *o)
+restart(const struct session_options *o, bool entered)
 {
 	if (wants_another_ring(o)) {
 		PyErr_SetString(PyExc_RuntimeError,
@@ -97,11 +97,11 @@ restart(const struct session_options *o)
 	session_unlock();
 	session_resume();
 	settings_renew();
-	return apply_calls();
+	return apply_calls(entered);
 }
 
 static PyObject *
-start_entered(PyObject *args, PyObject *kwargs)
+do_start(PyObject *args, PyObject *kwargs, bool entered)
 {
 	struct session_options o = {.enabled = true};
 	const char *stdlib = "";
@@ -112,7 +112,7 @@ start_entered(PyObject *args, PyObject *kwargs)
 		int err = source_audit_start();
 		if (err < 0)
 			return refused();
-		return restart(&o);
+		return restart(&o, entered);
 	}
 	if (py_thread_state()->interp != py_main_interpreter()) {
 		PyErr_SetString(PyExc_RuntimeError, "start() belongs in the main interpreter");
@@ -132,7 +132,7 @@ start_entered(PyObject *args, PyObject *kwargs)
 		session_discard();
 		return refused();
 	}
-	return apply_calls();
+	return apply_calls(entered);
 }
 
 static PyObject *
@@ -140,7 +140,7 @@ start(PyObject *self, PyObject *args, PyObject *kwargs)
 {
 	(void)self;
 	bool entered = entry_enter();
-	PyObject *result = start_entered(args, kwargs);
+	PyObject *result = do_start(args, kwargs, entered);
 	calls_leave(entered);
 	return result;
 }
@@ -151,7 +151,8 @@ stop(PyObject *self, PyObject *unused)
 	(void)self;
 	(void)unused;
 	bool entered = entry_enter();
-	calls_stop();
+	if (entered)
+		calls_stop();
 	session_stop(1);
 	calls_leave(entered);
 	Py_RETURN_NONE;

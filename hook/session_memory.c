@@ -80,15 +80,27 @@ session_room(int64_t *free_bytes)
 	return *free_bytes > left_alone ? *free_bytes - left_alone : 0;
 }
 
+/*
+ * Asked anew each time: those that started when we did grow, too. After a chroot, what has that name
+ * is not where the segment lies, and the budget alone counts.
+ */
+static bool
+has_room(uint64_t bytes)
+{
+	struct stat st;
+	int64_t free_bytes;
+	if (stat("/dev/shm", &st) < 0 || st.st_dev != session.dev)
+		return true;
+	return session_room(&free_bytes) >= (int64_t)bytes;
+}
+
 int
 session_reserve(void *from, uint64_t bytes)
 {
 	uintptr_t first = (uintptr_t)from & ~(uintptr_t)(SEGMENT_PAGE - 1);
 	uint64_t n = ((uintptr_t)from + bytes - first + SEGMENT_PAGE - 1) & ~(uint64_t)(SEGMENT_PAGE - 1);
 	int saved = errno, err = 0;
-	int64_t free_bytes;
-	/* Asked anew: those that started when we did grow, too. */
-	if (session_room(&free_bytes) < (int64_t)n) {
+	if (!has_room(n)) {
 		errno = saved;
 		return -ENOSPC;
 	}

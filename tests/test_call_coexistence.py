@@ -124,7 +124,7 @@ def evaluator(shared_tmp):
     return library
 
 
-@calls.on(backends=("eval",))
+@calls.on(backends=("eval",), minors=(9, 11, 12, 15))
 @pytest.mark.parametrize("then", ["nothing", "deep", "level", "start"])
 def test_an_evaluator_over_ours_stays_there(case, evaluator, tmp_path, then):
     run = harness.collect([case.python.path, harness.target("calls_over.py"), evaluator, then],

@@ -30,7 +30,8 @@ pop(struct call_stack *stack, uint32_t id, bool is_c, uint64_t now, uint32_t dep
 {
 	bool known;
 	uint64_t took = UNKNOWN;
-	uint32_t at = call_stack_pop(stack, id, is_c, now, &took, &known);
+	const struct call_end end = {.id = id, .is_c = is_c, .ticks = now};
+	uint32_t at = call_stack_pop(stack, &end, &took, &known);
 	NEED_MSG(at == depth, "depth %u, not %u", at, depth);
 	NEED_MSG(known == (ticks != UNKNOWN) && took == ticks, "%ld ticks, not %ld", (long)took,
 		 (long)ticks);
@@ -97,6 +98,31 @@ START_TEST(calls_that_never_told_their_end_are_given_up)
 	call_stack_push(&stacks, stack, 3, false, 120);
 	need_pop(stack, 1, 200, 2, 100);
 	need_pop(stack, 2, 201, 1, UNKNOWN);
+	end(1000);
+}
+END_TEST
+
+START_TEST(what_unwinds_and_had_not_begun_ends_nothing)
+{
+	const struct call_end phantom = {.id = 9, .unwinds = true, .ticks = 120};
+	uint64_t took;
+	bool known;
+	begin(1000);
+	struct call_stack *stack = call_stack_begin(&stacks, 7, 1);
+	call_stack_push(&stacks, stack, 1, false, 100);
+	call_stack_push(&stacks, stack, 2, false, 110);
+	for (unsigned i = 0; i < 5; i++) {
+		NEED(call_stack_pop(stack, &phantom, &took, &known) == 4 && !known);
+		stack = call_stack_begin(&stacks, 7, i < 2 ? 2 - i : 0); /* as the hook counts */
+	}
+	NEED(call_stack_push(&stacks, stack, 3, false, 130) == 4);
+	stack = call_stack_begin(&stacks, 7, 1);
+	need_pop(stack, 3, 140, 4, 10);
+	need_pop(stack, 2, 150, 3, 40);
+	need_pop(stack, 1, 160, 2, 60);
+	/* Of those that were not seen to begin it may be one. */
+	NEED(call_stack_pop(stack, &phantom, &took, &known) == 1 && !known);
+	NEED(call_stack_push(&stacks, stack, 1, false, 170) == 1);
 	end(1000);
 }
 END_TEST
@@ -174,7 +200,8 @@ START_TEST(a_stack_deeper_than_the_room_forgets_its_outer_calls)
 	for (uint32_t i = 999; i > 0; i--) {
 		bool known;
 		uint64_t took = UNKNOWN;
-		NEED(call_stack_pop(stack, i, false, 2000, &took, &known) == i);
+		const struct call_end end = {.id = i, .ticks = 2000};
+		NEED(call_stack_pop(stack, &end, &took, &known) == i);
 		NEED(!known || took == 2000 - i);
 		NEED(!known || i > 700);
 	}
@@ -212,9 +239,11 @@ START_TEST(hostile_threads_and_depths_cost_no_more_than_the_room)
 		for (unsigned n = dice_below(&dice, 8); n > 0; n--)
 			call_stack_push(&stacks, stack, dice_below(&dice, 9),
 					dice_below(&dice, 2), dice_u64(&dice));
-		for (unsigned n = dice_below(&dice, 8); n > 0; n--)
-			call_stack_pop(stack, dice_below(&dice, 9), dice_below(&dice, 2),
-				       dice_u64(&dice), &took, &known);
+		for (unsigned n = dice_below(&dice, 8); n > 0; n--) {
+			const struct call_end one = {dice_below(&dice, 9), dice_below(&dice, 2),
+						     dice_below(&dice, 2), dice_u64(&dice)};
+			call_stack_pop(stack, &one, &took, &known);
+		}
 		NEED(room.n_entries <= 5000);
 	}
 	end(5000);
@@ -229,6 +258,7 @@ main(void)
 	tcase_add_test(tc, what_began_before_we_came_has_no_time);
 	tcase_add_test(tc, another_depth_than_ours_means_that_we_know_nothing);
 	tcase_add_test(tc, calls_that_never_told_their_end_are_given_up);
+	tcase_add_test(tc, what_unwinds_and_had_not_begun_ends_nothing);
 	tcase_add_test(tc, a_c_function_ends_no_python_function);
 	tcase_add_test(tc, a_function_without_a_name_is_paired_with_the_innermost_call_alone);
 	tcase_add_test(tc, threads_do_not_see_each_others_calls);

@@ -313,3 +313,20 @@ def test_a_type_in_the_place_of_a_dead_one_has_its_own_name(case, tmp_path):
     called = [line["module"] + "." + line["func"] for line in run.of_type("call", kind="c")
               if line["func"].endswith(".__new__")]
     assert called == run.stdout.decode().split()
+
+
+@calls.on(minors=(11, 13))
+def test_an_exception_as_a_function_begins_moves_no_other_call(case, tmp_path):
+    """From a signal handler: CPython may tell of the end of a call of which it did not tell."""
+    run = calls.trace(case, tmp_path, "calls_signals.py", calls="--calls=__main__",
+                      options=["--no-c-calls"], env={"PYAUDITD_RING": "128m", "PYAUDITD_MODE": "block"})
+    depth = collections.defaultdict(set)
+    for line in run.of_type("call"):
+        depth[line["func"]].add(line["depth"])
+    base = min(depth["main"])
+    assert {name: depth[name] for name in ("main", "outer", "inner", "middle", "leaf")} == {
+        "main": {base}, "outer": {base + 1}, "inner": {base + 2}, "middle": {base + 3},
+        "leaf": {base + 4}}
+    unknown = [line for line in run.of_type("return") if "dur_ns" not in line]
+    assert {line["how"] for line in unknown} <= {"unwind"}
+    assert not {"main", "outer"} & {line["func"] for line in unknown}

@@ -200,7 +200,9 @@ def test_it_gives_way_to_a_collector(stage):  # noqa: F811
 
 
 @needs_world
-def test_what_ends_while_it_is_read_is_removed(stage):  # noqa: F811
+@pytest.mark.parametrize("killed", [False, True])
+def test_what_ends_while_it_is_read_is_removed_but_for_a_crash(stage, killed):  # noqa: F811
+    """Which is for who writes it down."""
     target = stage.target()
     out = os.path.join(str(stage.tmp), "top")
     with open(out, "wb") as file:
@@ -208,10 +210,13 @@ def test_what_ends_while_it_is_read_is_removed(stage):  # noqa: F811
                                  "--pid", target.inner, out=None, stdout=file)
         wait_until(lambda: '"read":1' in open(out).read(), "it reads")
         target.do("step", 5)
-        target.end()
+        if killed:
+            target.kill()
+        else:
+            target.end()
         assert looker.wait() == 0
     assert open(out).read().splitlines()[-1].count("driven.step") == 5
-    assert not stage.world.segments()
+    assert len(stage.world.segments()) == killed
 
 
 # ---- beside somebody who reads ----

@@ -228,6 +228,20 @@ def test_unlinked_segment_of_another_user_is_read(stage):
 
 # Workers that were root
 
+CHROOT = """
+import os, sys
+os.chroot(sys.argv[1])
+for i in range(20000): sys.audit("worker", i, "x" * 200)
+os._exit(0)
+"""
+
+
+def test_ring_grows_in_a_program_that_has_changed_its_root(stage, tmp_path):
+    """What is called /dev/shm there is not where its segment lies."""
+    run = harness.collect([stage.python.path, "-c", CHROOT, str(tmp_path)], tmp_path,
+                          ["-e", "custom:worker"], env={"PYAUDITD_RING": "16m"})
+    assert len(run.events("worker")) == 20000
+
 
 DROP = """
 import os, sys, time

@@ -3,25 +3,12 @@
 import ctypes
 import json
 import sys
-import time
 
 import pyauditd
 
+from calls_ten import call_ten_times, raise_events
+
 tool = ctypes.PyDLL(sys.argv[1])
-
-
-def call_ten_times(name):
-    scope = {}
-    exec(compile("def %s(): pass" % name, "<%s>" % name, "exec"), scope)
-    for _ in range(10):
-        scope[name]()
-
-
-def raise_events():
-    end = time.monotonic() + 1
-    while time.monotonic() < end:
-        sys.audit("calls.mark")
-        time.sleep(0.02)
 
 
 def start(level):
