@@ -161,3 +161,9 @@ identity_matches(const struct identity *identity, const char *glob)
 	return fnmatch(pattern, script, 0) == 0 ||
 	       (slash != NULL && fnmatch(pattern, slash + 1, 0) == 0);
 }
+
+uint64_t
+identity_ticks(const struct identity *identity, enum clock_kind kind, uint64_t ticks)
+{
+	return clock_is_counter(kind) ? ticks : ticks - (uint64_t)identity->clock_offset_ns;
+}

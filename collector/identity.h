@@ -7,6 +7,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "clock.h"
+
 /* Strings are owned by it; NULL where not known. */
 struct identity {
 	uint32_t pid;         /* in our pid namespace; 0: not there (dead or out of sight) */
@@ -30,6 +32,9 @@ int identity_read(struct identity *identity, int proc, uint32_t pid);
 void identity_from_process(struct identity *identity, const char *at, size_t n);
 
 void identity_fini(struct identity *identity);
+
+/* A time of its clock by ours. A counter of the processor is the same in all namespaces. */
+uint64_t identity_ticks(const struct identity *identity, enum clock_kind kind, uint64_t ticks);
 
 /* The command line, words divided by blanks, cut to fit; "?" when not known. */
 const char *identity_command(const struct identity *identity, char *buffer, size_t buffer_bytes);

@@ -70,7 +70,7 @@ void tracee_release_marked(struct tracee *tracee);
 void tracee_relieve(struct tracee *tracee);
 void tracee_backlog(struct tracee *tracee, bool wanted);
 
-/* From now on tracee_release() gives nothing back: for the next reader it is as if we had not come. */
+/* From now on tracee_release() gives nothing back: as if we had not come. */
 void tracee_release_nothing(struct tracee *tracee);
 
 /* Once a second: heartbeat, clock calibration; the next drain looks for losses at the end. */

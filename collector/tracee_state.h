@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The inside of a struct tracee, for tracee.c and tracee_account.c alone. */
+/* The inside of a struct tracee, for the files tracee*.c alone. */
 #ifndef COLLECTOR_TRACEE_STATE_H
 #define COLLECTOR_TRACEE_STATE_H
 

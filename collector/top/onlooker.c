@@ -53,9 +53,12 @@ onlooker_open(struct onlooker **result, struct watched *watched)
 		return err < 0 ? err : -EAGAIN;
 	}
 	onlooker->watched = watched;
-	struct clock_pair start = {watched_ticks(watched, header->start_ticks),
-				   header->start_realtime_ns};
-	calibrate_past_init(&onlooker->past, (enum clock_kind)header->clock_kind, start);
+	enum clock_kind kind = (enum clock_kind)header->clock_kind;
+	struct clock_pair start = {
+		identity_ticks(&watched->found.identity, kind, header->start_ticks),
+		header->start_realtime_ns,
+	};
+	calibrate_past_init(&onlooker->past, kind, start);
 	*result = onlooker;
 	return 0;
 }
@@ -150,7 +153,8 @@ static uint64_t
 time_of(const struct onlooker *onlooker, uint64_t ticks)
 {
 	enum clock_kind kind = (enum clock_kind)onlooker->segment.header.clock_kind;
-	return calibrate_convert(&onlooker->past, kind, watched_ticks(onlooker->watched, ticks),
+	const struct identity *identity = &onlooker->watched->found.identity;
+	return calibrate_convert(&onlooker->past, kind, identity_ticks(identity, kind, ticks),
 				 clock_ticks(kind));
 }
 

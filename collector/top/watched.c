@@ -132,15 +132,6 @@ watched_runs(const struct watched *watched)
 	       proc_alive(watched->found.maps);
 }
 
-uint64_t
-watched_ticks(const struct watched *watched, uint64_t ticks)
-{
-	/* Counters of the processor are the same in all namespaces. */
-	if (clock_is_counter((enum clock_kind)watched->header.clock_kind))
-		return ticks;
-	return ticks - (uint64_t)watched->found.identity.clock_offset_ns;
-}
-
 /* ---- a look ---- */
 
 void

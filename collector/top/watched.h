@@ -84,9 +84,6 @@ uint32_t watched_pid(const struct watched *watched);
 /* At this moment. */
 bool watched_runs(const struct watched *watched);
 
-/* Its ticks as ours: it may have another time namespace. */
-uint64_t watched_ticks(const struct watched *watched, uint64_t ticks);
-
 /* Take in what was defined since the last call, or look. */
 void watched_define(struct watched *watched);
 
