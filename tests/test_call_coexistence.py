@@ -64,7 +64,6 @@ def test_what_we_do_not_see_is_said(case, alone, together):
     assert not notices or unseen, notices
 
 
-@calls.on(backends=("profile", "monitoring"))
 @pytest.mark.parametrize("options", [[], ["--no-c-calls"], ["--calls-file", "/nowhere"]])
 def test_the_module_profile_works(case, tmp_path, options):
     (tmp_path / "mine.py").write_text("def f(): pass\nf()\nprint('{}')\n")
@@ -75,7 +74,7 @@ def test_the_module_profile_works(case, tmp_path, options):
     assert done.returncode == 0 and b"(f)" in done.stdout, done
 
 
-@calls.on(backends=("profile",), minors=(8, 11, 13, 15))
+@calls.on(minors=(8, 11, 13, 15))
 def test_no_time_bridges_what_was_not_seen(case, tmp_path):
     run = calls.trace(case, tmp_path, "calls_evicted.py", calls="--calls=f,tick")
     evicted = case.backend == "profile"  # nobody takes what is of sys.monitoring, or an evaluator
