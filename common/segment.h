@@ -91,6 +91,7 @@ struct call_stats {
 };
 _Static_assert(sizeof(struct call_stats) == 32, "part of the format");
 
+/* What stands before `events` stands there in every ABI. */
 struct segment_header {
 	uint64_t magic;
 	uint16_t abi_major, abi_minor, abi_oldest, header_bytes;

@@ -3,6 +3,10 @@
  * Tracing of calls as a whole: what is wanted of it, what is in force, and the way from one to
  * the other. Settings may come at any event, from the collector; a back end is installed where
  * Python code may run.
+ *
+ * The way of a call: source_profile, source_monitoring or source_eval (call_source.h) hears of it
+ * from CPython; call_target tells what is called and, by call_rules, whether that is wanted;
+ * call_emit has it counted, timed (call_times) or written into a lane's open slot (common/lane.h).
  */
 #ifndef HOOK_CALLS_H
 #define HOOK_CALLS_H

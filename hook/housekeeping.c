@@ -105,6 +105,8 @@ is_dead(int dir, struct candidate *c, uint64_t pid_ns, bool spare)
 		dead = header.pid_ns == pid_ns &&
 		       !(spare && (header.flags & SEGMENT_LAUNCHED) && !old);
 		c->events = unread_events(fd, &header);
+	} else if (outcome == -EPROTO) {
+		dead = header.pid_ns == pid_ns; /* stands where it stood in every ABI */
 	} else {
 		dead = true; /* of a process that does not map it */
 	}

@@ -3,6 +3,7 @@
 or were killed leave behind has an end. PYAUDITD_TEST_LONG=1: 10,000 ends and 1,000 kills."""
 import contextlib
 import os
+import struct
 import subprocess
 import threading
 import time
@@ -156,3 +157,22 @@ def test_newborn_without_a_header_is_no_dead_one(stage):
         assert stage.target(PYAUDITD_RING="256k").end() == 0
         left = set(stage.world.segments())
         assert left > set(of_living) and len(left) == len(of_living) + 1, "two made room"
+
+
+def of_another_abi(stage, pid, pid_ns):
+    name = newborn(stage, pid, pid, 30 * MIB)
+    header = struct.pack("<8sHHHHI", b"PYUDITD1", 9, 0, 9, 4096, 1)
+    with open(os.path.join(stage.world.shm, name), "r+b") as f:
+        f.write(header.ljust(152, b"\0") + struct.pack("<Q", pid_ns))
+    return name
+
+
+def test_segments_of_another_abi_are_judged_in_their_own_pid_namespace(stage):
+    """Elsewhere their process may live, and a pid tells nothing of it."""
+    stage.new_world("64m")
+    ours = os.stat("/proc/%d/ns/pid" % stage.program("sleep", "600").pid).st_ino
+    elsewhere = [of_another_abi(stage, 4000000 + i, ours + 1) for i in range(3)]
+    here = [of_another_abi(stage, 4000010 + i, ours) for i in range(3)]
+    assert stage.target(PYAUDITD_RING="256k").end() == 0
+    left = set(stage.world.segments())
+    assert left > set(elsewhere) and not left >= set(here), left
