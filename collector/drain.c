@@ -78,6 +78,7 @@ drain_init(struct drain *drain, struct lane_shared *shared, const struct slot *s
 	drain->skip_to = skip ? load_acquire(&shared->head) : drain->limit;
 	if (drain->skip_to != drain->limit)
 		drain->skip_words = drain_words(drain, drain->skip_to - 1);
+	drain->first_tail = load_relaxed(&shared->tail);
 	call_stacks_init(&drain->calls, room);
 	resume(drain);
 	drain_mark(drain);
@@ -104,6 +105,10 @@ drain_note(struct drain *drain)
 		drain->limit_words = drain_words(drain, drain->limit - 1);
 	if (unread > drain->most_unread && unread <= drain->reader.n_slots)
 		drain->most_unread = unread;
+	if (!drain->there) {
+		drain->before_us = load_acquire(&drain->shared->dropped[LOST_NO_READER]);
+		drain->there = unread == 0 || load_relaxed(&drain->shared->tail) != drain->first_tail;
+	}
 }
 
 /* ---- records ---- */

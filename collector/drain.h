@@ -62,6 +62,9 @@ struct drain {
 	uint64_t skip_to;       /* position: what was committed before is not wanted */
 	unsigned skip_words;    /* of the slot before it */
 	uint64_t dropped[LANE_DROP_REASONS];  /* told, in all */
+	uint64_t first_tail;    /* when we came; once it moves, or nothing is unread, we are there: */
+	bool there;
+	uint64_t before_us;     /* events dropped as no_reader until then */
 	uint64_t lost[N_LOST_REASONS];        /* told, here, of what had been recorded */
 	struct drain_mark marked, written, released;
 	uint64_t unwritten, unwritten_drops; /* by one that was killed: not told yet */
@@ -116,6 +119,7 @@ void drain_relieve(struct drain *drain);
 
 /* Events dropped by the hook, and those that were recorded and that we could not read. */
 uint64_t drain_dropped(const struct drain *drain);
+uint64_t drain_dropped_before_us(const struct drain *drain); /* of them */
 uint64_t drain_lost(const struct drain *drain);
 
 #endif

@@ -11,6 +11,13 @@ drain_dropped(const struct drain *drain)
 }
 
 uint64_t
+drain_dropped_before_us(const struct drain *drain)
+{
+	uint64_t told = drain->dropped[LOST_NO_READER];
+	return told < drain->before_us ? told : drain->before_us;
+}
+
+uint64_t
 drain_lost(const struct drain *drain)
 {
 	uint64_t n = 0;
@@ -62,9 +69,12 @@ drain_tell_unwritten(struct drain *drain, const struct drain_to *to, uint64_t ti
 void
 drain_tell_gap(struct drain *drain, const struct drain_to *to, uint64_t seq, uint64_t time_ns)
 {
-	static const uint8_t order[] = {LOST_NO_READER, LOST_LANE_FULL, LOST_NO_MEMORY};
-	for (unsigned i = 0; i < sizeof order && drain->next_seq < seq; i++) {
-		unsigned reason = order[i];
+	static const uint8_t orders[2][3] = {{LOST_NO_READER, LOST_LANE_FULL, LOST_NO_MEMORY},
+					     {LOST_LANE_FULL, LOST_NO_READER, LOST_NO_MEMORY}};
+	/* Who finds us silent for too long says so after he has waited for us. */
+	bool ours = drain->dropped[LOST_NO_READER] >= drain->before_us;
+	for (unsigned i = 0; i < 3 && drain->next_seq < seq; i++) {
+		unsigned reason = orders[ours][i];
 		uint64_t n = load_acquire(&drain->shared->dropped[reason]) - drain->dropped[reason];
 		if (n > seq - drain->next_seq)
 			n = (int64_t)n > 0 ? seq - drain->next_seq : 0;

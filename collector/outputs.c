@@ -92,11 +92,12 @@ give_up(struct outputs *outputs, struct output *output, int err, size_t n_lost)
 	if (err == -EPIPE && output->sink.fd == STDOUT_FILENO)
 		return; /* as any filter: its reader has seen enough */
 	outputs->failed = output->failed = true;
-	log_error("output %s: %s; %zu lines are not written", output->sink.spec,
+	log_error("output %s: %s; %zu line%s of this batch, and all that follow, are not written",
+		  output->sink.spec,
 		  err == -EPIPE || err == -ECONNRESET ? "its reader is gone"
 		  : err == -ETIMEDOUT                 ? "its reader takes nothing"
 						      : strerror(-err),
-		  n_lost);
+		  n_lost, n_lost == 1 ? "" : "s");
 	sink_close(&output->sink, why, sizeof why);
 }
 

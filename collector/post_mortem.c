@@ -18,6 +18,8 @@ struct search {
 	unsigned n_dead;  /* attached to */
 	uint32_t alive;   /* the pid of one that fits and runs; 0: none */
 	bool failed;      /* one could not be attached to, which was said */
+	bool unborn;      /* one was never set up by its process, and that was not said */
+	unsigned n_foreign; /* not ours to look at */
 	unsigned n_short; /* those that there was no descriptor or memory for; shortage: errno */
 	int shortage;
 };
@@ -64,6 +66,7 @@ may_fit(const struct search *search, const struct segment_found *found)
 static void
 say_unseen(struct search *search, const struct segment_found *found, int err, const char *why)
 {
+	search->n_foreign += err == -EACCES;
 	if (err == -ENOENT || err == DISCOVER_LATER || found->name[0] == '\0' || !may_fit(search, found))
 		return;
 	if (why[0] != '\0')
@@ -84,7 +87,7 @@ look_at(void *context, struct place *place, const char *name)
 	if (err == 0)
 		err = discover_header(&found, &header);
 	if (err == DISCOVER_LATER && may_fit(search, &found))
-		discover_bury_unborn(place, &found);
+		search->unborn |= discover_bury_unborn(place, &found) != 0;
 	if (err == 0)
 		err = discover_identify(&found, why, sizeof why);
 	if (err == 0 && fits(search, &found)) {
@@ -108,11 +111,17 @@ say_nothing(const struct search *search)
 		return EXIT_FAILED;
 	if (strcmp(search->what, "all") == 0) {
 		log_note("no dead program has left anything");
+		if (search->n_foreign > 0)
+			log_note("%u segment%s of other users not looked at: run as root",
+				 search->n_foreign, search->n_foreign == 1 ? "" : "s");
 		return 0;
 	}
 	if (search->alive != 0)
 		log_error("--post-mortem %s: its program runs: read it with --pid %" PRIu32 " --backlog",
 			  search->what, search->alive);
+	else if (search->unborn)
+		log_error("--post-mortem %s: nothing is in it: its process has not set it up (in ten "
+			  "seconds it can be removed like this)", search->what);
 	else
 		log_error("--post-mortem %s: no such dead program has left anything (see auditd-collect "
 			  "list)", search->what);

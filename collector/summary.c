@@ -127,9 +127,8 @@ add_losses(struct summary *summary, struct tracee *tracee, int sign, bool from_s
 	for (unsigned i = 0; i < N_LOST_REASONS; i++)
 		summary->lost[i] = plus(summary->lost[i],
 					sign < 0 ? -account.lost[i] : account.lost[i]);
-	uint64_t before = account.lost[LOST_NO_READER];
 	if (!from_start)
-		summary->before = plus(summary->before, sign < 0 ? -before : before);
+		summary->before = plus(summary->before, sign < 0 ? -account.before_us : account.before_us);
 }
 
 void

@@ -2,8 +2,10 @@
 #include "tracee.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "barrier.h"
@@ -54,6 +56,20 @@ begin(struct tracee *tracee, const struct settings *settings)
 	return 0;
 }
 
+/*
+ * We had opened it before another reader, who had told all, removed it; or a hook that wanted room,
+ * which tells so. What ends cleanly without a reader removes its object itself.
+ */
+static bool
+was_read_and_removed(const struct tracee *tracee, const struct identity *identity)
+{
+	const struct segment_control *control = tracee->segment.control;
+	struct stat st;
+	return !identity->alive && fstat(tracee->segment.fd, &st) == 0 && st.st_nlink == 0 &&
+	       (!tracee_ended_cleanly(tracee) || load_relaxed(&control->heartbeat) != 0 ||
+		load_relaxed(&control->was_read) != 0);
+}
+
 static void
 take_identity(struct tracee *tracee, struct identity *identity)
 {
@@ -88,7 +104,12 @@ tracee_open(struct tracee **result, int fd, const char *name, struct identity *i
 	int err = attachment_init(&tracee->segment, fd, name, !settings->gives_way, why,
 				  why_bytes);
 	if (err == 0) {
-		err = begin(tracee, settings);
+		if (was_read_and_removed(tracee, identity)) {
+			snprintf(why, why_bytes, "another collector has read and removed it");
+			err = -ENOENT;
+		} else {
+			err = begin(tracee, settings);
+		}
 		if (err != 0)
 			attachment_fini(&tracee->segment);
 	}

@@ -497,6 +497,26 @@ def test_collectors_in_turn_repeat_nothing_and_skip_nothing(stage):
     assert seen == list(range(last))
 
 
+def test_what_is_lost_while_a_collector_stands_still_is_in_its_sums(stage):
+    """The hook takes it for dead after three seconds; but it comes back."""
+    target = stage.target(PYAUDITD_RING="256k")
+    target.do("step", 20000)
+    collector = stage.attached("--pid", target.inner, "--fail-on-loss", "--backlog")
+    target.do("step", 10)
+    time.sleep(0.3)
+    collector.freeze()
+    target.do("step", 10000)
+    time.sleep(3.5)
+    target.do("step", 10000)
+    collector.signal(signal.SIGCONT)
+    target.do("step", 10)
+    run = check(collector.stop(status=3), lossy=True)
+    assert [line["reason"] for line in run.of_type("lost")] == ["no_reader", "lane_full", "no_reader"]
+    before, *counts = [line["count"] for line in run.of_type("lost")]
+    assert b"%d events were lost: %d lane_full, %d no_reader" % (sum(counts), *counts) in run.stderr
+    assert len(numbers(run)) + before + sum(counts) == 40020
+
+
 def test_losses_are_not_told_twice(stage):
     target = stage.target(PYAUDITD_RING="256k")
     n = told = 0
