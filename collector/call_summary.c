@@ -156,7 +156,7 @@ void
 call_summary_add(struct call_summary *summary, struct tracee *tracee, int sign)
 {
 	summary->sign = sign;
-	tracee_functions(tracee, false, add_summed, summary);
+	tracee_functions(tracee, FUNCTIONS_ALL, add_summed, summary);
 	if (sign > 0)
 		tracee_functions_seen(tracee, add_row, summary);
 }

@@ -310,7 +310,8 @@ followed_report(struct followed *followed)
 {
 	struct printer *printer = followed->reading->printer;
 	uint64_t now = clock_ns(CLOCK_REALTIME);
-	printer_functions(printer, &followed->source, now, followed->tracee, true);
+	printer_functions(printer, &followed->source, now, followed->tracee,
+			  FUNCTIONS_CHANGED);
 	printer_stats(printer, &followed->source, now, followed->tracee);
 }
 
@@ -318,7 +319,8 @@ static void
 report_all(struct followed *followed, uint64_t time_ns)
 {
 	struct printer *printer = followed->reading->printer;
-	printer_functions(printer, &followed->source, time_ns, followed->tracee, false);
+	printer_functions(printer, &followed->source, time_ns, followed->tracee,
+			  FUNCTIONS_SINCE);
 	printer_stats(printer, &followed->source, time_ns, followed->tracee);
 }
 

@@ -209,10 +209,10 @@ put_function(void *context, const struct function *function, const struct functi
 
 void
 printer_functions(struct printer *printer, struct printer_source *source, uint64_t time_ns,
-		  struct tracee *tracee, bool changed)
+		  struct tracee *tracee, enum which_functions which)
 {
 	struct functions to = {printer, source, after_all(source, time_ns)};
-	tracee_functions(tracee, changed, put_function, &to);
+	tracee_functions(tracee, which, put_function, &to);
 }
 
 void

@@ -51,9 +51,9 @@ void printer_start(struct printer *printer, struct printer_source *source, uint6
 		   const struct tracee *tracee);
 void printer_untraced(struct printer *printer, uint64_t time_ns, const struct identity *identity);
 
-/* Its functions: those whose sums have changed since, or all that were called. */
+/* Its functions. */
 void printer_functions(struct printer *printer, struct printer_source *source, uint64_t time_ns,
-		       struct tracee *tracee, bool changed);
+		       struct tracee *tracee, enum which_functions which);
 
 /* The account of a tracee: counts, stats. */
 void printer_stats(struct printer *printer, struct printer_source *source, uint64_t time_ns,

@@ -144,12 +144,13 @@ struct function; /* event.h */
 typedef void (*tracee_function_fn)(void *context, const struct function *function,
 				   const struct function_sums *sums);
 
-/*
- * Calls fn for every function that was called at level count or stats since we came, or ever
- * when a backlog is wanted; with `changed` for those alone whose sums are not what they were at
- * the last such call.
- */
-void tracee_functions(struct tracee *tracee, bool changed, tracee_function_fn fn, void *context);
+enum which_functions {
+	FUNCTIONS_ALL,     /* ever called at level count or stats */
+	FUNCTIONS_SINCE, /* since we came; with a backlog, ever */
+	FUNCTIONS_CHANGED, /* whose sums are not what they were at the last call with this */
+};
+void tracee_functions(struct tracee *tracee, enum which_functions which, tracee_function_fn fn,
+		      void *context);
 
 /* Functions whose calls were handed over as events, wanted ones: only `calls` is known. */
 void tracee_functions_seen(struct tracee *tracee, tracee_function_fn fn, void *context);

@@ -189,22 +189,24 @@ tracee_note_functions(struct tracee *tracee)
 }
 
 void
-tracee_functions(struct tracee *tracee, bool changed, tracee_function_fn fn, void *context)
+tracee_functions(struct tracee *tracee, enum which_functions which, tracee_function_fn fn,
+		 void *context)
 {
 	uint32_t n_ids = 0;
 	struct call_stats *stats = read_stats(tracee, &n_ids);
-	bool told = changed && tracee->told.stats != NULL;
+	bool told = which == FUNCTIONS_CHANGED && tracee->told.stats != NULL;
 	const struct stats_then *then = told ? &tracee->told : &tracee->came;
 	if (stats == NULL)
 		return;
 	for (uint32_t id = 0; id < n_ids; id++) {
 		const struct function *function = symbols_function(tracee->symbols, id);
-		if (stats[id].calls == 0 || function == NULL || !has_changed(then, id, &stats[id]))
+		if (stats[id].calls == 0 || function == NULL ||
+		    (which != FUNCTIONS_ALL && !has_changed(then, id, &stats[id])))
 			continue;
 		struct function_sums sums = sums_of(tracee, &stats[id]);
 		fn(context, function, &sums);
 	}
-	if (changed)
+	if (which == FUNCTIONS_CHANGED)
 		keep_stats(&tracee->told, stats, n_ids);
 	else
 		free(stats);

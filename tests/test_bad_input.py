@@ -156,6 +156,14 @@ def test_pid_of_another_user_is_status_4(stage, public):
 
 
 @needs_world
+def test_what_other_users_left_is_not_denied(stage, public):
+    stage.target().kill()
+    lines = run(stage, "--post-mortem", "all", status=0, said=2, before=NOBODY,
+                collector=public + "/bin/auditd-collect")
+    assert "1 segment of other users not looked at: run as root" in lines[1]
+
+
+@needs_world
 @needs_public_python
 def test_user_reads_his_own_and_root_reads_his_too(stage, public):
     roots = stage.target()

@@ -517,6 +517,21 @@ def test_what_is_lost_while_a_collector_stands_still_is_in_its_sums(stage):
     assert len(numbers(run)) + before + sum(counts) == 40020
 
 
+@pytest.mark.parametrize("level", ["count", "stats"])
+def test_a_table_is_about_its_own_session(stage, level):
+    target = stage.target(PYAUDITD_CALLS="step", PYAUDITD_CALLS_LEVEL=level)
+    for n in (300, 20):
+        for _ in range(n):
+            target.do("step")
+        collector = stage.attached("--pid", target.inner, "--summary")
+        for _ in range(7):
+            target.do("step")
+        collector.stop(quiet=False)
+        [calls] = [int(line.split()[0]) for line in collector.stderr.splitlines()
+                   if "driven.py:" in line and "step" in line]
+        assert calls == 7
+
+
 def test_losses_are_not_told_twice(stage):
     target = stage.target(PYAUDITD_RING="256k")
     n = told = 0

@@ -93,6 +93,14 @@ def test_whom_it_does_not_find(stage):  # noqa: F811
     assert "--post-mortem %d" % target.said_pid in collector.stderr and len(collector.said) == 1
 
 
+def test_what_was_never_set_up_is_said(stage):  # noqa: F811
+    name = "pyauditd.0.4000000.00000001"
+    with open(os.open(os.path.join(stage.world.shm, name), os.O_CREAT, 0o600)):
+        pass
+    _, said = post_mortem(stage, name, status=5)
+    assert len(said) == 1 and "nothing is in it" in said[0]
+
+
 def test_what_did_not_get_through_is_kept(stage):  # noqa: F811
     target = stage.target()
     target.do("step", 20000)

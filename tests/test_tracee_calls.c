@@ -253,10 +253,10 @@ tell(void *context, const struct function *function, const struct function_sums 
 }
 
 static void
-need_functions(bool changed, const char *list)
+need_functions(enum which_functions which, const char *list)
 {
 	told[0] = '\0';
-	tracee_functions(tracee, changed, tell, NULL);
+	tracee_functions(tracee, which, tell, NULL);
 	ck_assert_str_eq(told, list);
 }
 
@@ -264,23 +264,57 @@ START_TEST(functions_are_told_with_their_sums_and_when_these_change)
 {
 	make_object(SEGMENT_ABI_MINOR);
 	attach();
-	need_functions(false, "");
+	need_functions(FUNCTIONS_SINCE, "");
 	*stats_of(F) = (struct call_stats){3, 2, 1000, 5000};
 	stats_of(C)->calls = 1;
 	stats_of(0)->calls = 4;
 	stats_of(EVENT)->calls = 8; /* no function */
-	need_functions(true, "? 4 f 3 2 1000 5000 c 1 ");
-	need_functions(true, "");
+	need_functions(FUNCTIONS_CHANGED, "? 4 f 3 2 1000 5000 c 1 ");
+	need_functions(FUNCTIONS_CHANGED, "");
 	stats_of(F)->own_ticks = 2000; /* a call that began before has ended */
-	need_functions(true, "f 3 2 2000 5000 ");
+	need_functions(FUNCTIONS_CHANGED, "f 3 2 2000 5000 ");
 	define(9, DEF_CODE, "\2\0\0\0m\0a.py\0h", 13);
 	*stats_of(9) = (struct call_stats){1, 1, 0, 0};
-	need_functions(true, "h 1 1 0 0 ");
-	need_functions(false, "? 4 f 3 2 2000 5000 c 1 h 1 1 0 0 ");
+	need_functions(FUNCTIONS_CHANGED, "h 1 1 0 0 ");
+	need_functions(FUNCTIONS_SINCE, "? 4 f 3 2 2000 5000 c 1 h 1 1 0 0 ");
 	need_account(3 + 1 + 4 + 8 + 1, 0);
 	NEED(tracee_calls(tracee) == 17);
 	*stats_of(F) = (struct call_stats){UINT64_MAX, UINT64_MAX, UINT64_MAX, UINT64_MAX};
-	tracee_functions(tracee, false, tell, NULL);
+	tracee_functions(tracee, FUNCTIONS_SINCE, tell, NULL);
+	end();
+}
+END_TEST
+
+START_TEST(what_was_called_before_we_came_is_told_only_with_all)
+{
+	make_object(SEGMENT_ABI_MINOR);
+	*stats_of(F) = (struct call_stats){3, 2, 1000, 5000};
+	*stats_of(G) = (struct call_stats){1, 1, 10, 10};
+	attach();
+	tracee_backlog(tracee, false);
+	need_functions(FUNCTIONS_SINCE, "");
+	stats_of(G)->calls = 2;
+	need_functions(FUNCTIONS_SINCE, "g 2 1 10 10 ");
+	need_functions(FUNCTIONS_ALL, "f 3 2 1000 5000 g 2 1 10 10 ");
+	end();
+}
+END_TEST
+
+START_TEST(what_another_has_read_and_removed_is_not_read_again)
+{
+	make_object(SEGMENT_ABI_MINOR);
+	struct identity identity = {.pid = 2};
+	int fd = open(temp_path("object"), O_RDWR);
+	unlink(temp_path("object"));
+	ck_assert_int_eq(tracee_open(&tracee, fd, NAME, &identity, &settings, why, sizeof why), -ENOENT);
+	NEED(strstr(why, "another collector") != NULL);
+	/* Of one that ended cleanly without a reader we are the first; of one that lives, in any case. */
+	header->stopped = 2;
+	ck_assert_int_eq(tracee_open(&tracee, dup(fd), NAME, &identity, &settings, why, sizeof why), 0);
+	tracee_close(tracee);
+	header->stopped = 0;
+	identity = (struct identity){.pid = 2, .alive = true};
+	ck_assert_int_eq(tracee_open(&tracee, fd, NAME, &identity, &settings, why, sizeof why), 0);
 	end();
 }
 END_TEST
@@ -293,9 +327,9 @@ START_TEST(several_tables_are_added_up)
 	*stats_in_table(2, F) = (struct call_stats){1, 1, 10, 10};
 	stats_in_table(1, C)->calls = 5;
 	stats_in_table(2, C)->calls = 2;
-	need_functions(true, "f 4 3 1010 5010 c 7 ");
+	need_functions(FUNCTIONS_CHANGED, "f 4 3 1010 5010 c 7 ");
 	stats_in_table(1, F)->calls = 1;
-	need_functions(true, "f 5 3 1010 5010 ");
+	need_functions(FUNCTIONS_CHANGED, "f 5 3 1010 5010 ");
 	need_account(5 + 7, 0);
 	end();
 }
@@ -313,7 +347,7 @@ START_TEST(functions_that_were_read_are_counted)
 	told[0] = '\0';
 	tracee_functions_seen(tracee, tell, NULL);
 	ck_assert_str_eq(told, "f 12 c 12 ");
-	need_functions(false, "");
+	need_functions(FUNCTIONS_SINCE, "");
 	end();
 }
 END_TEST
@@ -366,7 +400,7 @@ START_TEST(an_older_hook_is_not_written_what_it_does_not_read)
 	emit_event();
 	drain();
 	need_account(0, 1);
-	need_functions(false, "");
+	need_functions(FUNCTIONS_SINCE, "");
 	NEED(tracee_calls(tracee) == 0);
 	end();
 }
@@ -381,6 +415,8 @@ main(void)
 	tcase_add_test(tc, calls_that_found_no_room_are_attempted_and_no_audit_events);
 	tcase_add_test(tc, a_busy_lane_has_what_the_quiet_ones_leave);
 	tcase_add_test(tc, functions_are_told_with_their_sums_and_when_these_change);
+	tcase_add_test(tc, what_was_called_before_we_came_is_told_only_with_all);
+	tcase_add_test(tc, what_another_has_read_and_removed_is_not_read_again);
 	tcase_add_test(tc, several_tables_are_added_up);
 	tcase_add_test(tc, functions_that_were_read_are_counted);
 	tcase_add_test(tc, what_is_wanted_of_calls_is_published_with_the_rest);

@@ -111,7 +111,7 @@ account(void)
 {
 	struct account sums;
 	tracee_account(tracee, &sums);
-	tracee_functions(tracee, true, take_function, NULL);
+	tracee_functions(tracee, FUNCTIONS_CHANGED, take_function, NULL);
 	tracee_functions_seen(tracee, take_function, NULL);
 	json_counts_begin(&json, &source, 1);
 	tracee_counts(tracee, take_count, NULL);
