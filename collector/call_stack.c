@@ -4,9 +4,11 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "record.h"
+
 #define FIRST_PLACES 16
-#define FIRST_ENTRIES 32
-#define STACK_COST 8 /* entries that a thread without calls takes the room of */
+#define FIRST_ENTRIES 8
+#define STACK_COST 8 /* entries that a stack without calls takes the room of */
 
 struct entry {
 	uint64_t ticks;
@@ -15,7 +17,7 @@ struct entry {
 };
 
 struct call_stack {
-	uint32_t tid;
+	uint64_t who;
 	uint32_t counted; /* by the hook: calls that are open */
 	uint64_t base;
 	size_t n, room;
@@ -40,10 +42,10 @@ void
 call_stacks_forget(struct call_stacks *stacks)
 {
 	for (size_t i = 0; stacks->n > 0 && i < stacks->n_places; i++) {
-		if (stacks->threads[i] == NULL)
+		if (stacks->table[i] == NULL)
 			continue;
-		free_stack(stacks, stacks->threads[i]);
-		stacks->threads[i] = NULL;
+		free_stack(stacks, stacks->table[i]);
+		stacks->table[i] = NULL;
 		stacks->n--;
 	}
 	stacks->last = NULL;
@@ -53,45 +55,45 @@ void
 call_stacks_fini(struct call_stacks *stacks)
 {
 	call_stacks_forget(stacks);
-	free(stacks->threads);
-	stacks->threads = NULL;
+	free(stacks->table);
+	stacks->table = NULL;
 	stacks->n_places = 0;
 }
 
-/* ---- threads ---- */
+/* ---- stacks ---- */
 
-/* Where this thread stands, or would. There is always a free place. */
+/* Where this one stands, or would. There is always a free place. */
 static struct call_stack **
-place_of(struct call_stack **threads, size_t n_places, uint32_t tid)
+place_of(struct call_stack **table, size_t n_places, uint64_t who)
 {
-	size_t i = (tid * 2654435761u) & (n_places - 1);
-	while (threads[i] != NULL && threads[i]->tid != tid)
+	size_t i = (who * 0x9e3779b97f4a7c15u >> 32) & (n_places - 1);
+	while (table[i] != NULL && table[i]->who != who)
 		i = (i + 1) & (n_places - 1);
-	return &threads[i];
+	return &table[i];
 }
 
-/* Into a table of another size. Threads without open calls, most of which have ended, stay
+/* Into a table of another size. Stacks without open calls, most of which have ended, stay
  * behind: the hook tells their depth again. */
 static bool
 rebuild(struct call_stacks *stacks, size_t n_places)
 {
-	struct call_stack **threads = calloc(n_places, sizeof *threads);
-	if (threads == NULL)
+	struct call_stack **table = calloc(n_places, sizeof *table);
+	if (table == NULL)
 		return false;
 	stacks->n = 0;
 	for (size_t i = 0; i < stacks->n_places; i++) {
-		struct call_stack *stack = stacks->threads[i];
+		struct call_stack *stack = stacks->table[i];
 		if (stack == NULL)
 			continue;
 		if (stack->n == 0) {
 			free_stack(stacks, stack);
 			continue;
 		}
-		*place_of(threads, n_places, stack->tid) = stack;
+		*place_of(table, n_places, stack->who) = stack;
 		stacks->n++;
 	}
-	free(stacks->threads);
-	stacks->threads = threads;
+	free(stacks->table);
+	stacks->table = table;
 	stacks->n_places = n_places;
 	stacks->last = NULL;
 	return true;
@@ -104,17 +106,17 @@ make_place(struct call_stacks *stacks)
 	if (2 * (stacks->n + 1) <= stacks->n_places)
 		return true;
 	size_t n_places = stacks->n_places == 0 ? FIRST_PLACES : 2 * stacks->n_places;
-	if (n_places > 2 * CALL_STACK_THREADS)
-		n_places = 2 * CALL_STACK_THREADS;
+	if (n_places > 2 * CALL_STACK_STACKS)
+		n_places = 2 * CALL_STACK_STACKS;
 	if (!rebuild(stacks, n_places))
 		return false;
-	if (stacks->n >= CALL_STACK_THREADS)
+	if (stacks->n >= CALL_STACK_STACKS)
 		call_stacks_forget(stacks);
 	return true;
 }
 
 static struct call_stack *
-new_stack(struct call_stacks *stacks, uint32_t tid)
+new_stack(struct call_stacks *stacks, uint64_t who)
 {
 	struct call_stack *stack = NULL;
 	if (stacks->room->n_entries < STACK_COST)
@@ -124,29 +126,29 @@ new_stack(struct call_stacks *stacks, uint32_t tid)
 	if (stack == NULL)
 		return NULL;
 	stacks->room->n_entries -= STACK_COST;
-	stack->tid = tid;
-	*place_of(stacks->threads, stacks->n_places, tid) = stack;
+	stack->who = who;
+	*place_of(stacks->table, stacks->n_places, who) = stack;
 	stacks->n++;
 	return stack;
 }
 
 static struct call_stack *
-stack_of(struct call_stacks *stacks, uint32_t tid)
+stack_of(struct call_stacks *stacks, uint64_t who)
 {
-	if (stacks->last != NULL && stacks->last->tid == tid)
+	if (stacks->last != NULL && stacks->last->who == who)
 		return stacks->last;
 	struct call_stack *stack =
-		stacks->n > 0 ? *place_of(stacks->threads, stacks->n_places, tid) : NULL;
+		stacks->n > 0 ? *place_of(stacks->table, stacks->n_places, who) : NULL;
 	if (stack == NULL)
-		stack = new_stack(stacks, tid);
+		stack = new_stack(stacks, who);
 	return stacks->last = stack;
 }
 
 struct call_stack *
-call_stack_begin(struct call_stacks *stacks, uint32_t tid, uint32_t depth)
+call_stack_begin(struct call_stacks *stacks, uint64_t who, uint32_t depth)
 {
-	struct call_stack *stack = stack_of(stacks, tid);
-	if (stack != NULL && stack->counted != depth) {
+	struct call_stack *stack = stack_of(stacks, who);
+	if (stack != NULL && calls_depth(calls_w2(0, stack->counted)) != depth) {
 		stack->counted = depth;
 		stack->base = depth;
 		stack->n = 0;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Which calls are open in each thread of one lane, so that a return finds its call. Nothing is
- * invented: what was open before we came, or is missing because of a loss, is known by its
+ * Which calls are open on each stack of one lane, so that a return finds its call: a thread has one,
+ * and one more for each greenlet. Nothing is invented: what was open before we came, or is missing because of a loss, is known by its
  * number alone, `base`, which the hook tells with each slot.
  *
  *	base        calls that are open and were not seen to begin
@@ -12,7 +12,7 @@
  * counts it as one; so what it tells is compared with what it must count by now, `counted`, and not
  * with what is open.
  *
- * A hostile segment may claim any number of threads and calls: there are CALL_STACK_THREADS of
+ * A hostile segment may claim any number of stacks and calls: there are CALL_STACK_STACKS of
  * the one in a lane, and CALL_STACK_ENTRIES of the other in all lanes that share a room. What
  * does not fit is forgotten, and its returns have no duration.
  */
@@ -23,7 +23,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define CALL_STACK_THREADS 4096
+#define CALL_STACK_STACKS 32768
 #define CALL_STACK_ENTRIES (1u << 20) /* 16 MiB of them */
 #define CALL_STACK_LOOK_DOWN 1024     /* entries that a return looks at to find its call */
 
@@ -35,7 +35,7 @@ struct call_room {
 struct call_stack;
 
 struct call_stacks {
-	struct call_stack **threads; /* a hash table, by tid */
+	struct call_stack **table; /* a hash table, by `who` */
 	size_t n, n_places;
 	struct call_stack *last;
 	struct call_room *room;
@@ -49,10 +49,11 @@ void call_stacks_fini(struct call_stacks *stacks);
 void call_stacks_forget(struct call_stacks *stacks);
 
 /*
- * Before events of a thread that has `depth` open calls, as the hook counts: its stack, valid
- * until the next begin, forget or fini. NULL: no memory, or no room.
+ * Before events of a stack that has `depth` open calls, as the hook counts, up to CALLS_DEPTH_MAX;
+ * `who` is its thread and greenlet, calls_stack(). Valid until the next begin, forget or fini.
+ * NULL: no memory, or no room.
  */
-struct call_stack *call_stack_begin(struct call_stacks *stacks, uint32_t tid, uint32_t depth);
+struct call_stack *call_stack_begin(struct call_stacks *stacks, uint64_t who, uint32_t depth);
 
 /* A call begins: how many are open now, it included. `stack` may be NULL, here and below. */
 uint32_t call_stack_push(struct call_stacks *stacks, struct call_stack *stack, uint32_t id,

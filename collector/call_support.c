@@ -14,12 +14,6 @@ call_support_check(const struct segment_header *header, const struct call_settin
 {
 	char python[PYTHON_VERSION_BYTES];
 	python_version(python, header->python_hex);
-	if (!segment_knows_calls(header)) {
-		snprintf(why, why_bytes, "its hook (ABI %u.%u) cannot trace calls: install the "
-			 "one of this version, and start it again", header->abi_major,
-			 header->abi_minor);
-		return -ENOTSUP;
-	}
 	if (calls->backend == CALL_BACKEND_MONITORING && header->python_hex < MINOR(12)) {
 		snprintf(why, why_bytes, "Python %s has no sys.monitoring, which came with 3.12: "
 			 "use --calls-backend auto", python);

@@ -192,7 +192,7 @@ is_wanted(const struct drain *drain, uint64_t position, unsigned word)
 static uint32_t
 depth_after(const struct slot *slot, unsigned n)
 {
-	uint32_t depth = (uint32_t)slot->w[2];
+	uint32_t depth = calls_depth(slot->w[2]);
 	for (unsigned i = 0; i < n; i++) {
 		if (!call_ends(call_what(slot->w[3 + i])))
 			depth++;
@@ -207,16 +207,18 @@ static void
 take_words(struct drain *drain, const struct drain_to *to, const struct slot *slot,
 	   uint64_t position, unsigned from, unsigned end)
 {
-	uint32_t tid = (uint32_t)(slot->w[2] >> 32);
-	struct call_stack *stack = call_stack_begin(&drain->calls, tid, depth_after(slot, from));
-	struct event event = {.lane = drain->index, .tid = tid}; /* the rest is set each time */
+	uint32_t tid = calls_thread(slot->w[2]), greenlet = calls_greenlet(slot->w[2]);
+	uint64_t who = calls_stack(tid, greenlet);
+	struct call_stack *stack = call_stack_begin(&drain->calls, who, depth_after(slot, from));
+	/* The rest is set each time. */
+	struct event event = {.lane = drain->index, .tid = tid, .greenlet = greenlet};
 	for (unsigned i = from; i < end; i++) {
 		uint64_t word = slot->w[3 + i], ticks = slot->w[1] + call_ticks(word);
 		event.seq = drain->next_seq;
 		event.time_ns = to->time(to->context, ticks);
 		if (!decode_call(word, to->symbols, &event)) {
 			drain_tell_lost(drain, to, LOST_DAMAGED, 1, event.time_ns);
-			stack = call_stack_begin(&drain->calls, tid, depth_after(slot, i + 1));
+			stack = call_stack_begin(&drain->calls, who, depth_after(slot, i + 1));
 			continue;
 		}
 		drain->next_seq++;

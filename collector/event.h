@@ -78,7 +78,8 @@ struct event {
 	/* EVENT_CALL and EVENT_RETURN */
 	enum call_event call;
 	struct function *function;
-	uint32_t depth;       /* calls of the thread that are open, this one included */
+	uint32_t greenlet;    /* 0: the first that was seen in the thread, or there are none */
+	uint32_t depth;       /* calls of the two that are open, this one included */
 	bool has_duration;    /* a return whose call was seen, and nothing between is missing */
 	uint64_t duration_ns;
 	/* EVENT_LOST; no seq, tid 0. From and to are 0 when lane is EVENT_NO_LANE. */

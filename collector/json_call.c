@@ -55,13 +55,24 @@ put_function(struct json *json, const struct function_template *template, bool i
 	note(json, template->file_percent && !is_c, "file");
 }
 
+/* json_put_position(), and the greenlet. */
+static void
+put_position(struct json *json, const struct json_source *source, const struct event *event)
+{
+	json_put_position(json, source, event);
+	if (event->greenlet != 0) {
+		line_literal(&json->out, ",\"greenlet\":");
+		line_u64(&json->out, event->greenlet);
+	}
+}
+
 static int
 put_call(struct json *json, const struct json_source *source, const struct event *event,
 	 const struct function_template *template)
 {
 	const struct words *word = &words[event->call];
 	size_t begin = json_begin(json, source, "call", event->time_ns);
-	json_put_position(json, source, event);
+	put_position(json, source, event);
 	line_bytes(&json->out, word->kind, word->kind_len);
 	put_function(json, template, word->is_c);
 	line_literal(&json->out, ",\"depth\":");
@@ -75,7 +86,7 @@ put_return(struct json *json, const struct json_source *source, const struct eve
 {
 	const struct words *word = &words[event->call];
 	size_t begin = json_begin(json, source, "return", event->time_ns);
-	json_put_position(json, source, event);
+	put_position(json, source, event);
 	line_bytes(&json->out, word->kind, word->kind_len);
 	line_bytes(&json->out, template->text, template->func_len);
 	note(json, template->func_percent, "func");

@@ -14,13 +14,10 @@ new_version(void)
 	return (clock_ns(CLOCK_REALTIME) | 1) + 1;
 }
 
-/* What an older hook does not read is not written. */
 static void
 publish_calls(struct segment_control *control, const struct segment_header *header,
 	      const struct call_settings *calls)
 {
-	if (!segment_knows_calls(header))
-		return;
 	if (calls == NULL)
 		calls = &header->calls;
 	store_relaxed(&control->calls.level, calls->level);
@@ -31,7 +28,7 @@ publish_calls(struct segment_control *control, const struct segment_header *head
 	snprintf(control->calls.files, sizeof control->calls.files, "%s", calls->files);
 }
 
-/* Parts that are not given stay the program's own; for an older hook, what it began with. */
+/* Parts that are not given stay the program's own. */
 static bool
 publish(struct segment_control *control, const struct segment_header *header,
 	const struct settings *settings)
@@ -52,8 +49,7 @@ publish(struct segment_control *control, const struct segment_header *header,
 	store_relaxed(&control->stack,
 		      given & SETTING_STACK ? (uint32_t)settings->stack : header->stack);
 	publish_calls(control, header, settings->calls);
-	if (header->abi_major > 1 || header->abi_minor >= 6)
-		store_relaxed(&control->own, SETTING_ALL & ~given);
+	store_relaxed(&control->own, SETTING_ALL & ~given);
 	store_release(&control->version, version);
 	return true;
 }

@@ -15,9 +15,8 @@
 #include "tracee.h"
 
 /*
- * Announce ourselves; settings that are not given are the program's own (before ABI 1.6, those of
- * its header, that it began with). True:
- * what is in force changes, and lease_mark() must tell the hook to look.
+ * Announce ourselves; settings that are not given are the program's own. True: what is in force
+ * changes, and lease_mark() must tell the hook to look.
  */
 bool lease_begin(struct segment_control *control, const struct segment_header *header,
 		 const struct settings *settings);

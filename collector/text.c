@@ -78,20 +78,26 @@ put_text_value(struct text *text, const struct value *value, unsigned flags)
 		line_literal(&text->out, "...");
 }
 
+/* `event`: whose thread and greenlet are said; NULL: of none. */
 static size_t
-put_begin(struct text *text, uint32_t pid, uint32_t tid, uint64_t time_ns, const char *event)
+put_begin(struct text *text, uint32_t pid, const struct event *event, uint64_t time_ns,
+	  const char *name)
 {
 	size_t begin = text->out.len;
 	encoder_begin(&text->encoder, text->redact);
 	line_time_of_day(&text->out, &text->clock, time_ns);
 	pad_to(text, begin, TIME_END);
 	line_u64(&text->out, pid);
-	if (tid != 0 && tid != pid) {
+	if (event != NULL && event->tid != pid) {
 		line_char(&text->out, '/');
-		line_u64(&text->out, tid);
+		line_u64(&text->out, event->tid);
+	}
+	if (event != NULL && event->greenlet != 0) {
+		line_char(&text->out, '#');
+		line_u64(&text->out, event->greenlet);
 	}
 	pad_to(text, begin, PID_END);
-	put_string(text, event);
+	put_string(text, name);
 	pad_to(text, begin, EVENT_END);
 	return begin;
 }
@@ -220,7 +226,7 @@ static int
 put_audit(struct text *text, uint32_t pid, const struct event *event)
 {
 	struct roles roles;
-	size_t begin = put_begin(text, pid, event->tid, event->time_ns, event->name);
+	size_t begin = put_begin(text, pid, event, event->time_ns, event->name);
 	text->encoder.redact = text->redact && event_carries_secrets(event);
 	roles_read(&roles, event, 0);
 	put_roles(text, &roles);
@@ -235,7 +241,7 @@ put_audit(struct text *text, uint32_t pid, const struct event *event)
 static int
 put_lost(struct text *text, uint32_t pid, const struct event *event)
 {
-	size_t begin = put_begin(text, pid, 0, event->time_ns, "-- lost --");
+	size_t begin = put_begin(text, pid, NULL, event->time_ns, "-- lost --");
 	line_u64(&text->out, event->lost_count);
 	line_literal(&text->out, " events, ");
 	line_string(&text->out, lost_reason_name(event->lost_reason));
@@ -304,7 +310,7 @@ call_word_of(enum call_event call)
 static int
 put_call(struct text *text, uint32_t pid, const struct event *event)
 {
-	size_t begin = put_begin(text, pid, event->tid, event->time_ns,
+	size_t begin = put_begin(text, pid, event, event->time_ns,
 				 call_word_of(event->call));
 	for (uint32_t i = 1; i < event->depth && i < MOST_INDENTED; i++)
 		line_literal(&text->out, "  ");
@@ -324,7 +330,7 @@ int
 text_function(struct text *text, uint32_t pid, uint64_t time_ns, const struct function *function,
 	      const struct function_sums *sums)
 {
-	size_t begin = put_begin(text, pid, 0, time_ns, "-- func --");
+	size_t begin = put_begin(text, pid, NULL, time_ns, "-- func --");
 	put_function(text, function);
 	line_literal(&text->out, "  calls ");
 	line_u64(&text->out, sums->calls);
@@ -359,7 +365,7 @@ text_event(struct text *text, uint32_t pid, const struct event *event)
 int
 text_start(struct text *text, uint64_t time_ns, const struct identity *identity, unsigned coverage)
 {
-	size_t begin = put_begin(text, identity->pid, 0, time_ns, "-- process --");
+	size_t begin = put_begin(text, identity->pid, NULL, time_ns, "-- process --");
 	if (identity->argv != NULL) {
 		encode_argv(&text->encoder, &text->plain, identity->argv, &nowhere);
 		put_plain(text);
@@ -380,7 +386,7 @@ int
 text_exit(struct text *text, uint32_t pid, uint64_t time_ns, const char *how, int status,
 	  const struct account *account)
 {
-	size_t begin = put_begin(text, pid, 0, time_ns, "-- exit --");
+	size_t begin = put_begin(text, pid, NULL, time_ns, "-- exit --");
 	put_string(text, how);
 	if (status != -1 && WIFEXITED(status)) {
 		line_literal(&text->out, ", status ");
@@ -402,7 +408,7 @@ int
 text_notice(struct text *text, uint32_t pid, uint64_t time_ns, const char *what,
 	    const char *detail)
 {
-	size_t begin = put_begin(text, pid, 0, time_ns, "-- notice --");
+	size_t begin = put_begin(text, pid, NULL, time_ns, "-- notice --");
 	put_string(text, what);
 	if (detail != NULL && detail[0] != '\0') {
 		line_literal(&text->out, ": ");

@@ -29,14 +29,6 @@ identify_by_itself(struct tracee *tracee)
 		identity_from_process(&tracee->identity, process, n);
 }
 
-static void
-mark_levels(struct tracee *tracee)
-{
-	const struct segment_header *header = &tracee->segment.header;
-	if (header->abi_major > 1 || header->abi_minor >= 2)
-		lease_mark(tracee->segment.levels, tracee->symbols);
-}
-
 static int
 begin(struct tracee *tracee, const struct settings *settings)
 {
@@ -52,7 +44,7 @@ begin(struct tracee *tracee, const struct settings *settings)
 	tracee->call_room.n_entries = CALL_STACK_ENTRIES;
 	symbols_refresh(tracee->symbols);
 	if (lease_begin(control, header, settings))
-		mark_levels(tracee);
+		lease_mark(tracee->segment.levels, tracee->symbols);
 	return 0;
 }
 
@@ -127,7 +119,7 @@ void
 tracee_ask(struct tracee *tracee, const struct settings *settings)
 {
 	if (lease_change(tracee->segment.control, &tracee->segment.header, settings))
-		mark_levels(tracee);
+		lease_mark(tracee->segment.levels, tracee->symbols);
 }
 
 void
@@ -147,7 +139,7 @@ tracee_close(struct tracee *tracee)
 {
 	tracee_set_waiting(tracee, false);
 	if (lease_end(tracee->segment.control))
-		mark_levels(tracee);
+		lease_mark(tracee->segment.levels, tracee->symbols);
 	if (tracee->releases_nothing && tracee->first)
 		store_relaxed(&tracee->segment.control->was_read, 0);
 	for (uint32_t i = 0; i < tracee->n_lanes; i++) {
@@ -173,7 +165,7 @@ tracee_tick(struct tracee *tracee)
 	bool late = tracee->ticked_ns != 0 && now_ns - tracee->ticked_ns > LATE_NS;
 	tracee->ticked_ns = now_ns;
 	if (lease_renew(tracee->segment.control, late))
-		mark_levels(tracee);
+		lease_mark(tracee->segment.levels, tracee->symbols);
 	calibrate_tick((enum clock_kind)tracee->segment.header.clock_kind);
 	tracee->looking = true;
 }

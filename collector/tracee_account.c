@@ -37,8 +37,6 @@ static struct call_stats *
 read_stats(struct tracee *tracee, uint32_t *n_ids)
 {
 	const struct segment_header *header = &tracee->segment.header;
-	if (!segment_knows_calls(header))
-		return NULL;
 	symbols_refresh(tracee->symbols);
 	*n_ids = symbols_end(tracee->symbols);
 	if (*n_ids > header->n_ids)
@@ -242,6 +240,5 @@ tracee_calls(struct tracee *tracee)
 bool
 tracee_traces_calls(const struct tracee *tracee)
 {
-	return segment_knows_calls(&tracee->segment.header) &&
-	       load_relaxed(&tracee->segment.shared->calls_level) != CALL_LEVEL_OFF;
+	return load_relaxed(&tracee->segment.shared->calls_level) != CALL_LEVEL_OFF;
 }

@@ -159,7 +159,7 @@ lane_call_close(struct lane *lane)
 }
 
 bool
-lane_call_open(struct lane *lane, uint64_t word, uint64_t ticks, uint32_t thread, uint32_t depth)
+lane_call_open(struct lane *lane, uint64_t word, uint64_t ticks, uint64_t w2)
 {
 	lane_call_close(lane);
 	if (lane_at_limit(lane, lane->head) && !lane_refill(lane, lane->head)) {
@@ -167,7 +167,7 @@ lane_call_open(struct lane *lane, uint64_t word, uint64_t ticks, uint32_t thread
 		store_release(&lane->shared->calls, ++lane->calls);
 		return false;
 	}
-	lane_call_begin(lane, word, ticks, thread, depth);
+	lane_call_begin(lane, word, ticks, w2);
 	return true;
 }
 

@@ -33,10 +33,10 @@
  *
  * K pairs with L: a word that is not zero is an event, and its definition is there. Only the
  * slot at head-1 may be open; zero words of earlier ones are final. A slot closes when it is
- * full, when anything else is written to the lane, when the thread changes, when its 38 bits of
- * ticks run out, or when an event takes a sequence number without writing a word. The reader
- * takes what it finds in the open slot, and releases it once it is closed: a reader that comes
- * after it reads at most five events again. While a slot is open `seq` and `calls` are those
+ * full, when anything else is written to the lane, when the thread or its greenlet changes, when
+ * its 38 bits of ticks run out, or when an event takes a sequence number without writing a word.
+ * The reader takes what it finds in the open slot, and releases it once it is closed: a reader that
+ * comes after it reads at most five events again. While a slot is open `seq` and `calls` are those
  * of before it: its words say the rest. `calls` comes after seq, so it never counts an event
  * that seq does not; a kill between the two leaves it short of one slot's.
  *
@@ -213,11 +213,11 @@ bool lane_refill(struct lane *lane, uint64_t position);
 void lane_drop(struct lane *lane, enum lost_reason reason);
 
 /*
- * A call or return that does not fit the open slot, or there is none: open one with it.
+ * A call or return that does not fit the open slot, or there is none: open one with it, whose w2
+ * (record.h) is that.
  * False: there was no room, it is counted as lost.
  */
-bool lane_call_open(struct lane *lane, uint64_t word, uint64_t ticks, uint32_t thread,
-		    uint32_t depth);
+bool lane_call_open(struct lane *lane, uint64_t word, uint64_t ticks, uint64_t w2);
 
 /* Close the open slot. */
 void lane_call_close(struct lane *lane);
@@ -277,7 +277,7 @@ lane_call_has_room(const struct lane *lane)
 
 /* The slot at head, which may be written, becomes the open one, with its first event. */
 static inline void
-lane_call_begin(struct lane *lane, uint64_t word, uint64_t ticks, uint32_t thread, uint32_t depth)
+lane_call_begin(struct lane *lane, uint64_t word, uint64_t ticks, uint64_t w2)
 {
 	struct slot *slot = lane_slot(lane, lane->head);
 	if (lane->mode == LANE_OVERWRITE)
@@ -285,7 +285,7 @@ lane_call_begin(struct lane *lane, uint64_t word, uint64_t ticks, uint32_t threa
 	lane_fetch_ahead(lane, lane->head);
 	slot->w[0] = record_w0(1, 1, RECORD_CALLS, lane->seq);
 	slot->w[1] = ticks;
-	slot->w[2] = (uint64_t)thread << 32 | depth;
+	slot->w[2] = w2;
 	slot->w[3] = word;
 	memset(&slot->w[4], 0, (CALLS_PER_SLOT - 1) * sizeof slot->w[4]);
 	lane->call_at = &slot->w[4];
@@ -315,7 +315,7 @@ lane_call(struct lane *lane, uint64_t word, uint64_t ticks)
  * done, that slot cannot be written just like that, or none was open.
  */
 static inline bool
-lane_call_next(struct lane *lane, uint64_t word, uint64_t ticks, uint32_t thread, uint32_t depth)
+lane_call_next(struct lane *lane, uint64_t word, uint64_t ticks, uint64_t w2)
 {
 	if (unlikely(lane->call_at != lane->call_end) || unlikely(lane->call_end == NULL) ||
 	    unlikely(lane_at_limit(lane, lane->head)))
@@ -324,7 +324,7 @@ lane_call_next(struct lane *lane, uint64_t word, uint64_t ticks, uint32_t thread
 	lane->calls += CALLS_PER_SLOT;
 	store_release(&lane->shared->seq, lane->seq); /* (M) */
 	store_release(&lane->shared->calls, lane->calls);
-	lane_call_begin(lane, word, ticks, thread, depth);
+	lane_call_begin(lane, word, ticks, w2);
 	return true;
 }
 

@@ -78,12 +78,22 @@ enum {
 
 /*
  * RECORD_CALLS: w3..w7 are events of 8 bytes, kind:4 | def id:22 | ticks since w1:38, in the
- * order of time; zero words are not yet written. Event i has the sequence number seq + i. The
- * "def id" of w2 is how many calls of its thread were open before the first of them.
+ * order of time; zero words are not yet written. Event i has the sequence number seq + i.
+ *
+ *	w2 = thread:22 | greenlet:22 | depth:20
+ *
+ * A greenlet is one of the stacks that a thread changes between; 0 is the first that was seen in
+ * it, others have numbers of the process, which begin again after four million. depth is how many
+ * calls of that stack were open before the first of these events, CALLS_DEPTH_MAX: or more.
  */
 #define CALLS_PER_SLOT 5
 #define CALLS_ID_BITS 22
 #define CALLS_TICK_BITS 38
+#define CALLS_THREAD_BITS 22 /* Linux has no larger tid (PID_MAX_LIMIT) */
+#define CALLS_GREENLET_BITS 22
+#define CALLS_DEPTH_BITS 20
+#define CALLS_DEPTH_MAX ((1u << CALLS_DEPTH_BITS) - 1)
+_Static_assert(CALLS_THREAD_BITS + CALLS_GREENLET_BITS + CALLS_DEPTH_BITS == 64, "one word");
 
 /*      what happened       value  line's type, `kind`, `how` in the stream */
 #define CALL_EVENTS(X) \
@@ -120,6 +130,26 @@ call_ticks(uint64_t word)
 {
 	return word & ((1ULL << CALLS_TICK_BITS) - 1);
 }
+
+/* w2, but for the depth. */
+static inline uint64_t
+calls_stack(uint32_t thread, uint32_t greenlet)
+{
+	uint64_t number = greenlet & ((1u << CALLS_GREENLET_BITS) - 1);
+	return (uint64_t)thread << (64 - CALLS_THREAD_BITS) | number << CALLS_DEPTH_BITS;
+}
+static inline uint64_t
+calls_w2(uint64_t stack, uint32_t depth)
+{
+	return stack | (depth < CALLS_DEPTH_MAX ? depth : CALLS_DEPTH_MAX);
+}
+static inline uint32_t calls_thread(uint64_t w2) { return (uint32_t)(w2 >> (64 - CALLS_THREAD_BITS)); }
+static inline uint32_t
+calls_greenlet(uint64_t w2)
+{
+	return (uint32_t)(w2 >> CALLS_DEPTH_BITS) & ((1u << CALLS_GREENLET_BITS) - 1);
+}
+static inline uint32_t calls_depth(uint64_t w2) { return (uint32_t)w2 & CALLS_DEPTH_MAX; }
 /* Of an event or of its number: it ends a call. */
 static inline bool call_ends(unsigned what) { return (what & 8) != 0; }
 

@@ -13,15 +13,6 @@ pages(uint64_t bytes)
 	return (bytes + SEGMENT_PAGE - 1) / SEGMENT_PAGE * SEGMENT_PAGE;
 }
 
-static uint32_t
-n_call_tables(const struct segment_header *header)
-{
-	if (!segment_knows_calls(header))
-		return 0;
-	bool many = (header->abi_major > 1 || header->abi_minor >= 5) && header->call_tables > 0;
-	return many ? header->call_tables : 1;
-}
-
 struct segment_layout
 segment_layout(const struct segment_header *header)
 {
@@ -36,11 +27,9 @@ segment_layout(const struct segment_header *header)
 	at.other_bytes = at.slots + (uint64_t)header->other_slots * SLOT_BYTES;
 	at.mapped_bytes = at.lanes + at.lane0_bytes;
 	at.total_bytes = at.mapped_bytes + (uint64_t)(header->n_lanes - 1) * at.other_bytes;
-	at.call_tables = 0;
-	at.n_call_tables = n_call_tables(header);
+	at.call_tables = at.total_bytes;
+	at.n_call_tables = header->call_tables;
 	at.call_table_bytes = pages((uint64_t)header->n_ids * sizeof(struct call_stats));
-	if (at.n_call_tables > 0)
-		at.call_tables = at.total_bytes;
 	at.total_bytes += at.n_call_tables * at.call_table_bytes;
 	return at;
 }
@@ -74,8 +63,8 @@ segment_check(const struct segment_header *header, uint64_t object_bytes, char *
 		return -EBADMSG;
 	}
 	if (header->abi_oldest > SEGMENT_ABI_MAJOR || header->abi_major < SEGMENT_ABI_OLDEST) {
-		snprintf(why, why_bytes, "the segment has ABI %u, this build reads %u-%u",
-			 header->abi_major, SEGMENT_ABI_OLDEST, SEGMENT_ABI_MAJOR);
+		snprintf(why, why_bytes, "the segment has ABI %u, this build reads %u: use a hook "
+			 "and a collector of one version", header->abi_major, SEGMENT_ABI_MAJOR);
 		return -EPROTO;
 	}
 	const char *broken = NULL;
@@ -85,7 +74,7 @@ segment_check(const struct segment_header *header, uint64_t object_bytes, char *
 		broken = "number of ids";
 	else if (header->n_lanes < 1 || header->n_lanes > 1024)
 		broken = "number of lanes";
-	else if (n_call_tables(header) > header->n_lanes + 1)
+	else if (header->call_tables < 1 || header->call_tables > header->n_lanes + 1)
 		broken = "number of tables";
 	else if (header->defs_bytes < SEGMENT_PAGE || header->defs_bytes > 64u << 20)
 		broken = "size of the definitions";

@@ -37,11 +37,9 @@
 #include "levels.h"
 
 #define SEGMENT_MAGIC 0x3144544944555950ULL /* "PYUDITD1" */
-#define SEGMENT_ABI_MAJOR 1
-#define SEGMENT_ABI_MINOR 6
-/* 2: knows LEVEL_ASK; 3: calls, and their sums; 4: gives_way; 5: several tables of sums;
- * 6: parts of the settings stay the program's own */
-#define SEGMENT_ABI_OLDEST 1
+#define SEGMENT_ABI_MAJOR 2
+#define SEGMENT_ABI_MINOR 0
+#define SEGMENT_ABI_OLDEST 2 /* packed calls say their greenlet */
 
 #define SEGMENT_PREFIX "pyauditd."
 #define SEGMENT_WATCH_PREFIX "pyauditd-watch." /* and a uid: locked by who reads all programs */
@@ -127,12 +125,10 @@ struct segment_header {
 	uint64_t lanes_used;     /* lanes [0, lanes_used) have been taken at least once */
 	/* dead segments that were removed to make room for this one, and their unread events */
 	uint64_t removed_segments, removed_events;
-	/* ABI 1.3 */
 	struct call_settings calls; /* own settings */
 	uint32_t calls_backend;  /* in force: enum call_backend; 0: calls are not traced */
 	uint32_t calls_level;    /* in force: enum call_level */
-	/* ABI 1.5 */
-	uint32_t call_tables;    /* 0: one */
+	uint32_t call_tables;
 };
 _Static_assert(sizeof(struct segment_header) <= SEGMENT_PAGE, "the header is one page");
 _Static_assert(offsetof(struct segment_header, events) == 160, "part of the format");
@@ -162,10 +158,10 @@ struct segment_control {
 	char reveal[512];
 	uint64_t told_lost[N_LOST_REASONS]; /* of the header's `lost`, what was told so far */
 	struct call_settings calls;
-	/* ABI 1.4; between collectors: the hook never looks here */
+	/* between collectors: the hook never looks here */
 	uint32_t gives_way;     /* 1: the reader only looks, and leaves when it is asked to */
 	uint32_t asked;         /* 1: another one wants to read; cleared by who reads next */
-	/* ABI 1.6 */
+	/* for the hook again */
 	uint32_t own;           /* enum setting_part: those that the collector leaves as they are */
 };
 _Static_assert(offsetof(struct segment_control, told_lost) == 1568, "part of the format");
@@ -174,7 +170,7 @@ _Static_assert(sizeof(struct segment_control) <= SEGMENT_PAGE, "the control regi
 /* Where things are; computed, never read from shared memory. All in bytes. */
 struct segment_layout {
 	uint64_t control, levels, defs, lanes;
-	uint64_t call_tables;          /* the first; 0: an older ABI has none */
+	uint64_t call_tables;          /* the first */
 	uint64_t call_table_bytes;
 	uint32_t n_call_tables;
 	uint64_t counters, slots;      /* from the start of a lane */
@@ -185,13 +181,6 @@ struct segment_layout {
 
 /* From the geometry fields, which must have passed segment_check(). */
 struct segment_layout segment_layout(const struct segment_header *header);
-
-/* Does this header say what calls it wants, and have a place for their sums? */
-static inline bool
-segment_knows_calls(const struct segment_header *header)
-{
-	return header->abi_major > 1 || header->abi_minor >= 3;
-}
 
 /* Start of a lane in the object. */
 uint64_t segment_lane_offset(const struct segment_layout *layout, uint32_t lane);

@@ -12,12 +12,14 @@
 #include "thread_lane.h"
 
 struct call_plan call_plan;
+static bool asks_greenlets;
 static pthread_key_t leave_key;
 static pthread_once_t leave_once = PTHREAD_ONCE_INIT;
 static bool leave_key_made;
 __thread struct call_thread call_thread __attribute__((tls_model("initial-exec"))) = {
 	.epoch = CALL_NO_EPOCH,
-	.fast_epoch = CALL_NO_EPOCH,
+	.here_way = CALL_NO_EPOCH,
+	.fast_way = CALL_NO_EPOCH,
 };
 
 /*
@@ -29,7 +31,9 @@ leave(void *value)
 {
 	struct call_thread *me = value;
 	clear_if(&session.calls_owner, me);
+	clear_if(&session.calls_here, me);
 	clear_if(&session.calls_fast, me);
+	call_greenlets_forget(&me->greenlets);
 	call_times_free(&me->times);
 	call_target_leave();
 	call_emit_forget_lane();
@@ -81,36 +85,87 @@ begin_anew(struct call_thread *me)
 		return false;
 	}
 	me->tid = (uint32_t)syscall(SYS_gettid);
+	me->stack = calls_stack(me->tid, 0);
 	me->depth = 0;
+	call_greenlets_forget(&me->greenlets);
 	call_times_reset(&me->times);
 	me->epoch = epoch;
 	return true;
 }
 
+/* The greenlet that the event is of. */
+static bool
+look_at_greenlets(struct call_thread *me, enum call_event what)
+{
+	int saved = errno;
+	enum call_greenlet_change found = call_greenlets_look(
+		&me->greenlets, !call_plan.filtered, what, &me->depth, &me->times);
+	errno = saved;
+	if (likely(found == CALL_GREENLET_SAME))
+		return true;
+	if (call_plan.level == CALL_LEVEL_RECORD)
+		lane_call_close(call_lane(me)); /* it is the other greenlet's */
+	me->stack = calls_stack(me->tid, call_greenlets_number(&me->greenlets));
+	if (found == CALL_GREENLET_NO_MEMORY)
+		session_lost(LOST_NO_MEMORY);
+	return found != CALL_GREENLET_NO_MEMORY;
+}
+
+static bool
+is_owner(const struct call_thread *me)
+{
+#if PY_HAS_GIL
+	return session.calls_owner == me;
+#else
+	return me->epoch == load_relaxed(&session.calls_epoch);
+#endif
+}
+
+/* Which way the thread's events take while nothing changes. */
+static void
+choose_way(struct call_thread *me, uint64_t way, bool asks)
+{
+	bool fast = !asks && call_plan.level == CALL_LEVEL_RECORD &&
+		    call_plan.max_depth == UINT32_MAX && clock_is_counter(session.clock_kind);
+	me->here_way = asks ? CALL_NO_EPOCH : way;
+	me->fast_way = fast ? way : CALL_NO_EPOCH;
+	session.calls_owner = me;
+	session.calls_here = asks ? NULL : me;
+	session.calls_fast = fast ? me : NULL;
+}
+
 bool
-call_emit_enter(void)
+call_emit_enter(enum call_event what)
 {
 	struct call_thread *me = &call_thread;
+	uint64_t way = load_acquire(&session.calls_way); /* first, in case another begins meanwhile */
+	bool asks = load_relaxed(&asks_greenlets) && call_plan.ends;
+	if (likely(asks) && likely(is_owner(me)))
+		return look_at_greenlets(me, what);
 	int saved = errno;
 	if (load_relaxed(&session.state) != SESSION_RUNNING && !session_ensure())
 		return false;
 	if (settings_changed())
 		settings_refresh();
-	me->fast_epoch = CALL_NO_EPOCH;
+	me->here_way = me->fast_way = CALL_NO_EPOCH;
 	bool known = me->epoch == load_relaxed(&session.calls_epoch);
 	if ((!known && !begin_anew(me)) || !take_place(me)) {
-		me->epoch = CALL_NO_EPOCH; /* or this thread would be taken for one that has a lane */
+		call_emit_forget_lane(); /* or it would be taken for one that has a lane */
 		errno = saved;
 		return false;
 	}
-	bool fast = call_plan.level == CALL_LEVEL_RECORD && call_plan.max_depth == UINT32_MAX &&
-		    clock_is_counter(session.clock_kind);
-	if (fast)
-		me->fast_epoch = me->epoch;
-	session.calls_owner = me;
-	session.calls_fast = fast ? me : NULL;
+	choose_way(me, way, asks);
 	errno = saved;
-	return true;
+	return !asks || look_at_greenlets(me, what);
+}
+
+void
+call_emit_ask_greenlets(void)
+{
+	if (load_relaxed(&asks_greenlets))
+		return;
+	store_relaxed(&asks_greenlets, true);
+	session_renew_ways();
 }
 
 bool
@@ -123,7 +178,7 @@ call_record_next(uint64_t word, enum call_event what)
 	uint64_t ticks = clock_counter();
 	if (unlikely(ticks >= load_relaxed(&session.calls_next_look)) ||
 	    unlikely(!lane_call_next(call_lane(me), word | call_word(what, 0), ticks,
-				     me->tid, depth)))
+				     calls_w2(me->stack, depth))))
 		return false;
 	me->depth = call_ends(what) ? depth - (depth > 0) : depth + 1;
 	return true;
@@ -132,7 +187,7 @@ call_record_next(uint64_t word, enum call_event what)
 void
 call_emit_forget_lane(void)
 {
-	call_thread.epoch = call_thread.fast_epoch = CALL_NO_EPOCH;
+	call_thread.epoch = call_thread.here_way = call_thread.fast_way = CALL_NO_EPOCH;
 }
 
 void
@@ -152,7 +207,8 @@ call_emit_open(uint64_t word, uint64_t ticks, uint32_t depth)
 		settings_refresh();
 	if (unlikely(ticks >= load_relaxed(&session.calls_next_look)))
 		calls_time_passed(ticks);
-	if (unlikely(!lane_call_open(lane, word, ticks, call_thread.tid, depth)))
+	uint64_t w2 = calls_w2(call_thread.stack, depth);
+	if (unlikely(!lane_call_open(lane, word, ticks, w2)))
 		settings_check_lease();
 }
 

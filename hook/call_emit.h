@@ -15,6 +15,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "call_greenlets.h"
 #include "call_rules.h"
 #include "call_times.h"
 #include "lane.h"
@@ -37,11 +38,14 @@ extern struct call_plan call_plan __attribute__((visibility("hidden")));
 /* A thread, as calls see it. */
 struct call_thread {
 	uint64_t epoch;      /* session.calls_epoch that the rest is of; CALL_NO_EPOCH: none */
-	uint64_t fast_epoch; /* the same, where events may take the short way */
+	uint64_t here_way;   /* session.calls_way in which call_emit_enter() need not be asked */
+	uint64_t fast_way;   /* and in which events may take the short way; both without a GIL */
 	struct lane *lane;   /* without a GIL: its own */
+	uint64_t stack;      /* calls_stack() of it and its greenlet */
 	uint32_t tid;
-	uint32_t depth;      /* calls that are open */
+	uint32_t depth;      /* calls that are open there */
 	struct call_times times;
+	struct call_greenlets greenlets;
 };
 #define CALL_NO_EPOCH UINT64_MAX
 extern __thread struct call_thread call_thread
@@ -63,9 +67,9 @@ CALL_INLINE bool
 call_is_here(const struct call_thread *me)
 {
 #if PY_HAS_GIL
-	return session.calls_owner == me;
+	return session.calls_here == me;
 #else
-	return me->epoch == load_relaxed(&session.calls_epoch);
+	return me->here_way == load_relaxed(&session.calls_way);
 #endif
 }
 
@@ -76,12 +80,18 @@ call_is_fast(const struct call_thread *me)
 #if PY_HAS_GIL
 	return session.calls_fast == me;
 #else
-	return me->fast_epoch == load_relaxed(&session.calls_epoch);
+	return me->fast_way == load_relaxed(&session.calls_way);
 #endif
 }
 
-/* Another thread than at the last event, or a new plan. False: there is nothing to be done. */
-bool call_emit_enter(void);
+/*
+ * Another thread than at the last event, or a new plan, or it must be asked which greenlet that is.
+ * False: there is nothing to be done.
+ */
+bool call_emit_enter(enum call_event what);
+
+/* From now on that is asked. */
+void call_emit_ask_greenlets(void);
 
 /* The calling thread has its lane no longer. */
 void call_emit_forget_lane(void);
@@ -96,9 +106,9 @@ void call_emit_open(uint64_t word, uint64_t ticks, uint32_t depth);
 #define CALL_COUNT_LOOK 65536
 
 CALL_INLINE bool
-call_emit_here(void)
+call_emit_here(enum call_event what)
 {
-	return likely(call_is_here(&call_thread)) || call_emit_enter();
+	return likely(call_is_here(&call_thread)) || call_emit_enter(what);
 }
 
 CALL_INLINE void
@@ -150,7 +160,7 @@ call_emit_count(uint32_t id)
 CALL_INLINE void
 call_begins(enum call_level level, uint64_t word, enum call_event what)
 {
-	if (!call_emit_here())
+	if (!call_emit_here(what))
 		return;
 	uint32_t depth = call_thread.depth++;
 	if (unlikely(depth >= call_plan.max_depth))
@@ -167,7 +177,7 @@ call_begins(enum call_level level, uint64_t word, enum call_event what)
 CALL_INLINE void
 call_ends_here(enum call_level level, uint64_t word, enum call_event what)
 {
-	if (!call_emit_here())
+	if (!call_emit_here(what))
 		return;
 	uint32_t depth = call_thread.depth;
 	call_thread.depth = depth - (depth > 0);

@@ -7,13 +7,14 @@
 
 #include "settings.h"
 
+#define FIRST_ROOM 32
 #define MAX_DEPTH (1u << 20)
 #define SEARCH_DEPTH 4096  /* how far down the call is looked for that ends */
 
 void
 call_times_free(struct call_times *times)
 {
-	free(times->stack);
+	free(times->open.calls);
 	free(times->levels);
 	memset(times, 0, sizeof *times);
 }
@@ -21,22 +22,33 @@ call_times_free(struct call_times *times)
 void
 call_times_reset(struct call_times *times)
 {
-	times->n = times->n_beyond = times->n_ids = 0;
+	times->open.n = times->open.n_beyond = times->n_ids = 0;
 	if (times->levels != NULL)
 		memset(times->levels, 0, times->n_levels * sizeof *times->levels);
 }
 
-static bool
-grow_stack(struct call_times *times)
+void
+call_times_switch(struct call_times *times, struct call_shadow *from, const struct call_shadow *to)
 {
-	uint32_t room = times->room > 0 ? 2 * times->room : 256;
+	for (uint32_t i = 0; i < times->open.n; i++)
+		times->levels[times->open.calls[i].id]--;
+	*from = times->open;
+	times->open = *to;
+	for (uint32_t i = 0; i < times->open.n; i++)
+		times->levels[times->open.calls[i].id]++;
+}
+
+static bool
+grow_open(struct call_shadow *open)
+{
+	uint32_t room = open->room > 0 ? 2 * open->room : FIRST_ROOM;
 	if (room > MAX_DEPTH)
 		return false;
-	struct call_time *stack = realloc(times->stack, room * sizeof *stack);
-	if (stack == NULL)
+	struct call_time *calls = realloc(open->calls, room * sizeof *calls);
+	if (calls == NULL)
 		return false;
-	times->stack = stack;
-	times->room = room;
+	open->calls = calls;
+	open->room = room;
 	return true;
 }
 
@@ -57,19 +69,19 @@ static bool
 beyond(struct call_times *times)
 {
 	session_lost(LOST_NO_MEMORY);
-	times->n_beyond++;
+	times->open.n_beyond++;
 	return false;
 }
 
 bool
 call_times_make_room(struct call_times *times, uint32_t id)
 {
-	if (times->n_beyond > 0)
+	if (times->open.n_beyond > 0)
 		return beyond(times);
 	int saved = errno;
 	struct call_table *table = call_table_of(times);
 	bool ok = id < load_acquire(&table->n) || session_reserve_call_stats(table, id);
-	ok = ok && (times->n < times->room || grow_stack(times));
+	ok = ok && (times->open.n < times->open.room || grow_open(&times->open));
 	ok = ok && (id < times->n_levels || grow_levels(times, id));
 	errno = saved;
 	if (!ok)
@@ -92,17 +104,18 @@ call_times_look(struct call_times *times, uint64_t ticks)
 bool
 call_times_find(struct call_times *times, uint32_t id)
 {
-	if (times->n_beyond > 0) {
-		times->n_beyond--;
+	if (times->open.n_beyond > 0) {
+		times->open.n_beyond--;
 		return false;
 	}
-	uint32_t lowest = times->n > SEARCH_DEPTH ? times->n - SEARCH_DEPTH : 0;
-	uint32_t at = times->n;
-	while (at > lowest && times->stack[at - 1].id != id)
+	struct call_shadow *open = &times->open;
+	uint32_t lowest = open->n > SEARCH_DEPTH ? open->n - SEARCH_DEPTH : 0;
+	uint32_t at = open->n;
+	while (at > lowest && open->calls[at - 1].id != id)
 		at--;
 	if (at == lowest)
 		return false;
-	while (times->n > at)
-		times->levels[times->stack[--times->n].id]--;
+	while (open->n > at)
+		times->levels[open->calls[--open->n].id]--;
 	return true;
 }

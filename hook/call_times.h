@@ -24,13 +24,17 @@ struct call_time {
 	uint32_t id;
 };
 
-/* Memory of our own. */
-struct call_times {
-	struct call_time *stack;
+/* What is open on one stack. Memory of our own, here and below. */
+struct call_shadow {
+	struct call_time *calls;
 	uint32_t n, room;
-	uint32_t n_ids;     /* ids that both `levels` and the sums have memory for */
 	uint32_t n_beyond;  /* calls deeper than there is memory for */
-	uint32_t *levels;   /* by definition id: how often it is on the stack */
+};
+
+struct call_times {
+	struct call_shadow open; /* on the stack that runs */
+	uint32_t n_ids;     /* ids that both `levels` and the sums have memory for */
+	uint32_t *levels;   /* by definition id: how often it is open there */
 	uint32_t n_levels;
 	uint64_t next_look; /* ticks: when settings and lease are looked at again */
 	struct call_table *table; /* without a GIL: what this thread adds to */
@@ -39,6 +43,10 @@ struct call_times {
 /* Nothing is open. */
 void call_times_reset(struct call_times *times);
 void call_times_free(struct call_times *times);
+
+/* Another stack of the thread runs: what is open on the one that does not, and on that. */
+void call_times_switch(struct call_times *times, struct call_shadow *from,
+		       const struct call_shadow *to);
 
 /* Make room for one more of this function. False: it is counted as beyond, and as lost. */
 bool call_times_make_room(struct call_times *times, uint32_t id);
@@ -77,13 +85,13 @@ call_sum_add(const struct call_table *table, uint64_t *sum, uint64_t n)
 static inline __attribute__((always_inline)) void
 call_times_begin(struct call_times *times, uint32_t id)
 {
-	if ((unlikely(id >= times->n_ids) || unlikely(times->n >= times->room) ||
-	     unlikely(times->n_beyond > 0)) &&
+	if ((unlikely(id >= times->n_ids) || unlikely(times->open.n >= times->open.room) ||
+	     unlikely(times->open.n_beyond > 0)) &&
 	    !call_times_make_room(times, id))
 		return;
 	struct call_table *table = call_table_of(times);
 	struct call_stats *stats = &table->stats[id];
-	struct call_time *top = &times->stack[times->n++];
+	struct call_time *top = &times->open.calls[times->open.n++];
 	call_sum_add(table, &stats->calls, 1);
 	if (times->levels[id]++ == 0)
 		call_sum_add(table, &stats->primitive, 1);
@@ -99,13 +107,13 @@ static inline __attribute__((always_inline)) void
 call_times_end(struct call_times *times, uint32_t id)
 {
 	uint64_t ticks = clock_ticks(session.clock_kind);
-	uint32_t n = times->n - 1;
-	if ((unlikely(n >= times->room) || unlikely(times->n_beyond > 0) ||
-	     unlikely(times->stack[n].id != id)) &&
+	uint32_t n = times->open.n - 1;
+	if ((unlikely(n >= times->open.room) || unlikely(times->open.n_beyond > 0) ||
+	     unlikely(times->open.calls[n].id != id)) &&
 	    !call_times_find(times, id))
 		return;
-	n = --times->n;
-	struct call_time *top = &times->stack[n];
+	n = --times->open.n;
+	struct call_time *top = &times->open.calls[n];
 	struct call_table *table = call_table_of(times);
 	struct call_stats *stats = &table->stats[id];
 	uint64_t whole = ticks - top->began;

@@ -137,6 +137,8 @@ start(const struct call_settings *settings, const struct call_source *source, co
 		return -ENOSYS;
 	}
 	ready = true;
+	if (call_greenlets_imported())
+		call_emit_ask_greenlets();
 	call_target_set_rules(&rules);
 	set_plan(settings, source);
 	applying = true;
@@ -298,13 +300,14 @@ calls_leave(bool entered)
 static const char setprofile[] = "sys.setprofile";
 static const char setprofile_all[] = "sys._setprofileallthreads";
 static const char register_callback[] = "sys.monitoring.register_callback";
+static const char import[] = "import";
 
 bool
 calls_watch(const char *event)
 {
 	return installed != NULL &&
 	       (strcmp(event, setprofile) == 0 || strcmp(event, setprofile_all) == 0 ||
-		strcmp(event, register_callback) == 0);
+		strcmp(event, register_callback) == 0 || strcmp(event, import) == 0);
 }
 
 static void
@@ -318,11 +321,16 @@ look_soon(void)
 }
 
 void
-calls_disturbed(const char *event)
+calls_hear(const char *event, PyObject *args)
 {
 	begin_in_child();
 	if (installed == NULL || applying)
 		return;
+	if (strcmp(event, import) == 0) {
+		if (call_greenlets_import(args))
+			call_emit_ask_greenlets();
+		return;
+	}
 	if (strcmp(event, setprofile) == 0) {
 		hush_begin();
 		if (installed->is_set != NULL)

@@ -15,6 +15,7 @@
 #include <stddef.h>
 
 #include "call_rules.h"
+#include "pycompat.h"
 
 /* Can this interpreter do that? 0, or -EINVAL or -ENOTSUP with `why` a sentence. */
 int calls_check(const struct call_settings *settings, char *why, size_t why_bytes);
@@ -34,9 +35,12 @@ void calls_stop(void);
 /* Leave what entry_enter() has entered (entry.h): others may have had something to do meanwhile. */
 void calls_leave(bool entered);
 
-/* Events that may tell of it that somebody takes our place; and one of them happens. */
+/*
+ * Events that tell of it that somebody may take our place, or that greenlets come; and one of them
+ * happens.
+ */
 bool calls_watch(const char *event);
-void calls_disturbed(const char *event);
+void calls_hear(const char *event, PyObject *args);
 
 /* Now and then: has somebody taken our place since? */
 void calls_look_again(void);

@@ -192,6 +192,102 @@ py_frame_globals(py_frame frame)
 }
 #endif
 
+/*
+ * On which of a thread's stacks (greenlets) it runs: the root of one is its own as long as it lives.
+ * From 3.11 on each has a data stack, in chunks of 16 KiB, and the first chunk is the root. Before,
+ * it is the outermost frame, and far; so a place is what runs after an event, by which the next
+ * event of the same stack is known, unless an event between the two was not seen.
+ */
+struct py_stack_place {
+	const void *frame;
+};
+
+#if PY_HAS_INTERPRETER_FRAMES
+static inline const void *
+py_stack_root(PyThreadState *tstate)
+{
+	const _PyStackChunk *chunk = tstate->datastack_chunk;
+	while (chunk != NULL && chunk->previous != NULL)
+		chunk = chunk->previous;
+	return chunk;
+}
+
+static inline struct py_stack_place
+py_stack_place(PyThreadState *tstate, bool leaves)
+{
+	(void)tstate, (void)leaves;
+	return (struct py_stack_place){NULL};
+}
+
+static inline bool
+py_stack_is_same(PyThreadState *tstate, struct py_stack_place last)
+{
+	(void)tstate, (void)last;
+	return false; /* the root tells */
+}
+#else
+static inline const void *
+py_stack_root(PyThreadState *tstate)
+{
+	const PyFrameObject *frame = tstate->frame;
+	while (frame != NULL && frame->f_back != NULL)
+		frame = frame->f_back;
+	return frame;
+}
+
+/* `leaves`: the function that runs ends with this event. */
+static inline struct py_stack_place
+py_stack_place(PyThreadState *tstate, bool leaves)
+{
+	const PyFrameObject *frame = tstate->frame;
+	return (struct py_stack_place){leaves && frame != NULL ? frame->f_back : frame};
+}
+
+/* It is what runs, or what has called it. */
+static inline bool
+py_stack_is_same(PyThreadState *tstate, struct py_stack_place last)
+{
+	const PyFrameObject *frame = tstate->frame;
+	return frame != NULL && last.frame != NULL &&
+	       (frame == last.frame || frame->f_back == last.frame);
+}
+#endif
+
+/* The function that runs is its stack's first. */
+static inline bool
+py_stack_begins(PyThreadState *tstate)
+{
+	py_frame frame = py_frame_current(tstate);
+	return frame == NULL || py_frame_back(frame) == NULL;
+}
+
+/*
+ * Before an event of a frame that an evaluator is about to run, or has run: up to 3.10 it is the
+ * evaluator that says which frame runs. Returns what py_frame_leave() takes.
+ */
+static inline py_frame
+py_frame_enter(PyThreadState *tstate, py_frame frame)
+{
+#if PY_HAS_INTERPRETER_FRAMES
+	(void)tstate;
+	return frame;
+#else
+	py_frame caller = tstate->frame;
+	tstate->frame = frame;
+	return caller;
+#endif
+}
+
+static inline void
+py_frame_leave(PyThreadState *tstate, py_frame caller)
+{
+#if PY_HAS_INTERPRETER_FRAMES
+	(void)tstate, (void)caller;
+#else
+	tstate->frame = caller;
+#endif
+}
+
 static inline PyObject *
 py_code_qualname(PyCodeObject *code)
 {

@@ -261,8 +261,16 @@ static uint64_t epochs;
 void
 session_renew_calls(void)
 {
-	session.calls_owner = session.calls_fast = NULL;
+	session.calls_owner = NULL;
 	store_relaxed(&session.calls_epoch, add_relaxed(&epochs, 1) + 1);
+	session_renew_ways();
+}
+
+void
+session_renew_ways(void)
+{
+	session.calls_here = session.calls_fast = NULL;
+	store_release(&session.calls_way, add_relaxed(&epochs, 1) + 1);
 }
 
 int

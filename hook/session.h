@@ -87,8 +87,10 @@ struct session {
 	ino_t ino;
 	uint32_t n_lanes;        /* taken at least once; the header's lanes_used is for readers */
 	uint64_t calls_epoch;    /* what threads remember of calls is of this one; 0: before the first */
+	uint64_t calls_way;      /* without a GIL: the ways that their events take are of this one */
 	const void *calls_owner; /* the thread that has the open slot of calls in lane 0 */
-	const void *calls_fast;  /* the same, where its events may take the short way */
+	const void *calls_here;  /* the same, where its next event is known to be of the same stack */
+	const void *calls_fast;  /* and where it may take the short way */
 	struct call_table call_tables[SEGMENT_CALL_TABLES]; /* with a GIL, the first is all threads' */
 	uint64_t calls_next_look; /* ticks: see calls_time_passed(); UINT64_MAX: never */
 	/* Attempts before memory is asked for again: for sums, definitions, lanes. */
@@ -131,6 +133,9 @@ bool session_ensure(void);
 /* Another calls_epoch: each thread finds out at its next call or return. */
 void session_renew_calls(void);
 
+/* The same of calls_way alone: what is open stays so. */
+void session_renew_ways(void);
+
 /* Stop recording; `stopped` as in the header: 1 stop(), 2 the interpreter ended. Unlinks the
  * object when nobody reads it and nobody asked to keep it. */
 void session_stop(uint64_t stopped);
@@ -138,7 +143,7 @@ void session_stop(uint64_t stopped);
 /* As if it had never been set up; for a start() that fails before any event was seen. */
 void session_discard(void);
 
-/* The header says what session_options are now: for a collector that comes, or one before ABI 1.6. */
+/* The header says what session_options are now, for a collector that comes. */
 void session_tell_settings(void);
 
 /* A start() after a stop(). */

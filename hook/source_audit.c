@@ -183,7 +183,7 @@ audit_event(const char *text, const struct event_name *name, uint8_t level, PyOb
 	if (unlikely(level == LEVEL_ASK))
 		level = (uint8_t)settings_ask(name);
 	if (unlikely(level == LEVEL_WATCH)) {
-		calls_disturbed(name->text);
+		calls_hear(name->text, args);
 		level = (uint8_t)settings_level_now(name->text);
 	}
 	if (likely(level != LEVEL_OFF))

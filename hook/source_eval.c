@@ -25,8 +25,9 @@
 #include "call_target.h"
 #include "notice.h"
 
-#define MAX_NESTED 2500            /* evaluations of ours, one in another */
-#define MARGIN_BYTES (512u * 1024) /* of C stack that are left to the program */
+/* Of C stack that evaluations of ours lie in. Up to 3.10 all of them take some without us, too. */
+#define MOST_BYTES (PY_HAS_INTERPRETER_FRAMES ? 4096u * 1024 : 1536u * 1024)
+#define MARGIN_BYTES (512u * 1024) /* that are left to the program of a smaller stack */
 
 static _PyFrameEvalFunction before; /* what was there, and evaluates for us */
 static _PyFrameEvalFunction ours;   /* in force, or NULL */
@@ -35,8 +36,7 @@ static unsigned n_aside;            /* threads that are near a bound */
 static bool evicted;
 
 static __thread struct {
-	uintptr_t low; /* no nearer to the end of the stack than that; 0: not known yet */
-	unsigned nested;
+	uintptr_t low; /* no evaluation of ours below it; 0: not known yet */
 	unsigned aside;
 } stack __attribute__((tls_model("initial-exec")));
 
@@ -47,7 +47,8 @@ extern void *__libc_stack_end; /* of the main thread; by the dynamic loader */
 static uintptr_t
 low_of(uintptr_t end, size_t bytes)
 {
-	return end - bytes + (bytes / 2 < MARGIN_BYTES ? bytes / 2 : MARGIN_BYTES);
+	size_t most = bytes - (bytes / 2 < MARGIN_BYTES ? bytes / 2 : MARGIN_BYTES);
+	return end - (most < MOST_BYTES ? most : MOST_BYTES);
 }
 
 /* The main thread of a fork child may be on the stack of another thread of its parent. */
@@ -81,8 +82,7 @@ near_a_bound(PyThreadState *tstate)
 {
 	if (unlikely(stack.low == 0))
 		find_low();
-	return unlikely(stack.nested >= MAX_NESTED ||
-			(uintptr_t)__builtin_frame_address(0) < stack.low ||
+	return unlikely((uintptr_t)__builtin_frame_address(0) < stack.low ||
 			py_c_recursion_is_low(tstate));
 }
 
@@ -134,6 +134,19 @@ forget_others(void)
 
 static const _PyFrameEvalFunction functions[];
 
+/* Of its frame, only a generator's is there still. */
+CALL_INLINE void
+ends(enum call_level level, PyThreadState *tstate, py_frame frame, bool generator, uint64_t word,
+     PyObject *result)
+{
+	bool yields = generator && result != NULL && py_frame_yields(frame);
+	py_frame caller = py_frame_enter(tstate, frame);
+	call_happens(level, word, result == NULL ? CALL_PY_UNWIND
+				  : yields         ? CALL_PY_YIELD
+						   : CALL_PY_RETURN);
+	py_frame_leave(tstate, caller);
+}
+
 CALL_INLINE PyObject *
 evaluate(enum call_level level, PyThreadState *tstate, py_frame frame, int throwflag)
 {
@@ -151,18 +164,14 @@ evaluate(enum call_level level, PyThreadState *tstate, py_frame frame, int throw
 	if (unlikely(word & CALL_UNWANTED))
 		return before(tstate, frame, throwflag);
 	bool resumes = generator && py_frame_resumes(frame);
+	py_frame caller = py_frame_enter(tstate, frame);
 	call_happens(level, word, resumes ? CALL_PY_RESUME : CALL_PY_START);
+	py_frame_leave(tstate, caller);
 	uint64_t epoch = session.calls_epoch;
-	stack.nested++;
 	PyObject *result = before(tstate, frame, throwflag);
-	stack.nested--;
-	/* Another plan, or a fork child: this call is not one of those that it sees. */
-	if (unlikely(epoch != session.calls_epoch))
-		return result;
-	bool yields = generator && result != NULL && py_frame_yields(frame);
-	call_happens(level, word, result == NULL ? CALL_PY_UNWIND
-				  : yields         ? CALL_PY_YIELD
-						   : CALL_PY_RETURN);
+	/* With another plan, or in a fork child, this call is not one of those that it sees. */
+	if (likely(epoch == session.calls_epoch))
+		ends(level, tstate, frame, generator, word, result);
 	return result;
 }
 

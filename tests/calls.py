@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Lines of calls and returns, put together again: per thread, what was open when.
+"""Lines of calls and returns, put together again: per thread and greenlet, what was open when.
 
 Every walk through a thread checks what holds of any: a return ends the innermost open call, the
 depth is right, a call whose beginning was seen has a time, and one takes no less than those in it.
@@ -73,7 +73,7 @@ class Open:
 
 
 class Thread:
-    """The calls and returns of one thread, in their order."""
+    """The calls and returns of one thread, or of one greenlet of it, in their order."""
 
     def __init__(self, lines, gaps=False):
         """gaps: calls were left out on purpose, so depths jump."""
@@ -123,6 +123,14 @@ def by_thread(lines):
         if line["type"] in ("call", "return"):
             threads[line["tid"]].append(line)
     return threads
+
+
+def by_greenlet(lines):
+    greenlets = collections.defaultdict(list)
+    for line in lines:
+        if line["type"] in ("call", "return"):
+            greenlets[line["tid"], line.get("greenlet", 0)].append(line)
+    return greenlets
 
 
 def behind_mark(lines):

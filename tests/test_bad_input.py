@@ -276,7 +276,7 @@ def served_beside(stage, spoil, n_said=1):
 
 @needs_world
 @pytest.mark.parametrize("fields, why", [
-    ({"major": 7, "oldest": 7}, "has ABI 7, this build reads 1-1"), ({"major": 0}, "has ABI 0"),
+    ({"major": 7, "oldest": 7}, "has ABI 7, this build reads 2: use a hook and a"), ({"major": 0}, "has ABI 0"),
     ({"magic": 1}, "is no segment of pyauditd"), ({"n_ids": 7}, "damaged: number of ids"),
     ({"n_ids": 1 << 31}, "damaged: number of ids"), ({"n_lanes": 0}, "damaged: number of lanes"),
     ({"n_lanes": 1 << 30}, "damaged: number of lanes"),

@@ -2,6 +2,7 @@
 /* A return finds its call or says that it does not know; it never takes another's. */
 #include "call_stack.h"
 
+#include "record.h"
 #include "suite.h"
 
 static struct call_room room;
@@ -177,11 +178,11 @@ START_TEST(threads_that_ended_make_room_for_new_ones)
 {
 	begin(CALL_STACK_ENTRIES);
 	call_stack_push(&stacks, call_stack_begin(&stacks, 1, 0), 5, false, 10);
-	for (uint32_t tid = 2; tid < 20 * CALL_STACK_THREADS; tid++) {
+	for (uint32_t tid = 2; tid < 20 * CALL_STACK_STACKS; tid++) {
 		struct call_stack *stack = call_stack_begin(&stacks, tid, 0);
 		call_stack_push(&stacks, stack, 5, false, 10);
 		need_pop(stack, 5, 11, 1, 1);
-		NEED(stacks.n <= CALL_STACK_THREADS);
+		NEED(stacks.n <= CALL_STACK_STACKS);
 	}
 	need_pop(call_stack_begin(&stacks, 1, 1), 5, 15, 1, 5);
 	end(CALL_STACK_ENTRIES);
@@ -206,6 +207,20 @@ START_TEST(a_stack_deeper_than_the_room_forgets_its_outer_calls)
 		NEED(!known || i > 700);
 	}
 	end(300);
+}
+END_TEST
+
+START_TEST(a_depth_that_its_field_has_no_room_for_is_no_contradiction)
+{
+	begin(CALL_STACK_ENTRIES);
+	struct call_stack *stack = call_stack_begin(&stacks, 7, CALLS_DEPTH_MAX - 1);
+	NEED(call_stack_push(&stacks, stack, 1, false, 1) == CALLS_DEPTH_MAX);
+	NEED(call_stack_push(&stacks, stack, 2, false, 2) == CALLS_DEPTH_MAX + 1);
+	NEED(call_stack_begin(&stacks, 7, CALLS_DEPTH_MAX) == stack);
+	need_pop(stack, 2, 5, CALLS_DEPTH_MAX + 1, 3);
+	NEED(call_stack_begin(&stacks, 7, CALLS_DEPTH_MAX) == stack);
+	need_pop(stack, 1, 5, CALLS_DEPTH_MAX, 4);
+	end(CALL_STACK_ENTRIES);
 }
 END_TEST
 
@@ -264,6 +279,7 @@ main(void)
 	tcase_add_test(tc, threads_do_not_see_each_others_calls);
 	tcase_add_test(tc, threads_that_ended_make_room_for_new_ones);
 	tcase_add_test(tc, a_stack_deeper_than_the_room_forgets_its_outer_calls);
+	tcase_add_test(tc, a_depth_that_its_field_has_no_room_for_is_no_contradiction);
 	tcase_add_test(tc, without_any_room_nothing_is_known_and_nothing_breaks);
 	tcase_add_test(tc, hostile_threads_and_depths_cost_no_more_than_the_room);
 	return suite_run("call_stack", tc);

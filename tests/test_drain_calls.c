@@ -22,7 +22,7 @@ static struct call_room room;
 static _Alignas(8) uint8_t region[4096];
 static struct symbols *symbols;
 static bool reader_is_alive, lies;
-static uint32_t depth; /* of the one thread, as the hook counts */
+static uint32_t depth, greenlet; /* of the one thread, as the hook counts */
 static uint64_t clock_now;
 
 static int reserve(void *c, struct slot *s, uint64_t n) { (void)c, (void)s, (void)n; return 0; }
@@ -38,7 +38,7 @@ static struct told {
 	uint64_t seq, to; /* to: of a loss */
 	unsigned what;    /* enum call_event, or the reason */
 	char func;
-	uint32_t depth;
+	uint32_t depth, greenlet;
 	bool known, wanted;
 	uint64_t lasted, time_ns;
 } told[2048];
@@ -60,6 +60,7 @@ take(void *context, const struct event *event, bool wanted)
 		NEED(event->tid == TID || lies);
 		t->what = event->call;
 		t->func = event->function->func[0];
+		t->greenlet = event->greenlet;
 		t->depth = event->depth;
 		t->known = event->has_duration;
 		t->lasted = event->duration_ns;
@@ -96,7 +97,7 @@ begin(enum lane_mode mode)
 {
 	memset(&shared, 0, sizeof shared);
 	memset(region, 0, sizeof region);
-	n_told = at = depth = 0;
+	n_told = at = depth = greenlet = 0;
 	clock_now = 1000;
 	reader_is_alive = true;
 	define(F, DEF_CODE, "\1\0\0\0m\0a.py\0f", 13);
@@ -123,7 +124,8 @@ happens(enum call_event what, uint32_t id)
 	uint64_t word = call_word(what, id);
 	clock_now += 10;
 	bool there = lane_call(&lane, word, clock_now) ||
-		     lane_call_open(&lane, word, clock_now, TID, depth);
+		     lane_call_open(&lane, word, clock_now,
+				    calls_w2(calls_stack(TID, greenlet), depth));
 	if (!call_ends(what))
 		depth++;
 	else if (depth > 0)
@@ -226,6 +228,47 @@ START_TEST(an_open_slot_is_told_word_by_word)
 	need_return(5, 'f', 10);
 	NEED(at == n_told && told[5].what == CALL_PY_UNWIND);
 	NEED(told[5].time_ns == 1060 && told[0].time_ns == 1010);
+}
+END_TEST
+
+/* As the hook does when it finds another one running. */
+static void
+change_to(uint32_t other, uint32_t its_depth)
+{
+	lane_call_close(&lane);
+	greenlet = other;
+	depth = its_depth;
+}
+
+START_TEST(a_greenlet_returns_from_its_own_calls)
+{
+	begin(LANE_DROP);
+	attach(false);
+	happens(CALL_PY_START, F); /* 1010 */
+	change_to(1, 0);
+	happens(CALL_PY_START, F);
+	happens(CALL_PY_START, G); /* 1030 */
+	change_to(2, 0);
+	happens(CALL_PY_START, F);
+	change_to(1, 2);
+	happens(CALL_PY_RETURN, G);
+	happens(CALL_PY_RETURN, F); /* 1060 */
+	change_to(0, 1);
+	happens(CALL_PY_RETURN, F);
+	change_to(2, 1);
+	happens(CALL_PY_UNWIND, F); /* 1080 */
+	NEED(run() == 8);
+	need_call(0, 'f', 1);
+	need_call(1, 'f', 1);
+	need_call(2, 'g', 2);
+	need_call(3, 'f', 1);
+	need_return(4, 'g', 20);
+	need_return(5, 'f', 40);
+	need_return(6, 'f', 60);
+	need_return(7, 'f', 40);
+	static const uint32_t greenlets[] = {0, 1, 1, 2, 1, 1, 0, 2};
+	for (unsigned i = 0; i < n_told; i++)
+		NEED(told[i].greenlet == greenlets[i]);
 }
 END_TEST
 
@@ -596,6 +639,7 @@ main(void)
 {
 	TCase *tc = tcase_create("drain_calls");
 	tcase_add_test(tc, an_open_slot_is_told_word_by_word);
+	tcase_add_test(tc, a_greenlet_returns_from_its_own_calls);
 	tcase_add_test(tc, a_slot_that_closed_early_is_gone_past);
 	tcase_add_test(tc, whoever_comes_next_is_told_only_the_words_that_were_not);
 	tcase_add_test(tc, words_that_were_there_before_we_came_are_not_wanted);

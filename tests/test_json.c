@@ -437,10 +437,13 @@ START_TEST(each_event_of_a_call_says_its_kind_and_how)
 			ck_assert_str_eq(string(line, "file"), "/lib/decoder.py");
 			NEED(number(line, "line") == 332);
 		}
+		ck_assert_ptr_null(json_object_get(line, "greenlet"));
 		json_decref(line);
 		event.has_duration = false;
+		event.greenlet = 17;
 		line = call_line(&event);
 		ck_assert_ptr_null(json_object_get(line, "dur_ns"));
+		NEED(number(line, "greenlet") == 17);
 		json_decref(line);
 	}
 	fini();

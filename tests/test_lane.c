@@ -833,10 +833,9 @@ call_of(uint64_t seq)
 static bool
 write_call(uint64_t ticks)
 {
-	uint64_t seq = lane.seq + n_open(), word = call_of(seq);
-	return lane_call(&lane, word, ticks) ||
-	       lane_call_next(&lane, word, ticks, (uint32_t)seq + 7, (uint32_t)seq + 9) ||
-	       lane_call_open(&lane, word, ticks, (uint32_t)seq + 7, (uint32_t)seq + 9);
+	uint64_t seq = lane.seq + n_open(), word = call_of(seq), w2 = (seq + 7) << 32 | (seq + 9);
+	return lane_call(&lane, word, ticks) || lane_call_next(&lane, word, ticks, w2) ||
+	       lane_call_open(&lane, word, ticks, w2);
 }
 
 static void

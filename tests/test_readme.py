@@ -14,23 +14,15 @@ from xml.etree import ElementTree
 
 import pytest
 
+import fetched
 import harness
 import session
 from documents import check_shown, manual_examples, readme_blocks, steps
+from fetched import PYTHON, unavailable
 from test_top import TITLES
 
 BLOCKS = readme_blocks()
-PYTHON = "/usr/bin/python3"  # the machine's own, as a newcomer has it
-CACHE = Path(os.environ.get("PYAUDITD_CACHE") or
-             Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "pyauditd")
 SESSION = os.path.join(harness.ROOT, "tests", "session.py")
-
-
-def unavailable(why):
-    """Continuous integration runs every example."""
-    if os.environ.get("CI"):
-        pytest.fail(why)
-    pytest.skip(why)
 
 
 @pytest.fixture(scope="module")
@@ -109,20 +101,7 @@ def identify(block):
 @pytest.fixture(scope="module")
 def programs():
     """Folder of gunicorn, uvicorn and celery, in an environment that is made once."""
-    folder = CACHE / "recipes-venv"
-    made = folder / "made"
-    if not made.exists():
-        shutil.rmtree(folder, ignore_errors=True)
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        for command in ([PYTHON, "-m", "venv", folder],
-                        [folder / "bin/pip", "-q", "install", "gunicorn", "uvicorn", "celery"]):
-            done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-                                  text=True)
-            if done.returncode:
-                unavailable("gunicorn, uvicorn and celery cannot be installed: %s"
-                            % done.stdout.strip().splitlines()[-1:])
-        made.touch()
-    return folder / "bin"
+    return fetched.programs("recipes-venv", "gunicorn", "uvicorn", "celery")
 
 
 # README.md

@@ -17,8 +17,9 @@ TYPES = ["process", "audit", "call", "return", "lost", "func", "counts", "stats"
 with open(os.path.join(harness.ROOT, "doc", "schema.json")) as schema_file:
     SCHEMA = json.load(schema_file)["$defs"]
 
-# Documented and not printed by this version.
+# Documented and not printed by this version, or not here.
 NOT_YET = {
+    ("call", "greenlet"), ("return", "greenlet"),              # test_call_greenlets.py
     ("notice", "lane"), ("notice", "seq"), ("notice", "tid"),  # sources that give notice in order
     ("notice", "enc"), ("notice", "trunc"),                    # sentences of our own
     ("lost", "enc"), ("lost", "trunc"), ("counts", "enc"), ("counts", "trunc"),

@@ -20,7 +20,7 @@ good_header(void)
 		.page_bytes = SEGMENT_PAGE, .n_ids = SEGMENT_IDS, .n_lanes = SEGMENT_LANES,
 		.defs_bytes = SEGMENT_DEFS_BYTES,
 		.lane0_slots = SEGMENT_DEFAULT_RING / SLOT_BYTES,
-		.other_slots = SEGMENT_OTHER_SLOTS, .mode = LANE_DROP,
+		.other_slots = SEGMENT_OTHER_SLOTS, .mode = LANE_DROP, .call_tables = 1,
 		.clock_kind = CLOCK_KIND_TSC,
 	};
 }
@@ -66,7 +66,7 @@ START_TEST(another_abi_is_refused_by_its_number)
 	header.abi_oldest = SEGMENT_ABI_MAJOR + 1;
 	header.abi_major = SEGMENT_ABI_MAJOR + 2;
 	ck_assert_int_eq(check(&header), -EPROTO);
-	ck_assert_ptr_nonnull(strstr(why, "ABI 3"));
+	ck_assert_ptr_nonnull(strstr(why, "ABI 4"));
 	header = good_header();
 	header.abi_major = 0;
 	ck_assert_int_eq(check(&header), -EPROTO);
@@ -93,6 +93,7 @@ START_TEST(sizes_that_make_no_sense_are_refused_by_name)
 	REFUSE(n_lanes, 0, "number of lanes");
 	REFUSE(n_lanes, 1025, "number of lanes");
 	REFUSE(n_lanes, UINT32_MAX, "number of lanes");
+	REFUSE(call_tables, 0, "number of tables");
 	REFUSE(call_tables, SEGMENT_LANES + 2, "number of tables");
 	REFUSE(call_tables, UINT32_MAX, "number of tables");
 	REFUSE(defs_bytes, 0, "definitions");
@@ -140,7 +141,7 @@ START_TEST(whatever_is_accepted_lies_within_the_object)
 		NEED(at.counters >= sizeof(struct lane_shared));
 		NEED(at.slots >= at.counters + 8 * (uint64_t)header.n_ids);
 		NEED(segment_lane_offset(&at, 0) == at.lanes);
-		NEED(at.n_call_tables == (header.call_tables > 0 ? header.call_tables : 1));
+		NEED(at.n_call_tables == header.call_tables);
 		NEED(at.call_table_bytes >= sizeof(struct call_stats) * header.n_ids);
 		NEED(at.total_bytes == at.call_tables + at.n_call_tables * at.call_table_bytes);
 		for (uint32_t lane = 0; lane < header.n_lanes; lane++) {

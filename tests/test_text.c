@@ -196,6 +196,21 @@ START_TEST(calls_stand_below_those_that_made_them)
 }
 END_TEST
 
+START_TEST(a_greenlet_has_its_number_behind_the_thread)
+{
+	struct function f = {.func = "f", .module = "m", .file = "m.py", .line = 3};
+	struct event event = {.type = EVENT_CALL, .tid = 1236, .greenlet = 17, .time_ns = TIME_NS,
+			      .call = CALL_PY_START, .function = &f, .depth = 1};
+	init(true);
+	ck_assert_int_eq(text_event(&text, 1234, &event), 0);
+	ck_assert_str_eq(take_line(), "15:00:01.123456 1234/1236#17     call                f m.py:3");
+	event.tid = 1234;
+	ck_assert_int_eq(text_event(&text, 1234, &event), 0);
+	ck_assert_str_eq(take_line(), "15:00:01.123456 1234#17          call                f m.py:3");
+	text_fini(&text);
+}
+END_TEST
+
 START_TEST(a_function_has_a_line_of_its_sums)
 {
 	struct function f = {.func = "f", .module = "m", .file = "m.py", .line = 3};
@@ -282,6 +297,7 @@ main(void)
 	tcase_add_test(tc, the_place_is_the_users_own_and_short);
 	tcase_add_test(tc, losses_notices_and_processes_have_lines_of_their_own);
 	tcase_add_test(tc, calls_stand_below_those_that_made_them);
+	tcase_add_test(tc, a_greenlet_has_its_number_behind_the_thread);
 	tcase_add_test(tc, a_function_has_a_line_of_its_sums);
 	tcase_add_test(tc, no_code_point_that_moves_the_cursor_or_turns_text_gets_out);
 	tcase_add_test(tc, random_events_make_one_harmless_line_each);

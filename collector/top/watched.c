@@ -239,8 +239,7 @@ look_at_counters(struct watched *watched, struct moment *now)
 	if (n == 0)
 		n = 1; /* what found no definition */
 	now->counts = calloc(n, sizeof *now->counts);
-	if (watched->at.n_call_tables > 0)
-		now->stats = calloc(n, sizeof *now->stats);
+	now->stats = calloc(n, sizeof *now->stats);
 	uint8_t *levels = realloc(watched->levels, n);
 	if (levels != NULL)
 		watched->levels = levels;

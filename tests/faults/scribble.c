@@ -135,7 +135,7 @@ scribble_calls(void)
 	uint64_t slot = some_slot(), seq = get(at.lanes + offsetof(struct lane_shared, seq));
 	if (below(4) == 0)
 		put(slot, record_w0(1, 1, RECORD_CALLS, seq + below(12) - 6));
-	put(slot + 16, below(4) << 32 | (uint32_t)number(3));
+	put(slot + 16, calls_w2(calls_stack((uint32_t)below(4), (uint32_t)below(4)), (uint32_t)number(3)));
 	put(slot + 24 + 8 * below(5), below(16) << 60 | (below(300) << CALLS_TICK_BITS) | below(1000));
 	if (below(64) == 0)
 		put(at.lanes + offsetof(struct lane_shared, calls), number(seq));

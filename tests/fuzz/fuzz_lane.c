@@ -105,9 +105,9 @@ call(struct input *input)
 {
 	static const uint64_t low = (UINT64_C(1) << CALLS_TICK_BITS) - 1;
 	uint64_t word = input_number(input, 8) & ~low;
-	uint32_t thread = (uint32_t)(word >> 38) & 3;
-	if (!lane_call(&lane, word, 1000) && !lane_call_next(&lane, word, 1000, thread, 3))
-		lane_call_open(&lane, word, 1000, thread, 3);
+	uint64_t w2 = calls_w2(calls_stack((uint32_t)(word >> 38) & 3, (uint32_t)(word >> 40) & 3), 3);
+	if (!lane_call(&lane, word, 1000) && !lane_call_next(&lane, word, 1000, w2))
+		lane_call_open(&lane, word, 1000, w2);
 }
 
 static void

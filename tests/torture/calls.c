@@ -78,9 +78,10 @@ produce_call(struct lane *lane, uint64_t seq, uint32_t thread)
 {
 	if (closes_before(seq))
 		lane_call_close(lane);
+	uint64_t w2 = (uint64_t)thread << 32 | (uint32_t)seq;
 	return lane_call(lane, word_of(seq), ticks_of(seq)) ||
-	       lane_call_next(lane, word_of(seq), ticks_of(seq), thread, (uint32_t)seq) ||
-	       lane_call_open(lane, word_of(seq), ticks_of(seq), thread, (uint32_t)seq);
+	       lane_call_next(lane, word_of(seq), ticks_of(seq), w2) ||
+	       lane_call_open(lane, word_of(seq), ticks_of(seq), w2);
 }
 
 void
