@@ -26,9 +26,8 @@ def change_level():
     sys.audit("calls.mark")
 
 
-# Where ours goes aside; 3.12 has no more calls in C than 800 for any evaluator, and later ones take
-# more stack for each.
-DEEP = 9000 if sys.version_info < (3, 12) else 700 if sys.version_info < (3, 13) else 6500
+# Where ours goes aside. 3.12 and 3.13 bound the number of calls in C, which a tool's are, too.
+DEEP = {12: 700, 13: 4500, 14: 6500, 15: 6500}.get(sys.version_info[1], 9000)
 
 
 def recurse(n=DEEP):
