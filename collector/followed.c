@@ -203,7 +203,8 @@ look_at_calls(struct followed *followed)
 	const struct segment_header *header = tracee_header(followed->tracee);
 	if (reading->settings.calls == NULL)
 		return;
-	followed->calls_before = tracee_calls(followed->tracee);
+	if (!followed->from_start)
+		followed->calls_before = tracee_calls(followed->tracee);
 	if (call_support_check(header, reading->settings.calls, why, sizeof why) == 0)
 		followed->wants_calls = ++reading->n_call_tracers > 0;
 	else

@@ -98,8 +98,9 @@ static bool
 look_at_greenlets(struct call_thread *me, enum call_event what)
 {
 	int saved = errno;
-	enum call_greenlet_change found = call_greenlets_look(
-		&me->greenlets, !call_plan.filtered, what, &me->depth, &me->times);
+	const struct call_moment now = {what, !call_plan.filtered, me->evaluated};
+	enum call_greenlet_change found =
+		call_greenlets_look(&me->greenlets, &now, &me->depth, &me->times);
 	errno = saved;
 	if (likely(found == CALL_GREENLET_SAME))
 		return true;

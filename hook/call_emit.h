@@ -46,6 +46,7 @@ struct call_thread {
 	uint32_t depth;      /* calls that are open there */
 	struct call_times times;
 	struct call_greenlets greenlets;
+	py_frame evaluated;  /* by source_eval, that CPython does not know of yet, or no longer */
 };
 #define CALL_NO_EPOCH UINT64_MAX
 extern __thread struct call_thread call_thread

@@ -8,13 +8,26 @@
 #define FIRST_PLACES 32
 #define MOST_PLACES (1u << 21)
 
+/* How far a root is looked for at each event: chunks (the default recursion limit takes fewer), frames. */
+#define NEAR 24
+#define NEAR_FRAMES 2000
+
 struct call_greenlet {
 	const void *root; /* of its stack */
 	uint32_t number;
-	bool fresh;      /* its first event is still to come */
+	bool fresh;              /* its first event is still to come */
+	bool is_frame;           /* the root is one */
 	uint32_t depth;          /* this and the next one while it does not run */
 	struct call_shadow open;
 };
+
+/* Of each thread that there was when the module came. */
+struct own_stack {
+	uint64_t tstate_id;
+	const void *root;
+};
+static struct own_stack *own_stacks;
+static uint32_t n_own_stacks;
 
 static uint32_t numbers; /* that were given out, in the process */
 
@@ -47,6 +60,39 @@ call_greenlets_imported(void)
 	return false;
 }
 
+void
+call_greenlets_note_threads(void)
+{
+	PyThreadState *own = py_thread_state(), *tstate = own;
+	struct own_stack *noted;
+	uint32_t n = 0;
+	int saved = errno;
+	if (own->interp != py_main_interpreter())
+		return;
+#if PY_HAS_GIL /* else they run, and may end */
+	tstate = PyInterpreterState_ThreadHead(py_main_interpreter());
+#endif
+	for (; tstate != NULL; tstate = PY_HAS_GIL ? PyThreadState_Next(tstate) : NULL) {
+		noted = realloc(own_stacks, (n + 1) * sizeof *noted);
+		if (noted == NULL)
+			break;
+		own_stacks = noted;
+		own_stacks[n++] = (struct own_stack){tstate->id, py_stack_root(tstate, NULL, UINT32_MAX)};
+	}
+	n_own_stacks = n;
+	errno = saved;
+}
+
+/* NULL: not known. */
+static const void *
+own_stack_of(uint64_t tstate_id)
+{
+	for (uint32_t i = 0; i < n_own_stacks; i++)
+		if (own_stacks[i].tstate_id == tstate_id)
+			return own_stacks[i].root;
+	return NULL;
+}
+
 /* ---- the table ---- */
 
 /* Where it stands, or would. There is always a free place. */
@@ -75,7 +121,7 @@ rebuild(struct call_greenlets *greenlets, uint32_t n_places)
 	struct call_greenlet **table = calloc(n_places, sizeof *table);
 	if (table == NULL)
 		return false;
-	greenlets->n = 0;
+	greenlets->n = greenlets->n_frames = 0;
 	for (uint32_t i = 0; i < greenlets->n_places; i++) {
 		struct call_greenlet *greenlet = greenlets->table[i];
 		if (greenlet == NULL)
@@ -86,6 +132,7 @@ rebuild(struct call_greenlets *greenlets, uint32_t n_places)
 		}
 		*place_of(table, n_places, greenlet->root) = greenlet;
 		greenlets->n++;
+		greenlets->n_frames += greenlet->is_frame;
 	}
 	free(greenlets->table);
 	greenlets->table = table;
@@ -108,12 +155,14 @@ make_place(struct call_greenlets *greenlets)
 }
 
 static struct call_greenlet *
-new_greenlet(struct call_greenlets *greenlets, const void *root, uint32_t number)
+new_greenlet(struct call_greenlets *greenlets, const void *root, bool is_frame, uint32_t number)
 {
 	struct call_greenlet *greenlet = make_place(greenlets) ? calloc(1, sizeof *greenlet) : NULL;
 	if (greenlet == NULL)
 		return NULL;
 	greenlet->root = root;
+	greenlet->is_frame = is_frame;
+	greenlets->n_frames += is_frame;
 	greenlet->number = number;
 	greenlet->fresh = true;
 	*place_of(greenlets->table, greenlets->n_places, root) = greenlet;
@@ -144,55 +193,141 @@ next_number(void)
 	return add_relaxed(&numbers, 1) % ((1u << CALLS_GREENLET_BITS) - 1) + 1;
 }
 
-static bool
-change(struct call_greenlets *greenlets, const void *root, uint32_t *depth, struct call_times *times)
+/* NULL: not known. */
+static struct call_greenlet *
+find(const struct call_greenlets *greenlets, const void *root)
 {
-	struct call_greenlet *from = greenlets->runs, *to = NULL;
+	return greenlets->n > 0 ? *place_of(greenlets->table, greenlets->n_places, root) : NULL;
+}
+
+static void
+change(struct call_greenlets *greenlets, struct call_greenlet *to, uint32_t *depth,
+       struct call_times *times)
+{
+	struct call_greenlet *from = greenlets->runs;
 	from->depth = *depth;
-	if (greenlets->n > 0)
-		to = *place_of(greenlets->table, greenlets->n_places, root);
-	if (to == NULL)
-		to = new_greenlet(greenlets, root, next_number());
-	if (to == NULL)
-		return false;
 	call_times_switch(times, &from->open, &to->open);
 	*depth = to->depth;
 	greenlets->runs = to;
-	return true;
 }
 
-/* Which one it is, from its stack; false: no memory. What is open when none was seen is the first's. */
+/*
+ * The thread's own stack is the first, and what is open is its. Where it is not known it is the one that
+ * runs; but what is open then may be another's.
+ */
 static bool
-find_running(struct call_greenlets *greenlets, const void *root, uint32_t *depth,
-	     struct call_times *times)
+begin(struct call_greenlets *greenlets, PyThreadState *tstate, const void *root, bool is_frame,
+      uint32_t *depth, struct call_times *times)
 {
-	if (greenlets->runs == NULL)
-		return (greenlets->runs = new_greenlet(greenlets, root, 0)) != NULL;
-	return root == greenlets->runs->root || change(greenlets, root, depth, times);
+	const void *own = own_stack_of(tstate->id);
+	if (own == NULL && *depth > 0) {
+		*depth = 0;
+		call_times_reset(times);
+	}
+	greenlets->first = own != NULL ? own : root;
+	greenlets->runs = new_greenlet(greenlets, greenlets->first, own == NULL && is_frame, 0);
+	return greenlets->runs != NULL;
+}
+
+/*
+ * NULL, or the one that runs, known by a frame: it began with a generator, and had no chunk then. The chunk
+ * that it has now may have been the root of one that has ended.
+ */
+static struct call_greenlet *
+find_by_frame(const struct call_greenlets *greenlets, PyThreadState *tstate, py_frame hidden,
+	      uint32_t depth)
+{
+	if (greenlets->n_frames == 0 || !py_stack_has_chunks(tstate))
+		return NULL;
+	const void *frame = py_stack_outermost(tstate, hidden, NEAR_FRAMES);
+	struct call_greenlet *found = frame != NULL ? find(greenlets, frame) : NULL;
+	if (found == NULL || (found == greenlets->runs ? depth : found->depth) == 0)
+		return NULL;
+	return found;
+}
+
+/* Which one it is, from its stack; false: no memory. */
+static bool
+find_running(struct call_greenlets *greenlets, PyThreadState *tstate, py_frame hidden,
+	     const void *root, uint32_t *depth, struct call_times *times)
+{
+	bool is_frame = !py_stack_has_chunks(tstate);
+	if (greenlets->runs == NULL && !begin(greenlets, tstate, root, is_frame, depth, times))
+		return false;
+	struct call_greenlet *to = root == greenlets->runs->root ? greenlets->runs
+								: find(greenlets, root);
+	uint32_t its_depth = to == NULL ? 0 : to == greenlets->runs ? *depth : to->depth;
+	struct call_greenlet *by_frame =
+		its_depth == 0 ? find_by_frame(greenlets, tstate, hidden, *depth) : NULL;
+	if (by_frame != NULL)
+		to = by_frame;
+	else if (to == NULL)
+		to = new_greenlet(greenlets, root, is_frame, next_number());
+	if (to != NULL && to != greenlets->runs)
+		change(greenlets, to, depth, times);
+	return to != NULL;
+}
+
+/*
+ * Is it known to be the stack of the last event? Far from its root, which costs a step for each
+ * chunk, or frame, it is believed to be; *root is set where it is not far.
+ */
+static bool
+stays(const struct call_greenlets *greenlets, PyThreadState *tstate, const struct call_moment *now,
+      const void **root)
+{
+	bool same = greenlets->runs != NULL &&
+		    py_stack_is_same(tstate, now->frame, greenlets->place);
+	if (PY_PLACE_IS_PROOF && same)
+		return true;
+	*root = py_stack_root(tstate, now->frame, PY_PLACE_IS_PROOF ? NEAR_FRAMES : NEAR);
+	if (*root == NULL && (same || (PY_PLACE_IS_PROOF && greenlets->runs != NULL)))
+		return true;
+	if (*root == NULL)
+		*root = py_stack_root(tstate, now->frame, UINT32_MAX);
+	return false;
+}
+
+/*
+ * What runs after the event; nothing where that is a function whose end may not be seen, for its frame may
+ * be another's by the next event.
+ */
+static struct py_stack_place
+place_after(PyThreadState *tstate, const struct call_moment *now)
+{
+	bool leaves = call_ends(now->what) && now->what != CALL_C_RETURN && now->what != CALL_C_RAISE;
+	if (PY_PLACE_IS_PROOF && leaves && !now->sees_all)
+		return (struct py_stack_place){NULL, NULL};
+	return py_stack_place(tstate, now->frame, leaves);
 }
 
 /* Where nothing is open and a stack's first function begins, another one has the stack now. */
 static bool
-begins_another(struct call_greenlet *runs, PyThreadState *tstate, enum call_event what,
-	       uint32_t depth)
+begins_another(const struct call_greenlets *greenlets, PyThreadState *tstate,
+	       enum call_event what, uint32_t depth)
 {
-	bool fresh = runs->fresh;
-	runs->fresh = false;
-	return !fresh && depth == 0 && what == CALL_PY_START && py_stack_begins(tstate);
+	bool fresh = greenlets->runs->fresh;
+	greenlets->runs->fresh = false;
+	return !fresh && depth == 0 && what == CALL_PY_START &&
+	       greenlets->runs->root != greenlets->first && py_stack_begins(tstate);
 }
 
 enum call_greenlet_change
-call_greenlets_look(struct call_greenlets *greenlets, bool all, enum call_event what,
+call_greenlets_look(struct call_greenlets *greenlets, const struct call_moment *now,
 		    uint32_t *depth, struct call_times *times)
 {
 	PyThreadState *tstate = py_thread_state();
+	const void *root;
+	if (unlikely(greenlets->tstate_id != tstate->id)) {
+		call_greenlets_forget(greenlets);
+		greenlets->tstate_id = tstate->id;
+	}
 	const struct call_greenlet *last = greenlets->runs;
-	bool stays = last != NULL && all && py_stack_is_same(tstate, greenlets->place);
-	if (!stays && !find_running(greenlets, py_stack_root(tstate), depth, times))
+	if (!stays(greenlets, tstate, now, &root) &&
+	    !find_running(greenlets, tstate, now->frame, root, depth, times))
 		return CALL_GREENLET_NO_MEMORY;
-	bool leaves = call_ends(what) && what != CALL_C_RETURN && what != CALL_C_RAISE;
-	greenlets->place = py_stack_place(tstate, leaves);
-	if (begins_another(greenlets->runs, tstate, what, *depth)) {
+	greenlets->place = place_after(tstate, now);
+	if (begins_another(greenlets, tstate, now->what, *depth)) {
 		greenlets->runs->number = next_number();
 		return CALL_GREENLET_OTHER;
 	}

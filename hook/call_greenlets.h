@@ -24,12 +24,25 @@ bool call_greenlets_import(PyObject *args);
 /* Is the module there already? With the GIL. */
 bool call_greenlets_imported(void);
 
+/* It is about to be: no thread is on another stack than its own yet. With the thread's GIL. */
+void call_greenlets_note_threads(void);
+
 /* Of one thread. All zero: none was seen. Memory of our own. */
 struct call_greenlets {
+	uint64_t tstate_id;           /* a thread's Python may end, and begin again */
 	struct py_stack_place place;  /* where its last event was */
+	const void *first;            /* root of the first one, which has the number 0 */
 	struct call_greenlet *runs;   /* the one that does; NULL: not known */
 	struct call_greenlet **table; /* a hash table, by root */
 	uint32_t n, n_places;
+	uint32_t n_frames;            /* those whose root is a frame */
+};
+
+/* An event of the calling thread. */
+struct call_moment {
+	enum call_event what;
+	bool sees_all;  /* events of the thread, not those of some functions alone */
+	py_frame frame; /* as py_stack_root() takes it */
 };
 
 enum call_greenlet_change {
@@ -39,11 +52,11 @@ enum call_greenlet_change {
 };
 
 /*
- * An event of the calling thread: is another greenlet running than at the last one? Then *depth and
- * times->open are its. `all` events of the thread are seen, or some function's are not.
+ * Is another greenlet running than at the last event? Then *depth, calls that are open, and
+ * times->open are its.
  */
-enum call_greenlet_change call_greenlets_look(struct call_greenlets *greenlets, bool all,
-					      enum call_event what, uint32_t *depth,
+enum call_greenlet_change call_greenlets_look(struct call_greenlets *greenlets,
+					      const struct call_moment *now, uint32_t *depth,
 					      struct call_times *times);
 
 /* Of the one that runs: 0 is the first one's. */

@@ -327,8 +327,10 @@ calls_hear(const char *event, PyObject *args)
 	if (installed == NULL || applying)
 		return;
 	if (strcmp(event, import) == 0) {
-		if (call_greenlets_import(args))
+		if (call_greenlets_import(args)) {
+			call_greenlets_note_threads();
 			call_emit_ask_greenlets();
+		}
 		return;
 	}
 	if (strcmp(event, setprofile) == 0) {

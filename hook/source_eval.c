@@ -25,9 +25,9 @@
 #include "call_target.h"
 #include "notice.h"
 
-/* Of C stack that evaluations of ours lie in. Up to 3.10 all of them take some without us, too. */
-#define MOST_BYTES (PY_HAS_INTERPRETER_FRAMES ? 4096u * 1024 : 1536u * 1024)
-#define MARGIN_BYTES (512u * 1024) /* that are left to the program of a smaller stack */
+#define MAX_NESTED 2500            /* evaluations of ours, one in another ... */
+#define NESTED_BYTES (1024u * 1024) /* ... which take more than that of C stack */
+#define MARGIN_BYTES (512u * 1024) /* of C stack that are left to the program */
 
 static _PyFrameEvalFunction before; /* what was there, and evaluates for us */
 static _PyFrameEvalFunction ours;   /* in force, or NULL */
@@ -36,7 +36,9 @@ static unsigned n_aside;            /* threads that are near a bound */
 static bool evicted;
 
 static __thread struct {
-	uintptr_t low; /* no evaluation of ours below it; 0: not known yet */
+	uintptr_t low; /* no nearer to the end of the stack than that; 0: not known yet */
+	uintptr_t far; /* above it, `nested` has greenlets that wait: they lie in one place */
+	unsigned nested;
 	unsigned aside;
 } stack __attribute__((tls_model("initial-exec")));
 
@@ -44,11 +46,11 @@ extern void *__libc_stack_end; /* of the main thread; by the dynamic loader */
 
 /* ---- bounds ---- */
 
-static uintptr_t
-low_of(uintptr_t end, size_t bytes)
+static void
+set_bounds(uintptr_t end, size_t bytes)
 {
-	size_t most = bytes - (bytes / 2 < MARGIN_BYTES ? bytes / 2 : MARGIN_BYTES);
-	return end - (most < MOST_BYTES ? most : MOST_BYTES);
+	stack.low = end - bytes + (bytes / 2 < MARGIN_BYTES ? bytes / 2 : MARGIN_BYTES);
+	stack.far = end - NESTED_BYTES;
 }
 
 /* The main thread of a fork child may be on the stack of another thread of its parent. */
@@ -69,10 +71,10 @@ find_low(void)
 	if (syscall(SYS_gettid) == getpid() && getrlimit(RLIMIT_STACK, &limit) == 0)
 		bytes = limit.rlim_cur < 64u << 20 ? limit.rlim_cur : 64u << 20;
 	if (is_on_main_stack(bytes)) {
-		stack.low = low_of((uintptr_t)__libc_stack_end, bytes);
+		set_bounds((uintptr_t)__libc_stack_end, bytes);
 	} else if (pthread_getattr_np(pthread_self(), &attributes) == 0) {
 		if (pthread_attr_getstack(&attributes, &start, &bytes) == 0)
-			stack.low = low_of((uintptr_t)start + bytes, bytes);
+			set_bounds((uintptr_t)start + bytes, bytes);
 		pthread_attr_destroy(&attributes);
 	}
 }
@@ -82,7 +84,8 @@ near_a_bound(PyThreadState *tstate)
 {
 	if (unlikely(stack.low == 0))
 		find_low();
-	return unlikely((uintptr_t)__builtin_frame_address(0) < stack.low ||
+	uintptr_t here = (uintptr_t)__builtin_frame_address(0);
+	return unlikely(here < stack.low || (stack.nested >= MAX_NESTED && here < stack.far) ||
 			py_c_recursion_is_low(tstate));
 }
 
@@ -134,17 +137,16 @@ forget_others(void)
 
 static const _PyFrameEvalFunction functions[];
 
-/* Of its frame, only a generator's is there still. */
+/* From 3.11 on only a generator's frame is there still. */
 CALL_INLINE void
-ends(enum call_level level, PyThreadState *tstate, py_frame frame, bool generator, uint64_t word,
-     PyObject *result)
+ends(enum call_level level, py_frame frame, bool generator, uint64_t word, PyObject *result)
 {
 	bool yields = generator && result != NULL && py_frame_yields(frame);
-	py_frame caller = py_frame_enter(tstate, frame);
+	call_thread.evaluated = generator || !PY_HAS_INTERPRETER_FRAMES ? frame : NULL;
 	call_happens(level, word, result == NULL ? CALL_PY_UNWIND
 				  : yields         ? CALL_PY_YIELD
 						   : CALL_PY_RETURN);
-	py_frame_leave(tstate, caller);
+	call_thread.evaluated = NULL;
 }
 
 CALL_INLINE PyObject *
@@ -164,14 +166,17 @@ evaluate(enum call_level level, PyThreadState *tstate, py_frame frame, int throw
 	if (unlikely(word & CALL_UNWANTED))
 		return before(tstate, frame, throwflag);
 	bool resumes = generator && py_frame_resumes(frame);
-	py_frame caller = py_frame_enter(tstate, frame);
+	call_thread.evaluated = frame;
 	call_happens(level, word, resumes ? CALL_PY_RESUME : CALL_PY_START);
-	py_frame_leave(tstate, caller);
+	call_thread.evaluated = NULL;
 	uint64_t epoch = session.calls_epoch;
+	unsigned nested = stack.nested; /* in a greenlet, others may begin before this has ended */
+	stack.nested = nested + 1;
 	PyObject *result = before(tstate, frame, throwflag);
+	stack.nested = nested;
 	/* With another plan, or in a fork child, this call is not one of those that it sees. */
 	if (likely(epoch == session.calls_epoch))
-		ends(level, tstate, frame, generator, word, result);
+		ends(level, frame, generator, word, result);
 	return result;
 }
 

@@ -46,6 +46,28 @@ def test_a_change_in_functions_that_are_left_out_is_found_out(case, traced):
     check(traced(calls="--calls=" + ",".join("__main__." + name for name in NAMES)), gaps=True)
 
 
+@calls.on((8, 10, 11, 13))
+@pytest.mark.parametrize("root", ["function", "generator"])
+@pytest.mark.parametrize("level", ["record", "stats"])
+def test_what_is_open_when_greenlets_come_is_the_threads_own(case, tmp_path, root, level):
+    names = {"waits": ("waits",), root: ("a", "b")}
+    run = calls.trace(case, tmp_path, "greenlets_first.py", root, env=environment(case), options=[
+        "--no-c-calls", "--calls-level", level],
+        calls="--calls=" + ",".join("__main__." + name for name in [*names, "last"]))
+    own = [line for line in run.of_type("call") if line["func"] in ("waits", "last")]
+    assert len(own) == 2 * (level == "record")
+    assert not any("greenlet" in line for line in own[:2 if case.python.minor > 10 else 1])
+    for name, parts in names.items():
+        inside = sum(run.said[part] for part in parts)
+        if level == "stats":
+            [line] = [line for line in run.of_type("func") if line["func"] == name]
+            assert line["primitive"] == line["calls"] >= len(parts)  # a generator may be closed
+            took = line["cum_ns"]
+        else:
+            took = sum(line["dur_ns"] for line in run.of_type("return") if line["func"] == name)
+        assert inside * 0.999 - 2000 <= took <= inside * 1.001 + 10000000, (name, inside, took)
+
+
 def test_memory_that_is_used_again_is_of_another_greenlet(case, tmp_path):
     run = calls.trace(case, tmp_path, "greenlets_reuse.py", calls="--calls=__main__.seen",
                       options=["--no-c-calls"], env=environment(case))

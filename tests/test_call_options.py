@@ -100,6 +100,14 @@ def test_back_end_that_an_interpreter_lacks_is_said_and_the_program_runs(case, t
         assert len(done.stderr.splitlines()) <= 1, done.stderr
 
 
+@pytest.mark.parametrize("level", ["record", "stats", "count"])
+def test_glob_that_matches_what_is_over_when_we_come_is_no_error(level, tmp_path):
+    done = harness.run_collector(["--calls=__main__", "--calls-level", level, "-o", tmp_path / "out",
+                                  "--", "python3", "-c", "def f(): pass\nf()"], tmp_path)
+    assert (done.returncode, done.stderr) == (0, b""), done
+    assert b'"func":"f"' in (tmp_path / "out").read_bytes()
+
+
 def test_glob_that_matches_nothing_is_said(tmp_path):
     out = tmp_path / "out"
     done = harness.run_collector(["--calls=no_such_function", "-o", out, *MINE], tmp_path)

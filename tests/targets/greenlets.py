@@ -68,7 +68,7 @@ class Walk:
                 self.measured(self.random.choice(FUNCTIONS), depth + 1)
             except Quit:
                 pass
-        elif dice < 0.5 and len(self.alive) < 20:
+        elif dice < 0.5 and len(self.alive) < 12 and depth < 4:
             self.spawn()
         elif dice < 0.85 and self.alive:
             self.switch_to(self.random.choice(self.alive + [self.main]))
@@ -81,7 +81,7 @@ class Walk:
 
     def spawn(self):
         self.made += 1
-        new = greenlet.greenlet(self.body)
+        new = greenlet.greenlet(self.random.choice([self.body, self.in_a_generator().__next__]))
         new.number = self.made
         self.alive.append(new)
         new.switch()
@@ -93,6 +93,10 @@ class Walk:
             pass
         finally:
             self.alive.remove(greenlet.getcurrent())
+
+    def in_a_generator(self):
+        self.body()
+        yield
 
     def switch_to(self, other):
         if other is not greenlet.getcurrent() and not other.dead:
