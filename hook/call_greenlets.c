@@ -281,7 +281,7 @@ stays(const struct call_greenlets *greenlets, PyThreadState *tstate, const struc
 	if (PY_PLACE_IS_PROOF && same)
 		return true;
 	*root = py_stack_root(tstate, now->frame, PY_PLACE_IS_PROOF ? NEAR_FRAMES : NEAR);
-	if (*root == NULL && (same || (PY_PLACE_IS_PROOF && greenlets->runs != NULL)))
+	if (*root == NULL && same)
 		return true;
 	if (*root == NULL)
 		*root = py_stack_root(tstate, now->frame, UINT32_MAX);
@@ -304,12 +304,12 @@ place_after(PyThreadState *tstate, const struct call_moment *now)
 /* Where nothing is open and a stack's first function begins, another one has the stack now. */
 static bool
 begins_another(const struct call_greenlets *greenlets, PyThreadState *tstate,
-	       enum call_event what, uint32_t depth)
+	       const struct call_moment *now, uint32_t depth)
 {
 	bool fresh = greenlets->runs->fresh;
 	greenlets->runs->fresh = false;
-	return !fresh && depth == 0 && what == CALL_PY_START &&
-	       greenlets->runs->root != greenlets->first && py_stack_begins(tstate);
+	return !fresh && depth == 0 && now->what == CALL_PY_START &&
+	       greenlets->runs->root != greenlets->first && py_stack_begins(tstate, now->frame);
 }
 
 enum call_greenlet_change
@@ -327,7 +327,7 @@ call_greenlets_look(struct call_greenlets *greenlets, const struct call_moment *
 	    !find_running(greenlets, tstate, now->frame, root, depth, times))
 		return CALL_GREENLET_NO_MEMORY;
 	greenlets->place = place_after(tstate, now);
-	if (begins_another(greenlets, tstate, now->what, *depth)) {
+	if (begins_another(greenlets, tstate, now, *depth)) {
 		greenlets->runs->number = next_number();
 		return CALL_GREENLET_OTHER;
 	}

@@ -290,12 +290,14 @@ py_stack_is_same(PyThreadState *tstate, py_frame frame, struct py_stack_place la
 #endif
 }
 
-/* The function that runs is its stack's first. */
+/* The function that runs, or that `frame` is of (as above), is its stack's first. */
 static inline bool
-py_stack_begins(PyThreadState *tstate)
+py_stack_begins(PyThreadState *tstate, py_frame frame)
 {
-	py_frame frame = py_frame_current(tstate);
-	return frame == NULL || py_frame_back(frame) == NULL;
+	py_frame at = py_frame_current(tstate);
+	if (frame != NULL) /* what it will have behind it runs yet */
+		return at == NULL;
+	return at == NULL || py_frame_back(at) == NULL;
 }
 
 static inline PyObject *
