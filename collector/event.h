@@ -78,7 +78,7 @@ struct event {
 	/* EVENT_CALL and EVENT_RETURN */
 	enum call_event call;
 	struct function *function;
-	uint32_t greenlet;    /* 0: the first that was seen in the thread, or there are none */
+	uint32_t greenlet;    /* 0: the thread's own stack, or there are none */
 	uint32_t depth;       /* calls of the two that are open, this one included */
 	bool has_duration;    /* a return whose call was seen, and nothing between is missing */
 	uint64_t duration_ns;

@@ -146,7 +146,7 @@ typedef void (*tracee_function_fn)(void *context, const struct function *functio
 
 enum which_functions {
 	FUNCTIONS_ALL,     /* ever called at level count or stats */
-	FUNCTIONS_SINCE, /* since we came; with a backlog, ever */
+	FUNCTIONS_SINCE,   /* since we came; with a backlog, ever */
 	FUNCTIONS_CHANGED, /* whose sums are not what they were at the last call with this */
 };
 void tracee_functions(struct tracee *tracee, enum which_functions which, tracee_function_fn fn,

@@ -8,8 +8,7 @@
 #define FIRST_PLACES 32
 #define MOST_PLACES (1u << 21)
 
-/* How far a root is looked for at each event: chunks (the default recursion limit takes fewer), frames. */
-#define NEAR 24
+#define NEAR 24 /* chunks, at each event: the default recursion limit takes fewer */
 #define NEAR_FRAMES 2000
 
 struct call_greenlet {
@@ -121,7 +120,7 @@ rebuild(struct call_greenlets *greenlets, uint32_t n_places)
 	struct call_greenlet **table = calloc(n_places, sizeof *table);
 	if (table == NULL)
 		return false;
-	greenlets->n = greenlets->n_frames = 0;
+	greenlets->n = 0;
 	for (uint32_t i = 0; i < greenlets->n_places; i++) {
 		struct call_greenlet *greenlet = greenlets->table[i];
 		if (greenlet == NULL)
@@ -132,7 +131,6 @@ rebuild(struct call_greenlets *greenlets, uint32_t n_places)
 		}
 		*place_of(table, n_places, greenlet->root) = greenlet;
 		greenlets->n++;
-		greenlets->n_frames += greenlet->is_frame;
 	}
 	free(greenlets->table);
 	greenlets->table = table;
@@ -162,7 +160,6 @@ new_greenlet(struct call_greenlets *greenlets, const void *root, bool is_frame, 
 		return NULL;
 	greenlet->root = root;
 	greenlet->is_frame = is_frame;
-	greenlets->n_frames += is_frame;
 	greenlet->number = number;
 	greenlet->fresh = true;
 	*place_of(greenlets->table, greenlets->n_places, root) = greenlet;
@@ -206,6 +203,8 @@ change(struct call_greenlets *greenlets, struct call_greenlet *to, uint32_t *dep
 {
 	struct call_greenlet *from = greenlets->runs;
 	from->depth = *depth;
+	greenlets->n_frames += from->is_frame && from->depth > 0;
+	greenlets->n_frames -= to->is_frame && to->depth > 0;
 	call_times_switch(times, &from->open, &to->open);
 	*depth = to->depth;
 	greenlets->runs = to;
@@ -237,7 +236,8 @@ static struct call_greenlet *
 find_by_frame(const struct call_greenlets *greenlets, PyThreadState *tstate, py_frame hidden,
 	      uint32_t depth)
 {
-	if (greenlets->n_frames == 0 || !py_stack_has_chunks(tstate))
+	bool runs = greenlets->runs->is_frame && depth > 0;
+	if ((greenlets->n_frames == 0 && !runs) || !py_stack_has_chunks(tstate))
 		return NULL;
 	const void *frame = py_stack_outermost(tstate, hidden, NEAR_FRAMES);
 	struct call_greenlet *found = frame != NULL ? find(greenlets, frame) : NULL;
@@ -261,16 +261,17 @@ find_running(struct call_greenlets *greenlets, PyThreadState *tstate, py_frame h
 		its_depth == 0 ? find_by_frame(greenlets, tstate, hidden, *depth) : NULL;
 	if (by_frame != NULL)
 		to = by_frame;
-	else if (to == NULL)
-		to = new_greenlet(greenlets, root, is_frame, next_number());
+	else if (to == NULL) /* or it stayed behind */
+		to = new_greenlet(greenlets, root, is_frame,
+				  root == greenlets->first ? 0 : next_number());
 	if (to != NULL && to != greenlets->runs)
 		change(greenlets, to, depth, times);
 	return to != NULL;
 }
 
 /*
- * Is it known to be the stack of the last event? Far from its root, which costs a step for each
- * chunk, or frame, it is believed to be; *root is set where it is not far.
+ * Is it the stack of the last event? Its place tells, where that is a proof, or the root is so far that
+ * the way there would cost too much; else *root is set.
  */
 static bool
 stays(const struct call_greenlets *greenlets, PyThreadState *tstate, const struct call_moment *now,
@@ -278,14 +279,10 @@ stays(const struct call_greenlets *greenlets, PyThreadState *tstate, const struc
 {
 	bool same = greenlets->runs != NULL &&
 		    py_stack_is_same(tstate, now->frame, greenlets->place);
-	if (PY_PLACE_IS_PROOF && same)
+	if (same && PY_PLACE_IS_PROOF)
 		return true;
-	*root = py_stack_root(tstate, now->frame, PY_PLACE_IS_PROOF ? NEAR_FRAMES : NEAR);
-	if (*root == NULL && same)
-		return true;
-	if (*root == NULL)
-		*root = py_stack_root(tstate, now->frame, UINT32_MAX);
-	return false;
+	*root = py_stack_root(tstate, now->frame, same ? NEAR : UINT32_MAX);
+	return same && *root == NULL;
 }
 
 /*

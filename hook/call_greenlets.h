@@ -15,7 +15,7 @@
 #include <stdint.h>
 
 #include "call_times.h"
-#include "pycompat.h"
+#include "py_stack.h"
 #include "record.h"
 
 /* The arguments of an import's audit event: is it the module? */
@@ -35,7 +35,7 @@ struct call_greenlets {
 	struct call_greenlet *runs;   /* the one that does; NULL: not known */
 	struct call_greenlet **table; /* a hash table, by root */
 	uint32_t n, n_places;
-	uint32_t n_frames;            /* those whose root is a frame */
+	uint32_t n_frames; /* that wait inside calls, and whose root is a frame */
 };
 
 /* An event of the calling thread. */

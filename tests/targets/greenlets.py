@@ -20,6 +20,23 @@ class Quit(Exception):
     pass
 
 
+class Inside:
+    """The time between, on the account of one call."""
+
+    def __init__(self, walk, number):
+        self.walk, self.number = walk, number
+
+    def __enter__(self):
+        self.walk.order.append(["call", self.number])
+        self.call = self.walk.calls[self.number]
+        self.call[1] = getattr(greenlet.getcurrent(), "number", 0)
+        self.call[2] = -clock()
+
+    def __exit__(self, *_):
+        self.call[2] += clock()
+        self.walk.order.append(["return", self.number])
+
+
 class Walk:
     """One thread's greenlets."""
 
@@ -48,15 +65,6 @@ class Walk:
             return function(self, number, depth)
         finally:
             self.calls[number][3] = clock() - before
-
-    def begin(self, number):
-        self.order.append(["call", number])
-        self.calls[number][1] = getattr(greenlet.getcurrent(), "number", 0)
-        self.calls[number][2] = clock()
-
-    def end(self, number):
-        self.calls[number][2] = clock() - self.calls[number][2]
-        self.order.append(["return", number])
 
     # what happens
 
@@ -110,30 +118,21 @@ class Walk:
 
 
 def first(walk, number, depth):
-    walk.begin(number)
-    try:
+    with Inside(walk, number):
         walk.some(depth)
-    finally:
-        walk.end(number)
 
 
 def second(walk, number, depth):
-    walk.begin(number)
-    try:
+    with Inside(walk, number):
         walk.one(depth)
         walk.one(depth)
-    finally:
-        walk.end(number)
 
 
 def outermost(walk, number, depth):
-    walk.begin(number)
-    try:
+    with Inside(walk, number):
         walk.some(depth)
         for _ in generator(walk, depth):
             walk.some(depth)
-    finally:
-        walk.end(number)
 
 
 def generator(walk, depth):
