@@ -224,6 +224,7 @@ begin(struct call_greenlets *greenlets, PyThreadState *tstate, const void *root,
 		call_times_reset(times);
 	}
 	greenlets->first = own != NULL ? own : root;
+	greenlets->first_is_own = own != NULL || py_stack_is_own(tstate);
 	greenlets->runs = new_greenlet(greenlets, greenlets->first, own == NULL && is_frame, 0);
 	return greenlets->runs != NULL;
 }
@@ -246,6 +247,15 @@ find_by_frame(const struct call_greenlets *greenlets, PyThreadState *tstate, py_
 	return found;
 }
 
+/* Of one that begins; the thread's own stack may have another root than before. */
+static uint32_t
+new_number(struct call_greenlets *greenlets, PyThreadState *tstate, const void *root)
+{
+	if (root != greenlets->first && greenlets->first_is_own && py_stack_is_own(tstate))
+		greenlets->first = root;
+	return root == greenlets->first ? 0 : next_number();
+}
+
 /* Which one it is, from its stack; false: no memory. */
 static bool
 find_running(struct call_greenlets *greenlets, PyThreadState *tstate, py_frame hidden,
@@ -262,8 +272,7 @@ find_running(struct call_greenlets *greenlets, PyThreadState *tstate, py_frame h
 	if (by_frame != NULL)
 		to = by_frame;
 	else if (to == NULL) /* or it stayed behind */
-		to = new_greenlet(greenlets, root, is_frame,
-				  root == greenlets->first ? 0 : next_number());
+		to = new_greenlet(greenlets, root, is_frame, new_number(greenlets, tstate, root));
 	if (to != NULL && to != greenlets->runs)
 		change(greenlets, to, depth, times);
 	return to != NULL;
@@ -325,7 +334,7 @@ call_greenlets_look(struct call_greenlets *greenlets, const struct call_moment *
 		return CALL_GREENLET_NO_MEMORY;
 	greenlets->place = place_after(tstate, now);
 	if (begins_another(greenlets, tstate, now, *depth)) {
-		greenlets->runs->number = next_number();
+		greenlets->runs->number = new_number(greenlets, tstate, greenlets->runs->root);
 		return CALL_GREENLET_OTHER;
 	}
 	return greenlets->runs == last ? CALL_GREENLET_SAME : CALL_GREENLET_OTHER;

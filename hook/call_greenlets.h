@@ -32,6 +32,7 @@ struct call_greenlets {
 	uint64_t tstate_id;           /* a thread's Python may end, and begin again */
 	struct py_stack_place place;  /* where its last event was */
 	const void *first;            /* root of the first one, which has the number 0 */
+	bool first_is_own;            /* known to be the thread's own */
 	struct call_greenlet *runs;   /* the one that does; NULL: not known */
 	struct call_greenlet **table; /* a hash table, by root */
 	uint32_t n, n_places;

@@ -112,4 +112,23 @@ py_stack_begins(PyThreadState *tstate, py_frame frame)
 	return at == NULL || py_frame_back(at) == NULL;
 }
 
+/*
+ * Up to 3.10: it is the thread's own, though its outermost function may be another one than before
+ * (those of atexit, and what is typed). Each evaluator, and some calls of C, are one deeper, and a
+ * greenlet begins as deep as the function that starts it. From 3.11 on the first chunk tells.
+ */
+static inline bool
+py_stack_is_own(PyThreadState *tstate)
+{
+#if PY_HAS_INTERPRETER_FRAMES
+	(void)tstate;
+	return false;
+#else
+	int depth = tstate->recursion_depth;
+	for (py_frame at = tstate->frame; at != NULL && depth >= 0; at = at->f_back)
+		depth--;
+	return depth == 0;
+#endif
+}
+
 #endif

@@ -55,8 +55,8 @@ def test_what_is_open_when_greenlets_come_is_the_threads_own(case, tmp_path, roo
         "--no-c-calls", "--calls-level", level],
         calls="--calls=" + ",".join("__main__." + name for name in [*names, "last"]))
     own = [line for line in run.of_type("call") if line["func"] in ("waits", "last")]
-    assert len(own) == 2 * (level == "record")
-    assert not any("greenlet" in line for line in own[:2 if case.python.minor > 10 else 1])
+    assert len(own) == 3 * (level == "record")
+    assert not any("greenlet" in line for line in own)
     for name, parts in names.items():
         inside = sum(run.said[part] for part in parts)
         if level == "stats":
