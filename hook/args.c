@@ -14,6 +14,9 @@
 #define BIGINT_MAX_BYTES 512
 #define FEW_ARGS 16          /* find room in every record, behind a name and a stack, too */
 
+/* In so many, the open one included, a string of 255 bytes finds room, and UINT8_MAX small values. */
+#define SHORT_STR_SLOTS ((UINT8_MAX + TEXT_HEAD + UINT8_MAX * VALUE_MIN_BYTES) / SLOTN_PAYLOAD + 2)
+
 /* What one argument may take. */
 struct limits {
 	size_t text, items;
@@ -392,6 +395,29 @@ how_many(const struct lane_writer *w, size_t n)
 	return n < limit ? n : limit;
 }
 
+/* The same as put_str() of it, for most strings: short, and with much room behind them. */
+static inline bool
+put_short_str(struct lane_writer *w, PyObject *str)
+{
+	size_t n;
+	if (!PyUnicode_CheckExact(str) || !PyUnicode_IS_COMPACT_ASCII(str) ||
+	    (n = (size_t)PyUnicode_GET_LENGTH(str)) > UINT8_MAX || w->max - w->i < SHORT_STR_SLOTS)
+		return false;
+	const void *data = (PyASCIIObject *)str + 1;
+	if (likely((size_t)(w->end - w->at) >= n + 2)) {
+		uint8_t *at = w->at;
+		at[0] = VALUE_STR8;
+		at[1] = (uint8_t)n;
+		memcpy(at + 2, data, n);
+		w->at = at + 2 + n;
+	} else {
+		uint8_t head[2] = {VALUE_STR8, (uint8_t)n};
+		lane_put(w, head, 2);
+		lane_put(w, data, n);
+	}
+	return true;
+}
+
 unsigned
 args_encode(struct lane_writer *w, PyObject *args, const struct event_name *name, bool *truncated)
 {
@@ -415,7 +441,7 @@ args_encode(struct lane_writer *w, PyObject *args, const struct event_name *name
 			put_kind(w, VALUE_SECRET, value);
 		else if (PyLong_CheckExact(value) && likely(py_long_small(value, &small)))
 			put_int(w, small);
-		else
+		else if (!put_short_str(w, value))
 			put_value(w, value, 0, share(w, 0, n - i - 1), limits_of(name, i));
 	}
 	return (unsigned)n;

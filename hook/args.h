@@ -10,6 +10,7 @@
 #include "intern.h"
 #include "lane.h"
 #include "pycompat.h"
+#include "value.h"
 
 /*
  * Append the arguments of an event (the tuple that PySys_Audit hands to hooks); returns how
@@ -17,6 +18,48 @@
  */
 unsigned args_encode(struct lane_writer *w, PyObject *args, const struct event_name *name,
 		     bool *truncated);
+
+/* What args_encode_ints() may be tried with. */
+static inline bool
+args_begin_with_int(PyObject *args)
+{
+	return args != NULL && PyTuple_CheckExact(args) && PyTuple_GET_SIZE(args) > 0 &&
+	       PyLong_CheckExact(PyTuple_GET_ITEM(args, 0));
+}
+
+/*
+ * The same as args_encode() does for a tuple of small ints that hold no secrets, if they find room in
+ * what is left of the slot; false: nothing was done. It calls nothing, and needs no `w` in memory.
+ */
+static inline __attribute__((always_inline)) bool
+args_encode_ints(struct lane_writer *w, PyObject *args)
+{
+	size_t n = (size_t)PyTuple_GET_SIZE(args);
+	uint8_t *at = w->at;
+	const uint8_t *last = w->end - 9; /* of a tag and eight bytes, whatever they mean */
+	for (size_t i = 0; i < n; i++) {
+		PyObject *value = PyTuple_GET_ITEM(args, (Py_ssize_t)i);
+		int64_t small;
+		if (unlikely(!PyLong_CheckExact(value)) || unlikely(!py_long_small(value, &small)) ||
+		    unlikely(at > last))
+			return false;
+		/* The least significant bytes come first: a shorter integer is the same store. */
+		memcpy(at + 1, &small, 8);
+		if (likely(small == (int8_t)small)) {
+			at[0] = VALUE_INT8;
+			at += 2;
+		} else if (small == (int32_t)small) {
+			bool two = small == (int16_t)small;
+			at[0] = two ? VALUE_INT16 : VALUE_INT32;
+			at += two ? 3 : 5;
+		} else {
+			at[0] = VALUE_INT64;
+			at += 9;
+		}
+	}
+	w->at = at;
+	return true;
+}
 
 /* A C string as a string value. */
 void args_encode_text(struct lane_writer *w, const char *text, size_t len);

@@ -3,8 +3,6 @@
 
 #include <string.h>
 
-#include "session.h"
-
 #define DEFS_CHUNK (64u * 1024)
 #define REFUSED_PAUSE 4096
 
@@ -16,13 +14,6 @@ define_new_id(void)
 	if (last_id + 1 >= SEGMENT_IDS)
 		return 0;
 	return ++last_id;
-}
-
-bool
-define_done(uint32_t id)
-{
-	return id != 0 && id < load_relaxed(&session.n_levels) &&
-	       load_acquire(&session.levels[id]) != 0;
 }
 
 static bool

@@ -9,12 +9,18 @@
 
 #include "defs.h"
 #include "levels.h"
+#include "session.h"
 
 /* Ids are given out once per process and its forked children; 0: none left. */
 uint32_t define_new_id(void);
 
 /* Is this id defined in the present segment? Ids outlive a fork, definitions do not. */
-bool define_done(uint32_t id);
+static inline bool
+define_done(uint32_t id)
+{
+	return id != 0 && id < load_relaxed(&session.n_levels) &&
+	       load_acquire(&session.levels[id]) != 0;
+}
 
 /* The pieces of a definition, put end to end. */
 struct def_part {

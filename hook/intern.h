@@ -14,10 +14,11 @@
 #include "same_text.h"
 
 struct event_name {
-	char *text;                    /* NUL-terminated, readable 8 bytes further */
-	const struct event_info *info; /* NULL: a program's own event */
+	struct text_beginning begins;
 	uint32_t id;
 	uint32_t len;
+	char *text;                    /* NUL-terminated, readable 8 bytes further */
+	const struct event_info *info; /* NULL: a program's own event */
 	uint32_t secrets;              /* bit i: argument i is held back */
 };
 
@@ -47,9 +48,10 @@ intern_line(const char *text)
 }
 
 /*
- * The same by its address alone; NULL: ask intern_slow(). Safe from any thread, and without
- * the GIL: name and address may be of different moments, but entries live for ever, and the
- * text is compared. The caller checks that the id has a level in this segment.
+ * The same by its address alone; NULL: ask intern_slow(), also for a text at the end of its page. Safe
+ * from any thread, and without the GIL: name and address may be of different moments, but entries
+ * live for ever, and the text is compared. The caller checks that the id has a level in this
+ * segment. It calls nothing.
  */
 static inline const struct event_name *
 intern_cached(const char *text)
@@ -58,7 +60,13 @@ intern_cached(const char *text)
 	if (unlikely(load_acquire(&line->address) != text)) /* (A) */
 		return NULL;
 	const struct event_name *name = load_relaxed(&line->name);
-	return likely(same_text(name->text, name->len, text)) ? name : NULL;
+	if (unlikely(!text_in_page(text, TEXT_BEGINNING)) ||
+	    unlikely(!text_beginning_same(&name->begins, text)))
+		return NULL;
+	if (likely(name->len < TEXT_BEGINNING))
+		return name;
+	return text_in_page(text, name->len + 8) && same_text_in_page(name->text, name->len, text)
+		       ? name : NULL;
 }
 
 /* For an event without an entry: what CPython's own table says of it, secrets above all. */

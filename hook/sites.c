@@ -177,19 +177,26 @@ find_site(py_frame frame, struct cached_site *own, struct cached_site *out)
 		remember(own, out, info);
 }
 
+/* The line of the cache that has the frame's site, or NULL. */
+static inline const struct cached_site *
+cached_site_of(py_frame frame, const struct cached_site *own)
+{
+	if (unlikely(own == NULL))
+		return NULL;
+	PyCodeObject *code = py_frame_code(frame);
+	int offset = py_frame_offset(frame);
+	unsigned i = line_of(code, offset);
+	return likely(is_line(&own[i], i, code, offset) && define_done(own[i].site)) ? &own[i] : NULL;
+}
+
 static inline void
 site_of(py_frame frame, struct cached_site *own, struct cached_site *out)
 {
-	if (likely(own != NULL)) {
-		PyCodeObject *code = py_frame_code(frame);
-		int offset = py_frame_offset(frame);
-		unsigned i = line_of(code, offset);
-		if (likely(is_line(&own[i], i, code, offset) && define_done(own[i].site))) {
-			*out = own[i];
-			return;
-		}
-	}
-	find_site(frame, own, out);
+	const struct cached_site *cached = cached_site_of(frame, own);
+	if (likely(cached != NULL))
+		*out = *cached;
+	else
+		find_site(frame, own, out);
 }
 
 /* Is this frame's code outside the standard library? Cheaper than its site. */
@@ -200,18 +207,10 @@ is_user(py_frame frame, bool main_interpreter)
 	return code_info_of(py_frame_code(frame), main_interpreter, &spare)->class == CODE_USER;
 }
 
-void
-sites_find(PyThreadState *tstate, bool main_interpreter, uint32_t lane, uint32_t frames,
-	   struct sites *out)
+static __attribute__((noinline)) void
+find_frames(py_frame frame, struct cached_site *own, uint32_t frames, struct sites *out)
 {
-	struct cached_site site, *own = cache_of(lane, main_interpreter);
-	out->at = out->caller = out->n_stack = 0;
-	out->importlib = false;
-	if (frames == 0)
-		return;
-	py_frame frame = py_frame_current(tstate);
-	if (frame == NULL)
-		return;
+	struct cached_site site;
 	site_of(frame, own, &site);
 	out->at = site.site;
 	out->importlib = site.importlib;
@@ -231,6 +230,24 @@ sites_find(PyThreadState *tstate, bool main_interpreter, uint32_t lane, uint32_t
 		if (i < frames && out->n_stack < SITES_STACK_MAX)
 			out->stack[out->n_stack++] = site.site;
 	}
+}
+
+void
+sites_find(PyThreadState *tstate, bool main_interpreter, uint32_t lane, uint32_t frames,
+	   struct sites *out)
+{
+	struct cached_site *own = cache_of(lane, main_interpreter);
+	py_frame frame = py_frame_current(tstate);
+	sites_none(out);
+	if (unlikely(frame == NULL))
+		return;
+	const struct cached_site *cached = cached_site_of(frame, own);
+	if (unlikely(cached == NULL) || unlikely(frames > 1) || !cached->user) {
+		find_frames(frame, own, frames, out);
+		return;
+	}
+	out->at = cached->site;
+	out->importlib = cached->importlib;
 }
 
 bool

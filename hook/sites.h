@@ -18,17 +18,24 @@
 /* Where an event comes from: definition ids, 0 for none. */
 struct sites {
 	uint32_t at, caller;
+	bool importlib; /* the innermost frame belongs to the import system */
 	uint32_t n_stack;
 	uint32_t stack[SITES_STACK_MAX];
-	bool importlib; /* the innermost frame belongs to the import system */
 };
+
+static inline void
+sites_none(struct sites *sites)
+{
+	sites->at = sites->caller = sites->n_stack = 0;
+	sites->importlib = false;
+}
 
 void sites_init(void);
 
 /* The interpreter ends; another Py_Initialize may follow. */
 void sites_fini(void);
 
-/* `frames`: how many the user wants; with 0 nothing is looked at: ask sites_importlib(). */
+/* `frames`: how many the user wants, at least one. */
 void sites_find(PyThreadState *tstate, bool main_interpreter, uint32_t lane, uint32_t frames,
 		struct sites *out);
 

@@ -88,7 +88,17 @@ find_producer(PyThreadState *tstate, bool *main_interpreter)
 	return change_thread(producer, tstate) ? producer : NULL;
 }
 
-static inline __attribute__((always_inline)) void
+static inline void
+commit(struct producer *producer, struct lane_writer *w, uint32_t id)
+{
+	/* The clock last: read earlier, it holds up all that follows it (2-6 ns). */
+	uint64_t ticks = clock_ticks(session.clock_kind);
+	lane_commit(w, ticks, producer->tid, id);
+	if (unlikely(ticks >= load_relaxed(&session.calls_next_look)))
+		calls_time_passed(ticks);
+}
+
+static __attribute__((noinline)) void
 record(struct producer *producer, const struct event_name *name, const char *text, PyObject *args,
        const struct sites *sites)
 {
@@ -123,11 +133,31 @@ record(struct producer *producer, const struct event_name *name, const char *tex
 	head->n_stack = (uint8_t)sites->n_stack;
 	head->flags = flags;
 	head->spare = 0;
-	/* The clock last: read earlier, it holds up all that follows it (2-6 ns). */
-	uint64_t ticks = clock_ticks(session.clock_kind);
-	lane_commit(&w, ticks, producer->tid, id);
-	if (unlikely(ticks >= load_relaxed(&session.calls_next_look)))
-		calls_time_passed(ticks);
+	commit(producer, &w, id);
+}
+
+/* The same for one whose arguments are ints, in a third of the instructions; false: nothing was done. */
+static inline __attribute__((always_inline)) bool
+record_ints(struct producer *producer, const struct event_name *name, PyObject *args,
+	    const struct sites *sites)
+{
+	struct lane_writer w;
+	struct lane *lane = &producer->lane;
+	if (!args_begin_with_int(args) || unlikely(name == NULL) || unlikely(sites->n_stack > 0) ||
+	    unlikely(load_relaxed(&name->secrets) != 0) || unlikely(lane_at_limit(lane, lane->head)) ||
+	    unlikely(!lane_begin(lane, &w, RECORD_AUDIT)))
+		return false;
+	struct audit_head *head = (struct audit_head *)w.at;
+	w.at += sizeof *head;
+	if (unlikely(!args_encode_ints(&w, args)))
+		return false;
+	*head = (struct audit_head){
+		.site = sites->at,
+		.caller = sites->caller,
+		.n_args = (uint8_t)PyTuple_GET_SIZE(args),
+	};
+	commit(producer, &w, name->id);
+	return true;
 }
 
 /* In a producer of ours, not re-entered: count, and record when the level says so. */
@@ -147,48 +177,64 @@ deliver(struct producer *producer, PyThreadState *tstate, bool main_interpreter,
 	if (unlikely(settings_changed()))
 		settings_refresh();
 	uint32_t stack = load_relaxed(&session.stack), lane = producer->index;
-	sites_find(tstate, main_interpreter, lane, stack, &sites);
+	if (likely(stack > 0))
+		sites_find(tstate, main_interpreter, lane, stack, &sites);
+	else
+		sites_none(&sites);
 	if (unlikely(level != LEVEL_RECORD)) {
 		bool importlib = stack > 0 ? sites.importlib
 					   : sites_importlib(tstate, main_interpreter, lane);
 		if (importlib == (level == LEVEL_APP))
 			return;
 	}
-	record(producer, name, text, args, &sites);
+	if (!record_ints(producer, name, args, &sites))
+		record(producer, name, text, args, &sites);
+}
+
+/* What says what to do: off, or one of LEVEL_COUNT to LEVEL_IMPORT. */
+static __attribute__((noinline)) uint8_t
+find_level(const char *text, const struct event_name *name, uint8_t level, PyObject *args)
+{
+	if (name == NULL) /* there was no room to define it */
+		return (uint8_t)settings_level_now(text);
+	if (level == LEVEL_UNDEFINED)
+		level = load_relaxed(&session.levels[name->id]);
+	if (level == LEVEL_ASK)
+		level = (uint8_t)settings_ask(name);
+	if (level == LEVEL_WATCH) {
+		calls_hear(name->text, args);
+		level = (uint8_t)settings_level_now(name->text);
+	}
+	return level;
 }
 
 /* An event that is not off. `level` is 0 when `name` must be looked up or defined first. */
-static void
+static __attribute__((noinline)) int
 audit_event(const char *text, const struct event_name *name, uint8_t level, PyObject *args)
 {
 	PyThreadState *tstate = py_thread_state();
 	bool main_interpreter;
 	if (unlikely(tstate == NULL)) {
 		session_lost(LOST_NO_GIL);
-		return;
+		return 0;
 	}
 	struct producer *producer = find_producer(tstate, &main_interpreter);
 	if (unlikely(producer == NULL))
-		return;
+		return 0;
 	if (unlikely(producer->busy)) {
 		session_lost(LOST_REENTRANT);
-		return;
+		return 0;
 	}
 	producer->busy = true;
-	if (unlikely(level == LEVEL_UNDEFINED)) {
-		name = intern_slow(text, main_interpreter);
-		level = name != NULL ? load_relaxed(&session.levels[name->id])
-				     : (uint8_t)settings_level_now(text);
-	}
-	if (unlikely(level == LEVEL_ASK))
-		level = (uint8_t)settings_ask(name);
-	if (unlikely(level == LEVEL_WATCH)) {
-		calls_hear(name->text, args);
-		level = (uint8_t)settings_level_now(name->text);
+	if (unlikely(level < LEVEL_COUNT) || unlikely(level > LEVEL_IMPORT)) {
+		if (level == LEVEL_UNDEFINED)
+			name = intern_slow(text, main_interpreter);
+		level = find_level(text, name, level, args);
 	}
 	if (likely(level != LEVEL_OFF))
 		deliver(producer, tstate, main_interpreter, name, text, level, args);
 	producer->busy = false;
+	return 0;
 }
 
 /* The list of hooks is cleared, and with it ours: the last we hear of this interpreter. */
@@ -202,51 +248,58 @@ the_end(void)
 	session_stop(2);
 }
 
-/* No segment, or none yet; false: nothing to be done with this event. */
-static bool
-wake_up(const char *event)
-{
-	if (event == own_event)
-		seen_own_event = true;
-	if (session.state == SESSION_STOPPED && strcmp(event, last_event) == 0)
-		the_end();
-	return session.state != SESSION_STOPPED && session_ensure();
-}
-
 /* An event whose name was not found by its address, as the two below never are. */
-static void
+static __attribute__((noinline)) int
 unknown_event(const char *event, PyObject *args)
 {
 	if (event == own_event) {
 		seen_own_event = true;
-		return;
+		return 0;
 	}
 	audit_event(event, NULL, LEVEL_UNDEFINED, args);
 	if (unlikely(strcmp(event, last_event) == 0)) {
 		intern_forget(event);
 		the_end();
 	}
+	return 0;
 }
 
+/*
+ * There is a segment. In a fork child, what its parent has defined may have no level: there is no memory
+ * for it.
+ */
+static inline __attribute__((always_inline)) int
+running(const char *event, PyObject *args)
+{
+	const struct event_name *name = intern_cached(event);
+	if (unlikely(name == NULL))
+		return unknown_event(event, args);
+	uint8_t level = likely(name->id < load_relaxed(&session.n_levels))
+				? load_relaxed(&session.levels[name->id])
+				: LEVEL_UNDEFINED;
+	return level != LEVEL_OFF ? audit_event(event, name, level, args) : 0;
+}
+
+/* No segment, or none yet. */
+static __attribute__((noinline, cold)) int
+wake_up(const char *event, PyObject *args)
+{
+	if (event == own_event)
+		seen_own_event = true;
+	if (session.state == SESSION_STOPPED && strcmp(event, last_event) == 0)
+		the_end();
+	return session.state != SESSION_STOPPED && session_ensure() ? running(event, args) : 0;
+}
+
+/* It calls others as the last thing it does, so that the compiler saves no registers. */
 static int
 hook(const char *event, PyObject *args, void *data)
 {
 	(void)data;
 	/* Acquire: another thread may have made the session just now. */
-	if (unlikely(load_acquire(&session.state) != SESSION_RUNNING) && !wake_up(event))
-		return 0;
-	const struct event_name *name = intern_cached(event);
-	if (unlikely(name == NULL)) {
-		unknown_event(event, args);
-		return 0;
-	}
-	/* In a fork child, what its parent has defined may have no level: there is no memory for it. */
-	uint8_t level = likely(name->id < load_relaxed(&session.n_levels))
-				? load_relaxed(&session.levels[name->id])
-				: LEVEL_UNDEFINED;
-	if (level != LEVEL_OFF)
-		audit_event(event, name, level, args);
-	return 0;
+	if (unlikely(load_acquire(&session.state) != SESSION_RUNNING))
+		return wake_up(event, args);
+	return running(event, args);
 }
 
 /*
