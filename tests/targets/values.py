@@ -83,6 +83,17 @@ def shapes():
     sys.audit("values.loop", around)
 
 
+def mixtures():
+    """Across the ends of slots."""
+    for n in range(20):
+        for i in (1, -1, 300, -300, 70000, -70000, 1 << 40, -1 << 40, 1 << 70):
+            sys.audit("values.mixed", *[i] * n)
+            sys.audit("values.mixed", *range(n), i)
+        for text in ("", "s" * n, "t" * 3 * n, "u" * (240 + n), "\u00e9" * n):
+            sys.audit("values.mixed", text, n, None, text)
+            sys.audit("values.mixed", *range(n), text, 1 << 20)
+
+
 def objects():
     for v in (object(), Text("text"), Number.ONE, Strange(), Strange, Keys(a=1), type, int, Meta,
               collections.OrderedDict(a=1), collections.namedtuple("Point", "x y")(1, 2),
@@ -124,6 +135,7 @@ def main():
     numbers()
     texts()
     shapes()
+    mixtures()
     objects()
     names()
     large()
