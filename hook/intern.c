@@ -51,7 +51,6 @@ new_name(const char *text, size_t len)
 	name->id = id;
 	name->len = (uint32_t)len;
 	name->text = memcpy(name + 1, text, len + 1);
-	text_beginning_set(&name->begins, text, len);
 	name->info = info;
 	name->secrets = settings_secrets(name->text, name->info);
 	n_names++;

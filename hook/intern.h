@@ -14,11 +14,10 @@
 #include "same_text.h"
 
 struct event_name {
-	struct text_beginning begins;
-	uint32_t id;
-	uint32_t len;
 	char *text;                    /* NUL-terminated, readable 8 bytes further */
 	const struct event_info *info; /* NULL: a program's own event */
+	uint32_t id;
+	uint32_t len;
 	uint32_t secrets;              /* bit i: argument i is held back */
 };
 
@@ -60,13 +59,9 @@ intern_cached(const char *text)
 	if (unlikely(load_acquire(&line->address) != text)) /* (A) */
 		return NULL;
 	const struct event_name *name = load_relaxed(&line->name);
-	if (unlikely(!text_in_page(text, TEXT_BEGINNING)) ||
-	    unlikely(!text_beginning_same(&name->begins, text)))
-		return NULL;
-	if (likely(name->len < TEXT_BEGINNING))
-		return name;
-	return text_in_page(text, name->len + 8) && same_text_in_page(name->text, name->len, text)
-		       ? name : NULL;
+	bool same = text_in_page(text, name->len) &&
+		    likely(same_text_in_page(name->text, name->len, text));
+	return same ? name : NULL;
 }
 
 /* For an event without an entry: what CPython's own table says of it, secrets above all. */
