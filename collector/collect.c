@@ -82,6 +82,7 @@ prepare(struct collect *collect, char *why, size_t why_bytes)
 		.dump = options->dump,
 		.post_mortem = options->post_mortem.n > 0,
 		.max_events = options->max_events,
+		.stays = options->command != NULL,
 	};
 	if (reading->summary == NULL)
 		return -ENOMEM;

@@ -240,10 +240,13 @@ count_words(const struct slot *slot, unsigned max)
 	return n;
 }
 
-/* Of the first `max` words those that were not read before; how many, -1: damaged. */
+/*
+ * Of the first `max` words those that were not read before, `left` at the most; how many, -1: damaged.
+ * *end: so many words are read now.
+ */
 static int
 take_calls(struct drain *drain, const struct drain_to *to, const struct slot *slot,
-	   uint64_t position, unsigned max)
+	   uint64_t position, unsigned max, uint64_t left, unsigned *end)
 {
 	drain_tell_unwritten(drain, to, to->time(to->context, slot->w[1]));
 	uint64_t seq = record_seq(slot->w[0]), read = (drain->next_seq - seq) & RECORD_SEQ_MASK;
@@ -254,8 +257,11 @@ take_calls(struct drain *drain, const struct drain_to *to, const struct slot *sl
 			return -1;
 		read = 0;
 	}
+	*end = max;
 	if (read >= n)
 		return 0;
+	if (n - read > left)
+		*end = n = (unsigned)(read + left);
 	take_words(drain, to, slot, position, (unsigned)read, n);
 	return (int)(n - read);
 }
@@ -272,19 +278,22 @@ readable_words(const struct drain *drain, uint64_t position)
 	return position == drain->reader.head - 1 ? 0 : CALLS_PER_SLOT;
 }
 
-/* One record of k slots: how many events, -1: damaged. *stay: it may get more of them. */
+/*
+ * One record of k slots: how many events, `left` at the most, -1: damaged. *stay: it
+ * has more of them, or may get more.
+ */
 static int
 take_record(struct drain *drain, const struct drain_to *to, const struct slot *slots, int k,
-	    uint64_t position, bool *stay)
+	    uint64_t position, uint64_t left, bool *stay)
 {
 	if (record_type(slots[0].w[0]) != RECORD_CALLS)
 		return take(drain, to, slots, position) ? 1 : -1;
-	unsigned words = readable_words(drain, position);
-	int n = k == 1 ? take_calls(drain, to, slots, position, words) : -1;
-	*stay = words < CALLS_PER_SLOT;
+	unsigned end = 0, words = readable_words(drain, position);
+	int n = k == 1 ? take_calls(drain, to, slots, position, words, left, &end) : -1;
+	*stay = n >= 0 && end < CALLS_PER_SLOT;
 	if (*stay) {
 		drain->part_at = position;
-		drain->part = words;
+		drain->part = end;
 	}
 	return n;
 }
@@ -310,7 +319,8 @@ take_copied(struct drain *drain, const struct drain_to *to, uint64_t n_slots, in
 			at++; /* of a record whose beginning was overwritten */
 			continue;
 		}
-		int n = k > 0 ? take_record(drain, to, copy + at, k, position + at, &stay) : -1;
+		int n = k > 0 ? take_record(drain, to, copy + at, k, position + at,
+					    (uint64_t)*left, &stay) : -1;
 		if (n < 0)
 			return -1;
 		at += stay ? 0 : (uint64_t)k;

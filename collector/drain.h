@@ -98,8 +98,8 @@ drain_has_more(const struct drain *drain)
 }
 
 /*
- * At most `max` events, and the rest of a slot; how many, where a slot of calls without a new
- * one counts as one. 0: there are no more, or the lane is damaged.
+ * At most `max` events; how many, where a slot of calls without a new one counts as one. 0: there
+ * are no more, or the lane is damaged.
  */
 uint64_t drain_run(struct drain *drain, const struct drain_to *to, uint64_t max);
 
@@ -119,7 +119,6 @@ void drain_relieve(struct drain *drain);
 
 /* Events dropped by the hook, and those that were recorded and that we could not read. */
 uint64_t drain_dropped(const struct drain *drain);
-uint64_t drain_dropped_before_us(const struct drain *drain); /* of them */
 uint64_t drain_lost(const struct drain *drain);
 
 #endif

@@ -11,19 +11,20 @@ drain_dropped(const struct drain *drain)
 }
 
 uint64_t
-drain_dropped_before_us(const struct drain *drain)
-{
-	uint64_t told = drain->dropped[LOST_NO_READER];
-	return told < drain->before_us ? told : drain->before_us;
-}
-
-uint64_t
 drain_lost(const struct drain *drain)
 {
 	uint64_t n = 0;
 	for (unsigned i = 0; i < N_LOST_REASONS; i++)
 		n += drain->lost[i];
 	return n;
+}
+
+/* Of the next n that had no reader: how many were before we came. */
+static uint64_t
+before_us(const struct drain *drain, uint64_t n)
+{
+	uint64_t left = drain->before_us - drain->dropped[LOST_NO_READER];
+	return (int64_t)left <= 0 ? 0 : left < n ? left : n;
 }
 
 void
@@ -38,6 +39,7 @@ drain_tell_lost(struct drain *drain, const struct drain_to *to, unsigned reason,
 		.lost_reason = reason,
 		.lost_seq_from = drain->next_seq,
 		.lost_seq_to = drain->next_seq + n - 1,
+		.lost_before = reason == LOST_NO_READER ? before_us(drain, n) : 0,
 	};
 	if (reason < LANE_DROP_REASONS)
 		drain->dropped[reason] += n;

@@ -27,6 +27,16 @@ reading_is_full(const struct reading *reading)
 	       (reading->max_events != 0 && reading->n_events >= reading->max_events);
 }
 
+uint64_t
+reading_left(const struct reading *reading)
+{
+	if (reading->stays)
+		return UINT64_MAX;
+	if (reading_is_full(reading))
+		return 0;
+	return reading->max_events != 0 ? reading->max_events - reading->n_events : UINT64_MAX;
+}
+
 /* ---- events ---- */
 
 /*
@@ -83,7 +93,11 @@ take_event(void *context, struct tracee *tracee, const struct event *event)
 	if (event->lane != 0 && event->lane != EVENT_NO_LANE)
 		followed->many_lanes = reading->printer->hold = true;
 	followed->n_read += counts;
-	followed->n_lost += event->type == EVENT_LOST ? event->lost_count : 0;
+	if (event->type == EVENT_LOST) {
+		bool ours = followed->from_start && !reading->post_mortem;
+		followed->n_lost += event->lost_count;
+		summary_loss(reading->summary, event, ours);
+	}
 	followed->cut |= of_program && reading_is_full(reading);
 	bool printed = (!of_program || !reading_is_full(reading)) &&
 		       printer_event(reading->printer, &followed->source, event);
@@ -110,7 +124,8 @@ followed_note(struct followed *followed)
 int64_t
 followed_drain(struct followed *followed, uint64_t max)
 {
-	return tracee_drain(followed->tracee, take_event, followed, max);
+	uint64_t left = reading_left(followed->reading);
+	return tracee_drain(followed->tracee, take_event, followed, left < max ? left : max);
 }
 
 void
@@ -225,7 +240,7 @@ add_up(struct followed *followed)
 		log_note("pid %" PRIu32 " has not taken up --calls: it does so at its next audit "
 			 "event, and raised none", followed->source.pid);
 	}
-	summary_add(reading->summary, followed->tracee, followed->from_start);
+	summary_add(reading->summary, followed->tracee);
 }
 
 static void
@@ -284,8 +299,8 @@ followed_open(struct followed **result, struct reading *reading, struct segment_
 	if (reading->dump || reading->post_mortem) /* then it is whole until it is removed */
 		tracee_release_nothing(followed->tracee);
 	tracee_set_waiting(followed->tracee, true);
-	if (!followed->from_start)
-		summary_subtract(reading->summary, followed->tracee, from_start);
+	if (!from_start)
+		summary_subtract(reading->summary, followed->tracee);
 	printer_start(reading->printer, &followed->source, start_time_ns(followed, from_start),
 		      followed->tracee);
 	if (tracee_is_first_reader(followed->tracee))
@@ -342,7 +357,8 @@ remove_object(struct followed *followed)
 	const struct reading *reading = followed->reading;
 	const struct outputs *outputs = reading->printer->outputs;
 	bool through = outputs_through(outputs) && !(was_left(followed) && outputs_gone(outputs));
-	bool removed = !reading->dump && through && !(was_left(followed) && followed->cut);
+	bool whole = !followed->cut || (reading->stays && !was_left(followed));
+	bool removed = !reading->dump && through && whole;
 	if (removed)
 		discover_unlink(followed->place, &followed->found);
 	if (was_left(followed))

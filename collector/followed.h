@@ -23,13 +23,17 @@ struct reading {
 	bool left_some;      /* that were asked for and could not be read, which was said */
 	uint64_t n_events;   /* printed so far */
 	uint64_t max_events; /* 0: no limit */
-	bool closed;         /* no more events are wanted: they count as filtered */
+	bool closed;         /* no more events are wanted */
+	bool stays;          /* with a command, also then: they count as filtered; else they wait */
 	unsigned n_call_tracers; /* processes that can trace calls as they were asked to */
 	bool called;             /* a function that is traced was called in one of them */
 };
 
 /* Closed, or as many events as were asked for are printed. */
 bool reading_is_full(const struct reading *reading);
+
+/* How many more may be read of programs that live. */
+uint64_t reading_left(const struct reading *reading);
 
 struct followed {
 	struct reading *reading;

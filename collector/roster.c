@@ -151,8 +151,9 @@ follow(struct roster *roster, struct segment_found *found, struct place *place, 
 	roster->has_new = true;
 	if (followed->pidfd >= 0)
 		waiter_watch(roster->waiter, followed->pidfd);
-	target_follow(&roster->target, &followed->found, followed->pid,
-		      tracee_identity(followed->tracee)->start_time);
+	const struct identity *identity = tracee_identity(followed->tracee);
+	target_follow(&roster->target, &followed->found, followed->pid, identity->start_time);
+	roster->looks_again |= target_is_named(&roster->target, identity);
 	return 0;
 }
 
@@ -341,6 +342,7 @@ roster_follow_pids(struct roster *roster, const uint32_t *pids, size_t n)
 		if (err != 0)
 			return refuse_pid(roster, pids[i], err, why);
 	}
+	roster->looks_again = true;
 	return 0;
 }
 
@@ -361,6 +363,15 @@ roster_look_everywhere(struct roster *roster)
 		list_place(roster, roster->places.items[i]);
 }
 
+/* Whose parent was not followed when they were looked at, they were not ours. */
+static void
+look_again(struct roster *roster, uint64_t now_ns)
+{
+	roster->looks_again = false;
+	roster_look_everywhere(roster);
+	roster->next_look_ns = now_ns + SCAN_NS;
+}
+
 static void
 scan_places(struct roster *roster, uint64_t now_ns)
 {
@@ -376,6 +387,8 @@ roster_look(struct roster *roster, uint64_t now_ns)
 	roster->has_new = false;
 	if (now_ns >= roster->next_scan_ns)
 		scan_places(roster, now_ns);
+	if (roster->looks_again && now_ns >= roster->next_look_ns)
+		look_again(roster, now_ns);
 	roster->unread = places_poll(&roster->places, candidates_add, &roster->candidates);
 	roster->has_new |= roster->unread;
 	roster->candidates.may_wait = roster->n_followed + roster->n_ended > 0 &&

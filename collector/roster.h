@@ -25,6 +25,8 @@ struct roster {
 	size_t n_seen;                    /* ever: followed, or announced as untraced */
 	bool unread;                      /* names appeared that were not looked at yet */
 	bool has_new;                     /* since roster_look() began: not yet noted, do not sleep */
+	bool looks_again;                 /* for children, which were there before their parent */
+	uint64_t next_look_ns;
 	struct places places;
 	struct candidates candidates;
 	struct descendants **descendants; /* of the command, or of each pid asked for */
@@ -41,7 +43,7 @@ int roster_init(struct roster *roster, struct reading *reading, struct waiter *w
 		size_t why_bytes);
 void roster_fini(struct roster *roster);
 
-/* Attach to these, and look for their children; 0 or what to exit with, told on stderr. */
+/* Attach to these, and then to their children; 0 or what to exit with, told on stderr. */
 int roster_follow_pids(struct roster *roster, const uint32_t *pids, size_t n);
 
 /* What a dead process left, which is identified: as followed_open(), or 0 when it is read already. */

@@ -160,7 +160,7 @@ static bool
 all_is_dumped(const struct collect *collect, bool more)
 {
 	return collect->options->dump && !more && collect->roster.candidates.n == 0 &&
-	       !collect->roster.has_new;
+	       !collect->roster.has_new && !collect->roster.looks_again;
 }
 
 /* With a command we stay until it has ended, and only stop to print. */

@@ -26,7 +26,7 @@ struct summary {
 	int64_t lost[N_LOST_REASONS];
 	uint64_t removed, calls, returns;
 	struct call_summary functions;
-	int64_t before; /* of reason no_reader: before we came */
+	int64_t before; /* no_reader, before we came: in none of the others */
 	unsigned n_processes;
 	int sign; /* of what is being added */
 };
@@ -119,35 +119,28 @@ add_events(struct summary *summary, struct tracee *tracee, int sign)
 	tracee_counts(tracee, count, summary);
 }
 
-static void
-add_losses(struct summary *summary, struct tracee *tracee, int sign, bool from_start)
+void
+summary_subtract(struct summary *summary, struct tracee *tracee)
 {
-	struct account account;
-	tracee_account(tracee, &account);
-	for (unsigned i = 0; i < N_LOST_REASONS; i++)
-		summary->lost[i] = plus(summary->lost[i],
-					sign < 0 ? -account.lost[i] : account.lost[i]);
-	if (!from_start)
-		summary->before = plus(summary->before, sign < 0 ? -account.before_us : account.before_us);
+	add_events(summary, tracee, -1);
+	call_summary_add(&summary->functions, tracee, -1);
 }
 
 void
-summary_subtract(struct summary *summary, struct tracee *tracee, bool backlog)
-{
-	if (!backlog) {
-		add_events(summary, tracee, -1);
-		call_summary_add(&summary->functions, tracee, -1);
-	}
-	add_losses(summary, tracee, -1, false);
-}
-
-void
-summary_add(struct summary *summary, struct tracee *tracee, bool from_start)
+summary_add(struct summary *summary, struct tracee *tracee)
 {
 	summary->n_processes++;
 	add_events(summary, tracee, 1);
 	call_summary_add(&summary->functions, tracee, 1);
-	add_losses(summary, tracee, 1, from_start);
+}
+
+void
+summary_loss(struct summary *summary, const struct event *event, bool ours)
+{
+	uint64_t before = ours ? 0 : event->lost_before;
+	int64_t *lost = &summary->lost[event->lost_reason];
+	*lost = plus(*lost, event->lost_count - before);
+	summary->before = plus(summary->before, before);
 }
 
 void
@@ -168,7 +161,7 @@ summary_removed(struct summary *summary, uint64_t n)
 uint64_t
 summary_lost(const struct summary *summary)
 {
-	int64_t n = plus(0, -(uint64_t)summary->before);
+	int64_t n = 0;
 	for (unsigned i = 0; i < N_LOST_REASONS; i++)
 		n = plus(n, (uint64_t)summary->lost[i]);
 	return (n > 0 ? (uint64_t)n : 0) + summary->removed;
@@ -182,8 +175,6 @@ summary_lost_text(const struct summary *summary, char *text, size_t bytes)
 	for (unsigned i = 0; i <= N_LOST_REASONS; i++) {
 		bool removed = i == N_LOST_REASONS;
 		int64_t n = removed ? (int64_t)summary->removed : summary->lost[i];
-		if (i == LOST_NO_READER)
-			n = plus(n, -(uint64_t)summary->before);
 		if (n > 0 && used < bytes)
 			used += (size_t)snprintf(text + used, bytes - used, "%s%" PRId64 " %s",
 						 used > 0 ? ", " : "", n,
@@ -238,16 +229,13 @@ print_losses(const struct summary *summary, FILE *file)
 	if (summary->removed > 0)
 		fprintf(file, "%12" PRIu64 "  lost: removed unread, of dead processes\n",
 			summary->removed);
-	for (unsigned i = 0; i < N_LOST_REASONS; i++) {
-		int64_t before = i == LOST_NO_READER ? summary->before : 0;
-		if (summary->lost[i] > before)
-			fprintf(file, "%12" PRId64 "  lost: %s\n",
-				plus(summary->lost[i], -(uint64_t)before),
+	for (unsigned i = 0; i < N_LOST_REASONS; i++)
+		if (summary->lost[i] > 0)
+			fprintf(file, "%12" PRId64 "  lost: %s\n", summary->lost[i],
 				lost_reason_name(i));
-		if (before > 0)
-			fprintf(file, "%12" PRId64 "  lost: %s (before we came)\n", before,
-				lost_reason_name(i));
-	}
+	if (summary->before > 0)
+		fprintf(file, "%12" PRId64 "  lost: %s (before we came)\n", summary->before,
+			lost_reason_name(LOST_NO_READER));
 }
 
 /* The rows of what has no name here, and of all calls: recorded, and summed up. */

@@ -10,6 +10,7 @@
 #include <stdint.h>
 #include <stdio.h>
 
+#include "event.h"
 #include "tracee.h"
 
 struct summary;
@@ -19,11 +20,13 @@ void summary_free(struct summary *summary);
 
 /*
  * The counters of a tracee as they are now: taken out when we come (what happened before is
- * not ours to tell, but for a backlog; never what another collector told), put in when we leave.
- * With `from_start` its no_reader losses are ours.
+ * not ours to tell, but for a backlog), put in when we leave.
  */
-void summary_subtract(struct summary *summary, struct tracee *tracee, bool backlog);
-void summary_add(struct summary *summary, struct tracee *tracee, bool from_start);
+void summary_subtract(struct summary *summary, struct tracee *tracee);
+void summary_add(struct summary *summary, struct tracee *tracee);
+
+/* A loss was told; `ours`: also what had no reader before we came. */
+void summary_loss(struct summary *summary, const struct event *event, bool ours);
 
 /* A call was read, or a return. */
 void summary_call(struct summary *summary, bool begins);

@@ -73,6 +73,13 @@ has_ancestor(const struct target *target, uint32_t pid)
 }
 
 bool
+target_is_named(const struct target *target, const struct identity *identity)
+{
+	return target->kind == TARGET_NAME && identity->alive &&
+	       identity_matches(identity, target->name);
+}
+
+bool
 target_wants(const struct target *target, const struct segment_found *found,
 	     const struct segment_header *header)
 {
@@ -83,7 +90,7 @@ target_wants(const struct target *target, const struct segment_found *found,
 	case TARGET_LAUNCH:
 		return header->launch_id == target->launch_id;
 	case TARGET_NAME:
-		if (identity->alive && identity_matches(identity, target->name))
+		if (target_is_named(target, identity))
 			return true;
 		break;
 	case TARGET_PIDS:

@@ -55,6 +55,9 @@ bool target_may_want(const struct target *target, const struct segment_header *h
 bool target_wants(const struct target *target, const struct segment_found *found,
 		  const struct segment_header *header);
 
+/* TARGET_NAME, and it has the name. */
+bool target_is_named(const struct target *target, const struct identity *identity);
+
 /* From now on its children are wanted, too. `pid` 0: dead. 0 or -ENOMEM. */
 int target_follow(struct target *target, const struct segment_found *found, uint32_t pid,
 		  uint64_t start_time);

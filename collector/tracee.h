@@ -115,7 +115,6 @@ struct account {
 	uint64_t attempted, counted, recorded, lost_hook;
 	uint64_t emitted, filtered, lost_collector;
 	uint64_t lost[N_LOST_REASONS];
-	uint64_t before_us; /* of lost[LOST_NO_READER]: what was lost before we came */
 	uint64_t high_water_slots, ring_slots;
 };
 /* Are calls traced there at this moment, as its hook says? */

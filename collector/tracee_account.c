@@ -102,7 +102,6 @@ tracee_account(struct tracee *tracee, struct account *account)
 		account->recorded += drain->next_seq - drain_dropped(drain);
 		account->filtered += drain->before_events;
 		account->lost_hook += drain_dropped(drain);
-		account->before_us += drain_dropped_before_us(drain);
 		account->lost_collector += drain_lost(drain);
 		for (unsigned k = 0; k < N_LOST_REASONS; k++)
 			account->lost[k] +=

@@ -183,7 +183,7 @@ drain_lanes(struct tracee *tracee, const struct drain_to *to, uint64_t max)
 {
 	uint64_t n = 0, share = max / (tracee->n_lanes + 1) + 1;
 	for (uint32_t i = 0; i < tracee->n_lanes; i++)
-		n += drain_run(tracee->lanes[i], to, share);
+		n += drain_run(tracee->lanes[i], to, share < max - n ? share : max - n);
 	for (uint32_t i = 0; i < tracee->n_lanes && n < max; i++)
 		if (drain_has_more(tracee->lanes[i]))
 			n += drain_run(tracee->lanes[i], to, max - n);

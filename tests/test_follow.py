@@ -123,6 +123,25 @@ def test_children_that_appear_later_are_followed(stage, way):
     assert run.exit(key)
 
 
+@pytest.mark.parametrize("way", ["fork", "spawn"])
+@pytest.mark.parametrize("whom", ["--pid", "--name"])
+def test_children_that_are_there_already_are_followed(stage, whom, way):
+    """Also where they are looked at before their parent is: there are two, and one of another."""
+    target, other = stage.target(arguments=["--label=blue"]), stage.target()
+    others = int(other.do("keep", way))
+    pids = {int(target.do("keep", way)) for _ in range(2)}
+    wait_until(lambda: {pid for pid in pids | {others} if stage.world.segments(pid)} ==
+               pids | {others}, "each has raised an event")
+    collector = stage.attached(whom, target.inner if whom == "--pid" else "--label=blue", n=3)
+    wait_until(lambda: {line["pid"] for line in children_said(collector.so_far(), "stay")} == pids,
+               "both are read")
+    target.do("step", 3)
+    collector.wait_for("driven.step", 3)
+    run = check(collector.stop())
+    found = {run.start(key)["pid"] for key in run.keys}  # spawn has a helper, too
+    assert found >= pids | {target.inner} and not found & {others, other.inner}
+
+
 def test_processes_that_are_not_asked_for_are_left_alone(stage):
     asked, other = stage.target(), stage.target()
     collector = stage.attached("--pid", asked.inner)
@@ -416,6 +435,33 @@ def test_so_many_events_and_no_more(stage, n):
     assert target.do("step")
 
 
+@pytest.mark.parametrize("calls", [[], ["--calls=step"]])
+def test_the_events_after_so_many_are_the_next_ones(stage, calls):
+    target = stage.target(**({"PYAUDITD_CALLS": "step"} if calls else {}))
+    for _ in range(150):
+        target.do("step")
+    sizes = (7, 100, 1, 3, 2)
+    runs = [stage.collector("--pid", target.inner, "--backlog", "-n", n, *calls).finish()
+            for n in sizes]
+    runs.append(stage.attached("--pid", target.inner, "--backlog", *calls).stop())
+    told = [[line["seq"] for line in run.lines if line["type"] in ("audit", "call", "return")]
+            for run in runs]
+    assert [len(seqs) for seqs in told[:-1]] == list(sizes)
+    seqs = list(itertools.chain(*told))
+    assert seqs == list(range(len(seqs))) and len(seqs) >= (450 if calls else 150)
+    assert not any(run.of_type("lost") for run in runs)
+
+
+def test_nothing_is_left_out_between_two_that_stay_so_long(stage):
+    target = stage.target()
+    target.do("flood", 20000)
+    runs = [stage.collector("--pid", target.inner, "--backlog", "--duration", "0.1").finish()
+            for _ in range(20)]
+    n = int(target.do("stop_flood"))
+    runs.append(stage.attached("--pid", target.inner, "--backlog").stop())
+    assert list(itertools.chain(*map(numbers, runs))) == list(range(n))
+
+
 def test_max_events_of_all_together(stage):
     targets = [stage.target(), stage.target()]
     collector = stage.attached("-p", targets[0].inner, "-p", targets[1].inner, "-n", 30, n=2)
@@ -515,6 +561,23 @@ def test_what_is_lost_while_a_collector_stands_still_is_in_its_sums(stage):
     before, *counts = [line["count"] for line in run.of_type("lost")]
     assert b"%d events were lost: %d lane_full, %d no_reader" % (sum(counts), *counts) in run.stderr
     assert len(numbers(run)) + before + sum(counts) == 40020
+
+
+def test_sums_of_losses_are_of_what_this_collector_told(stage):
+    target = stage.target(PYAUDITD_RING="256k")
+    target.do("step", 20000)
+    first = stage.attached("--pid", target.inner)
+    [before] = check(first.stop(), lossy=True).of_type("lost")
+    collector = stage.attached("--pid", target.inner, "--fail-on-loss", "--summary")
+    collector.freeze()
+    target.do("step", 10000)
+    collector.signal(signal.SIGCONT)
+    target.do("step", 10)
+    run = check(collector.stop(status=3, quiet=False), lossy=True, lost_before=before["count"])
+    [loss] = run.of_type("lost")
+    assert loss["reason"] == "lane_full" and before["reason"] == "no_reader"
+    assert b"in 1 process, %d lost\n" % loss["count"] in run.stderr
+    assert b"no_reader" not in run.stderr
 
 
 @pytest.mark.parametrize("level", ["count", "stats"])

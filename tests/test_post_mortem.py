@@ -34,6 +34,19 @@ def test_program_that_was_killed(stage):  # noqa: F811
     assert not stage.world.segments()
 
 
+@pytest.mark.parametrize("read", [True, False])
+def test_what_was_lost_before_is_no_loss_of_its(stage, read):  # noqa: F811
+    target = stage.target(PYAUDITD_RING="256k")
+    target.do("step", 20000)
+    if read:
+        stage.attached("--pid", target.inner).stop()
+    target.kill()
+    run, said = post_mortem(stage, target.said_pid, "--fail-on-loss")
+    lost = sum(line["count"] for line in run.of_type("lost"))
+    assert (lost == 0) == read and len(said) == 1
+    assert " %d were lost;" % lost in said[0]
+
+
 @pytest.mark.parametrize("end", ["os._exit(3)", "os.kill(os.getpid(), signal.SIGSEGV)", "os.abort()"])
 def test_every_violent_end(stage, end):  # noqa: F811
     program = stage.program(stage.python.path, "-c", "import os, signal, sys\n"

@@ -72,6 +72,20 @@ def pool(method):
     return process.pid
 
 
+def stay():
+    parent = os.getppid()
+    while os.getppid() == parent:
+        child("stay", 1)
+        time.sleep(0.01)
+
+
+def keep(method):
+    """A child that goes on and on."""
+    process = multiprocessing.get_context(method).Process(target=stay, daemon=True)
+    process.start()
+    return process.pid
+
+
 def execute():
     answer("0")
     os.execv(sys.executable, [sys.executable, __file__])
