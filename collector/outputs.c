@@ -152,15 +152,19 @@ outputs_flush(struct outputs *outputs)
 		flush_channel(outputs, channel);
 }
 
-void
+bool
 outputs_reopen(struct outputs *outputs)
 {
 	char why[400];
+	bool any = false;
 	outputs_flush(outputs);
-	for (size_t i = 0; i < outputs->n; i++)
-		if (outputs->items[i].open &&
-		    sink_reopen(&outputs->items[i].sink, why, sizeof why) < 0)
+	for (size_t i = 0; i < outputs->n; i++) {
+		struct output *output = &outputs->items[i];
+		any |= output->sink.kind != &sink_stream;
+		if (output->open && sink_reopen(&output->sink, why, sizeof why) < 0)
 			log_error("%s; going on with the old file", why);
+	}
+	return any;
 }
 
 bool

@@ -36,7 +36,8 @@ void outputs_write(struct outputs *outputs, enum channel channel, const char *li
 void outputs_collect(struct outputs *outputs, enum channel channel, const char *line, size_t n);
 void outputs_flush(struct outputs *outputs);
 
-void outputs_reopen(struct outputs *outputs); /* SIGHUP */
+/* SIGHUP. False: there is nothing to be opened again, all are descriptors that we were given. */
+bool outputs_reopen(struct outputs *outputs);
 
 /* Sinks were asked for, and none is left. */
 bool outputs_gone(const struct outputs *outputs);

@@ -98,11 +98,20 @@ tick(struct collect *collect)
 		remark_waiting(collect->options);
 }
 
+static bool
+time_is_up(const struct collect *collect, uint64_t now_ns)
+{
+	uint64_t duration_ns = collect->options->duration_ns;
+	return duration_ns != 0 && now_ns - collect->started_ns >= duration_ns;
+}
+
 /* While a write waits. The roster is not in the middle of a change when lines are written. */
 void
 rounds_show_life(void *context)
 {
 	struct collect *collect = context;
+	if (!collect->reading.stays && time_is_up(collect, clock_ns(CLOCK_MONOTONIC)))
+		signals_stop(); /* who takes nothing cannot keep us */
 	for (size_t i = 0; i < collect->roster.n_followed; i++)
 		followed_beat(collect->roster.followed[i]);
 }
@@ -175,11 +184,10 @@ stop_reading(struct collect *collect)
 static void
 look_at_limits(struct collect *collect)
 {
-	uint64_t duration_ns = collect->options->duration_ns;
 	if (signals_stopping())
 		collect->leaving = true;
 	if (reading_is_full(&collect->reading) || outputs_gone(collect->outputs) ||
-	    (duration_ns != 0 && collect->now_ns - collect->started_ns >= duration_ns))
+	    time_is_up(collect, collect->now_ns))
 		stop_reading(collect);
 }
 
@@ -188,7 +196,8 @@ look_at_signals(struct collect *collect)
 {
 	if (signals_take_reopen()) {
 		printer_flush(&collect->printer, false);
-		outputs_reopen(collect->outputs);
+		if (!outputs_reopen(collect->outputs)) /* then it is our terminal that is gone */
+			signals_stop();
 	}
 	int forward = signals_take_forward();
 	if (forward != 0 && !collect->launch.ended)

@@ -74,6 +74,12 @@ signals_stopping(void)
 	return stop != 0;
 }
 
+void
+signals_stop(void)
+{
+	stop = 1;
+}
+
 bool
 signals_take_reopen(void)
 {

@@ -296,6 +296,32 @@ def test_sighup_without_a_folder_goes_on_in_the_old_file(stage):
     assert collector.stderr.count("\n") == 1 and "going on with the old file" in collector.stderr
 
 
+@pytest.mark.parametrize("options", [["--summary-only"], ["-o", "-"], ["-o", "fd:1", "-c"]])
+def test_sighup_without_any_file_is_the_end(stage, options):
+    """Who closes a terminal leaves no collector behind that nobody sees."""
+    target = stage.target()
+    collector = stage.collector("--pid", target.inner, *options, out=None,
+                                stdout=subprocess.DEVNULL)
+    wait_until(lambda: b"/pyauditd." in read("/proc/%d/maps" % collector.pid), "it is read")
+    collector.signal(signal.SIGHUP)
+    assert collector.wait() == 0
+    target.do("step", 3)
+    assert numbers(stage.attached("--pid", target.inner, "--backlog").stop()) == [0, 1, 2]
+
+
+def test_who_takes_nothing_does_not_keep_us_longer_than_was_asked_for(stage):
+    target = stage.target()
+    target.do("step", 20000)  # more than a pipe holds
+    start = time.monotonic()
+    collector = stage.collector("--pid", target.inner, "--backlog", "--duration", "1", "-o",
+                                "|exec sleep 12", out=None)
+    assert collector.wait() == 1
+    assert time.monotonic() - start < 6
+    assert "its reader takes nothing" in collector.stderr
+    run = stage.attached("--pid", target.inner, "--backlog").stop()
+    assert numbers(run)[-1] == 19999
+
+
 def test_sighup_with_a_command_is_the_commands(stage):
     collector = stage.collector("--", stage.python.path, "-c",
                                 "import signal, sys, time\n"
