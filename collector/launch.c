@@ -87,11 +87,14 @@ static int
 set_environment(const struct launch *launch, const char *home,
 		const struct settings *settings)
 {
-	char id[20], stack[12], *python_path;
+	char id[64], stack[12], *python_path;
+	struct stat pid_ns = {0};
 	uint32_t given = settings_given(settings);
 	const char *before = getenv("PYTHONPATH");
 	bool any = before != NULL && *before != '\0';
-	snprintf(id, sizeof id, "%016" PRIx64 ":%x", launch->id, given);
+	stat("/proc/self/ns/pid", &pid_ns);
+	snprintf(id, sizeof id, "%016" PRIx64 ":%" PRIx32 ":%x:%" PRIx64, launch->id, given,
+		 (unsigned)getppid(), (uint64_t)pid_ns.st_ino);
 	snprintf(stack, sizeof stack, "%d", settings->stack);
 	if (asprintf(&python_path, "%s/site%s%s", home, any ? ":" : "", any ? before : "") < 0)
 		return -ENOMEM;

@@ -56,6 +56,8 @@ keep_launchers(struct session_options *next)
 {
 	const struct session_options *old = &session_options;
 	next->launch_id = old->launch_id;
+	next->launch_pid = old->launch_pid;
+	next->launch_pid_ns = old->launch_pid_ns;
 	next->launch_says = old->launch_says;
 	if (old->launch_says & SETTING_EVENTS)
 		memcpy(next->events, old->events, sizeof next->events);

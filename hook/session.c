@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <sched.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <sys/auxv.h>
 #include <sys/file.h>
@@ -344,12 +345,24 @@ object_is_free(void)
 	return !locked;
 }
 
+/* The collector that started us, as far as can be known from here. */
+static bool
+launcher_lives(void)
+{
+	int saved = errno;
+	pid_t pid = (pid_t)session_options.launch_pid;
+	bool lives = pid <= 0 || session_options.launch_pid_ns != proc_self_pid_ns() ||
+		     kill(pid, 0) == 0 || errno != ESRCH;
+	errno = saved;
+	return lives;
+}
+
 bool
 session_awaits_reader(void)
 {
 	bool came = load_relaxed(&session.control->was_read) ||
 		    load_relaxed(&session.control->heartbeat) != 0;
-	return session_options.launch_id != 0 && !came;
+	return session_options.launch_id != 0 && !came && launcher_lives();
 }
 
 /*

@@ -113,6 +113,8 @@ struct session_options {
 	enum coverage coverage;
 	uint64_t launch_id;
 	uint32_t launch_says; /* of enum setting_part: what whoever launched it has said */
+	uint32_t launch_pid;  /* his, in the namespace: */
+	uint64_t launch_pid_ns;
 	bool keep;
 	bool free_threaded; /* each thread has a lane of its own */
 	unsigned block_ms;

@@ -175,13 +175,23 @@ check_call_settings(const struct session_options *o)
 	return -1;
 }
 
-/* "ID:PARTS", both in hexadecimal: who started the program, and what he has said. */
+static uint64_t
+next_part(const char **text)
+{
+	char *end;
+	uint64_t part = strtoull(*text, &end, 16);
+	*text = *end == ':' ? end + 1 : end;
+	return part;
+}
+
+/* "ID:PARTS:PID:NAMESPACE", in hexadecimal: who started the program, and what he has said. */
 static void
 parse_launch(const char *text, struct session_options *o)
 {
-	char *end;
-	o->launch_id = strtoull(text, &end, 16);
-	o->launch_says = *end == ':' ? (uint32_t)strtoul(end + 1, NULL, 16) : 0;
+	o->launch_id = next_part(&text);
+	o->launch_says = (uint32_t)next_part(&text);
+	o->launch_pid = (uint32_t)next_part(&text);
+	o->launch_pid_ns = next_part(&text);
 }
 
 int

@@ -158,6 +158,16 @@ def test_processes_that_are_not_asked_for_are_left_alone(stage):
         assert not any(control), "nobody wrote there"
 
 
+def test_what_a_command_left_running_leaves_nothing_for_a_collector_that_is_gone(stage):
+    """But while the collector is there, each is its to read, however short."""
+    late = ("%s -c 'import sys; sys.audit(\"driven.step\", 1)'; " % stage.python.path) * 3
+    collector = stage.collector("--", "sh", "-c", "%s (sleep 1; %s echo > done) & exit 0" % (
+        late, late), cwd=stage.tmp)
+    assert numbers(collector.finish()) == [1, 1, 1]
+    wait_until(lambda: os.path.exists(stage.tmp / "done"), "the others have ended")
+    assert not stage.world.segments()
+
+
 def test_exec_in_place_goes_on_with_the_new_program(stage):
     target = stage.target()
     collector = stage.attached("--pid", target.inner)
