@@ -118,6 +118,15 @@ def test_python_child_without_the_hook_is_told(python, tmp_path):
     assert not run.events("never seen")
 
 
+def test_python_that_takes_its_time_to_start_has_the_hook(python, tmp_path):
+    subprocess.run([python.path, "-m", "venv", "--without-pip", tmp_path / "env"], check=True)
+    [packages] = (tmp_path / "env").glob("lib/python3.*/site-packages")
+    (packages / "slow.pth").write_text("import time; time.sleep(0.7)\n")
+    run = harness.collect([tmp_path / "env/bin/python", harness.target("small.py")], tmp_path)
+    [start] = run.of_type("process", action="start")
+    assert start["coverage"] == "site"
+
+
 def test_grandchild_that_outlives_everybody(python, tmp_path):
     before = set(os.listdir("/dev/shm"))
     run = trace(python, tmp_path, "children.py", "orphan")
