@@ -143,7 +143,8 @@ nothing_matched(const struct collect *collect)
 {
 	const struct call_settings *calls = collect->reading.settings.calls;
 	return calls != NULL && (calls->match[0] != '\0' || calls->files[0] != '\0') &&
-	       collect->reading.n_call_tracers > 0 && !collect->reading.called;
+	       collect->reading.n_call_tracers > 0 && !collect->reading.called &&
+	       !collect->reading.hindered;
 }
 
 static void

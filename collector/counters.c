@@ -1,9 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 #include "counters.h"
 
+#include <stdbool.h>
 #include <string.h>
 #include <sys/types.h>
 #include <unistd.h>
+
+#include "levels.h"
 
 /* What cannot be read is zero: a hole is, and a truncated object gives no more. */
 static void
@@ -54,8 +57,34 @@ counters_calls(int fd, const struct segment_layout *at, struct call_stats *stats
 			  n_ids * words);
 }
 
-void
-counters_levels(int fd, const struct segment_layout *at, uint8_t *levels, uint32_t n_ids)
+static void
+rules_in_force(int fd, const struct segment_header *header, const struct segment_layout *at,
+	       struct level_rules *rules)
 {
+	struct segment_control control;
+	read_at(fd, at->control, &control, sizeof control);
+	char *events = control.events;
+	if (control.version == 0)
+		memcpy(events, header->events, sizeof control.events);
+	events[sizeof control.events - 1] = '\0';
+	level_rules_parse(rules, events, true, NULL, 0);
+}
+
+void
+counters_levels(int fd, const struct segment_header *header, const struct segment_layout *at,
+		const struct symbols *symbols, uint8_t *levels, uint32_t n_ids)
+{
+	struct level_rules rules;
+	bool parsed = false;
 	read_at(fd, at->levels, levels, n_ids);
+	for (uint32_t id = 0; id < n_ids; id++) {
+		const struct symbol_event *event =
+			levels[id] == LEVEL_WATCH ? symbols_event(symbols, id) : NULL;
+		if (event == NULL)
+			continue;
+		if (!parsed)
+			rules_in_force(fd, header, at, &rules);
+		parsed = true;
+		levels[id] = (uint8_t)level_rules_apply(&rules, event->name);
+	}
 }

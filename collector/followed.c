@@ -69,6 +69,8 @@ static void
 say_notice(struct followed *followed, const struct event *event)
 {
 	if (event->lane != EVENT_NO_LANE) {
+		followed->reading->hindered |= strcmp(event->what, "occupied") == 0 ||
+					       strcmp(event->what, "evicted") == 0;
 		bool said = followed->lacks_calls && strcmp(event->what, "calls") == 0;
 		if (!said && followed->n_notices++ < MOST_NOTICES)
 			log_note("pid %" PRIu32 ": %s: %s", followed->source.pid, event->what,

@@ -27,6 +27,7 @@ struct reading {
 	bool stays;          /* with a command, also then: they count as filtered; else they wait */
 	unsigned n_call_tracers; /* processes that can trace calls as they were asked to */
 	bool called;             /* a function that is traced was called in one of them */
+	bool hindered;           /* or may have been, but another tool was in the way */
 };
 
 /* Closed, or as many events as were asked for are printed. */

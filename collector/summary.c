@@ -204,7 +204,7 @@ level_name(enum level level)
 	case LEVEL_APP:
 	case LEVEL_IMPORT:
 		return "both"; /* one in the program, the other in importlib */
-	case LEVEL_WATCH: /* of calls: its own level is not told */
+	case LEVEL_WATCH:
 	case LEVEL_UNDEFINED:
 	case LEVEL_ASK: /* it did not happen since */
 		break;

@@ -126,7 +126,8 @@ tracee_counts(struct tracee *tracee, tracee_count_fn fn, void *context)
 	uint64_t *sums = read_counters(tracee, &n_ids);
 	uint8_t *levels = malloc(n_ids + 1);
 	if (levels != NULL)
-		counters_levels(tracee->segment.fd, &tracee->segment.at, levels, n_ids);
+		counters_levels(tracee->segment.fd, &tracee->segment.header, &tracee->segment.at,
+				tracee->symbols, levels, n_ids);
 	for (uint32_t id = 0; sums != NULL && levels != NULL && id < n_ids; id++) {
 		const struct symbol_event *event = symbols_event(tracee->symbols, id);
 		if (sums[id] > 0 && (event != NULL || id == 0))

@@ -114,6 +114,15 @@ def test_who_takes_the_evaluators_place_is_noticed(case, tmp_path):
     assert notices == ["evicted", "returned"]
 
 
+@calls.on((8, 11, 13), backends=("profile",))
+def test_what_was_kept_from_us_is_not_said_not_to_fit(case, tmp_path):
+    done = harness.run_collector(["--calls=nobody", "--calls-backend", "profile", "-o",
+                                  tmp_path / "out", "--", case.python.path, "-c",
+                                  "import sys; sys.setprofile(print)\nsys.exit()"], tmp_path)
+    [line] = done.stderr.decode().splitlines()
+    assert "evicted" in line
+
+
 @pytest.fixture(scope="module")
 def evaluator(shared_tmp):
     """The library of a tool with an evaluator that hands on to the one that it found."""

@@ -108,6 +108,15 @@ def test_glob_that_matches_what_is_over_when_we_come_is_no_error(level, tmp_path
     assert b'"func":"f"' in (tmp_path / "out").read_bytes()
 
 
+@pytest.mark.parametrize("options", [[], ["--calls"], ["--calls", "--calls-level", "stats"]])
+@pytest.mark.parametrize("level", ["count", "record"])
+def test_table_has_the_levels_of_events_that_calls_are_told_by(options, level, tmp_path):
+    done = harness.run_collector(["-e", "import=" + level, *options, "--summary-only", *MINE],
+                                 tmp_path)
+    [row] = [line.split() for line in done.stderr.decode().splitlines() if line.endswith(" import")]
+    assert row[2] == level
+
+
 def test_glob_that_matches_nothing_is_said(tmp_path):
     out = tmp_path / "out"
     done = harness.run_collector(["--calls=no_such_function", "-o", out, *MINE], tmp_path)
