@@ -30,6 +30,10 @@ collect(int argc, char **argv)
 		log_set_level(options.quiet ? LOG_QUIET : options.verbose ? LOG_VERBOSE : LOG_NORMAL);
 		status = collect_run(&options);
 	}
+	if (fflush(stdout) != 0) {
+		log_error("standard output: %s", strerror(errno));
+		status = EXIT_FAILED;
+	}
 	options_fini(&options);
 	return status;
 }

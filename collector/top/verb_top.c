@@ -159,7 +159,7 @@ verb_top(int argc, char **argv)
 	int err = top_options_parse(&top.options, argc, argv, why, sizeof why);
 	if (err == OPTIONS_HELP) {
 		top_options_print_help(stdout);
-		status = EXIT_DONE;
+		status = fflush(stdout) == 0 ? EXIT_DONE : EXIT_FAILED;
 	} else if (err < 0) {
 		log_error("top: %s", err == -ENOMEM ? strerror(ENOMEM) : why);
 	} else {
