@@ -106,7 +106,7 @@ def loops():
 def deep(n):
     if n:
         return deep(n - 1)  # deep
-    sys.audit("site.deep")  # at: site.deep
+    sys.audit("site.deep", n)  # at: site.deep
 
 
 def generated():

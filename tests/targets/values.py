@@ -107,6 +107,7 @@ def objects():
 def names():
     for i in range(6000):
         sys.audit("values.name.%d" % i, i)  # made at run time: the memory is used again
+        sys.audit("%04d.values.name.of.some.length" % (i % 100), i)
     for name in ("", "n", "caf\u00e9", "\U0001f40d", "with space", "new\nline", "quote\"", "%",
                  "nul\0inside", "\u2028", "x" * 300, "y" * 9000):
         try:
