@@ -322,14 +322,14 @@ py_release(PyObject *container)
 
 /* ---- threads and what they run ---- */
 
-/* How many thread states this interpreter has had. */
-static inline uint64_t
+/* Where it stands how many thread states this interpreter has had. */
+static inline const uint64_t *
 py_threads_made(PyInterpreterState *interp)
 {
 #if PY_HAS_INTERPRETER_FRAMES
-	return interp->threads.next_unique_id;
+	return &interp->threads.next_unique_id;
 #else
-	return interp->tstate_next_unique_id;
+	return &interp->tstate_next_unique_id;
 #endif
 }
 

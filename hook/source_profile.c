@@ -26,6 +26,7 @@ static struct {
 } taken;
 /* A thread whose function is being set, until it has been looked at; its id, or 0. */
 static uint64_t being_set;
+static const uint64_t *threads_made; /* in the main interpreter */
 static uint64_t threads_seen;
 static bool installing;
 
@@ -72,7 +73,7 @@ c_event(enum call_level level, PyFrameObject *object, int what, PyObject *functi
 CALL_INLINE int
 event(enum call_level level, PyFrameObject *object, int what, PyObject *arg)
 {
-	if (unlikely(py_threads_made(py_main_interpreter()) != threads_seen))
+	if (unlikely(*threads_made != threads_seen))
 		look_at_threads();
 	if (what == PyTrace_CALL || what == PyTrace_RETURN)
 		py_event(level, object, what, arg);
@@ -81,15 +82,44 @@ event(enum call_level level, PyFrameObject *object, int what, PyObject *arg)
 	return 0;
 }
 
-#define FUNCTION(level) \
-	static int level(PyObject *self, PyFrameObject *object, int what, PyObject *arg) \
+#define FUNCTION(name, level) \
+	static __attribute__((noinline)) int \
+	name(PyObject *self, PyFrameObject *object, int what, PyObject *arg) \
 	{ \
 		(void)self; \
 		return event(CALL_LEVEL_##level, object, what, arg); \
 	}
-FUNCTION(COUNT)
-FUNCTION(STATS)
-FUNCTION(RECORD)
+FUNCTION(COUNT, COUNT)
+FUNCTION(STATS, STATS)
+FUNCTION(record_at_length, RECORD)
+
+/* Each fifth. */
+static __attribute__((noinline)) int
+record_next(uint64_t word, enum call_event event, PyFrameObject *object, int what, PyObject *arg)
+{
+	return likely(call_record_next(word, event)) ? 0 : record_at_length(NULL, object, what, arg);
+}
+
+/*
+ * Most events at level record. It calls others as the last thing it does, so that the compiler saves no
+ * registers.
+ */
+static int
+RECORD(PyObject *self, PyFrameObject *object, int what, PyObject *arg)
+{
+	uint64_t word;
+	py_frame frame = py_frame_of(object);
+	PyCodeObject *code = py_frame_code(frame);
+	bool calls = what == PyTrace_CALL;
+	if (unlikely(*threads_made != threads_seen) || unlikely(!calls && what != PyTrace_RETURN) ||
+	    unlikely(!call_target_cached(code, &word)) || unlikely(py_code_is_generator(code)))
+		return record_at_length(self, object, what, arg);
+	if (word & CALL_UNWANTED)
+		return 0;
+	enum call_event event = calls ? CALL_PY_START
+				: py_frame_unwinds(frame, arg) ? CALL_PY_UNWIND : CALL_PY_RETURN;
+	return likely(call_record_fast(word, event)) ? 0 : record_next(word, event, object, what, arg);
+}
 
 static const Py_tracefunc functions[] = {
 	[CALL_LEVEL_COUNT] = COUNT,
@@ -166,7 +196,8 @@ look_at_all(bool starting)
 	bool own_is_free = false;
 	int err = 0;
 	installing = true;
-	threads_seen = py_threads_made(interp);
+	threads_made = py_threads_made(interp);
+	threads_seen = *threads_made;
 	for (; tstate != NULL; tstate = PyThreadState_Next(tstate)) {
 		bool free = is_free(tstate, starting);
 		own_is_free |= free && tstate == own;
