@@ -202,8 +202,14 @@ depth_after(const struct slot *slot, unsigned n)
 	return depth;
 }
 
-/* Words [from, end) of a slot. */
-static void
+static bool
+is_enough(const struct drain_to *to)
+{
+	return to->enough != NULL && *to->enough;
+}
+
+/* Words [from, end) of a slot, or fewer when it is enough; where it went on to. */
+static unsigned
 take_words(struct drain *drain, const struct drain_to *to, const struct slot *slot,
 	   uint64_t position, unsigned from, unsigned end)
 {
@@ -212,7 +218,8 @@ take_words(struct drain *drain, const struct drain_to *to, const struct slot *sl
 	struct call_stack *stack = call_stack_begin(&drain->calls, who, depth_after(slot, from));
 	/* The rest is set each time. */
 	struct event event = {.lane = drain->index, .tid = tid, .greenlet = greenlet};
-	for (unsigned i = from; i < end; i++) {
+	unsigned i = from;
+	for (; i < end && !is_enough(to); i++) {
 		uint64_t word = slot->w[3 + i], ticks = slot->w[1] + call_ticks(word);
 		event.seq = drain->next_seq;
 		event.time_ns = to->time(to->context, ticks);
@@ -225,6 +232,7 @@ take_words(struct drain *drain, const struct drain_to *to, const struct slot *sl
 		pair(drain, to, stack, call_id(word), ticks, &event);
 		to->fn(to->context, &event, is_wanted(drain, position, i));
 	}
+	return i;
 }
 
 /*
@@ -241,12 +249,12 @@ count_words(const struct slot *slot, unsigned max)
 }
 
 /*
- * Of the first `max` words those that were not read before, `left` at the most; how many, -1: damaged.
- * *end: so many words are read now.
+ * Of the first `max` words those that were not read before; how many, -1: damaged. *end: so many
+ * words are read now.
  */
 static int
 take_calls(struct drain *drain, const struct drain_to *to, const struct slot *slot,
-	   uint64_t position, unsigned max, uint64_t left, unsigned *end)
+	   uint64_t position, unsigned max, unsigned *end)
 {
 	drain_tell_unwritten(drain, to, to->time(to->context, slot->w[1]));
 	uint64_t seq = record_seq(slot->w[0]), read = (drain->next_seq - seq) & RECORD_SEQ_MASK;
@@ -260,10 +268,10 @@ take_calls(struct drain *drain, const struct drain_to *to, const struct slot *sl
 	*end = max;
 	if (read >= n)
 		return 0;
-	if (n - read > left)
-		*end = n = (unsigned)(read + left);
-	take_words(drain, to, slot, position, (unsigned)read, n);
-	return (int)(n - read);
+	unsigned done = take_words(drain, to, slot, position, (unsigned)read, n);
+	if (done < n)
+		*end = done;
+	return (int)(done - read);
 }
 
 /* ---- what was copied ---- */
@@ -278,18 +286,15 @@ readable_words(const struct drain *drain, uint64_t position)
 	return position == drain->reader.head - 1 ? 0 : CALLS_PER_SLOT;
 }
 
-/*
- * One record of k slots: how many events, `left` at the most, -1: damaged. *stay: it
- * has more of them, or may get more.
- */
+/* One record of k slots: how many events, -1: damaged. *stay: it has more of them, or may get more. */
 static int
 take_record(struct drain *drain, const struct drain_to *to, const struct slot *slots, int k,
-	    uint64_t position, uint64_t left, bool *stay)
+	    uint64_t position, bool *stay)
 {
 	if (record_type(slots[0].w[0]) != RECORD_CALLS)
 		return take(drain, to, slots, position) ? 1 : -1;
 	unsigned end = 0, words = readable_words(drain, position);
-	int n = k == 1 ? take_calls(drain, to, slots, position, words, left, &end) : -1;
+	int n = k == 1 ? take_calls(drain, to, slots, position, words, &end) : -1;
 	*stay = n >= 0 && end < CALLS_PER_SLOT;
 	if (*stay) {
 		drain->part_at = position;
@@ -308,7 +313,7 @@ take_copied(struct drain *drain, const struct drain_to *to, uint64_t n_slots, in
 	uint64_t at = 0, position = drain->reader.position - n_slots;
 	bool stay = false;
 	drain->part = 0;
-	while (at < n_slots && *left > 0 && !stay) {
+	while (at < n_slots && *left > 0 && !stay && !is_enough(to)) {
 		int k = record_check(copy + at, n_slots - at);
 		/* The rest of it comes with the next copy, if there is more, and if it was not
 		 * a whole copy that did not suffice. */
@@ -319,8 +324,7 @@ take_copied(struct drain *drain, const struct drain_to *to, uint64_t n_slots, in
 			at++; /* of a record whose beginning was overwritten */
 			continue;
 		}
-		int n = k > 0 ? take_record(drain, to, copy + at, k, position + at,
-					    (uint64_t)*left, &stay) : -1;
+		int n = k > 0 ? take_record(drain, to, copy + at, k, position + at, &stay) : -1;
 		if (n < 0)
 			return -1;
 		at += stay ? 0 : (uint64_t)k;
@@ -345,7 +349,8 @@ drain_run(struct drain *drain, const struct drain_to *to, uint64_t max)
 	unsigned vain = 0;
 	/* A copy in vain: what was overwritten left the beginning of a record only, or a lying
 	 * head ends inside one. */
-	while (left > 0 && !drain->damaged && vain < 2 && (there = noted_slots(drain)) > 0) {
+	while (left > 0 && !drain->damaged && vain < 2 && !is_enough(to) &&
+	       (there = noted_slots(drain)) > 0) {
 		int64_t n = lane_reader_copy(&drain->reader, copy,
 					     there < COPY_SLOTS ? there : COPY_SLOTS);
 		int64_t used = n > 0 ? take_copied(drain, to, (uint64_t)n, &left) : n;

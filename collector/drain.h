@@ -46,6 +46,7 @@ struct drain_to {
 	void *context;
 	struct symbols *symbols;
 	uint64_t now_ns;
+	const bool *enough; /* true: the rest is to be read another time. NULL: never */
 };
 
 struct drain {
@@ -98,7 +99,7 @@ drain_has_more(const struct drain *drain)
 }
 
 /*
- * At most `max` events; how many, where a slot of calls without a new one counts as one. 0: there
+ * At most `max` events, and the rest of a slot, or fewer when it is enough; how many, where a slot of calls without a new one counts as one. 0: there
  * are no more, or the lane is damaged.
  */
 uint64_t drain_run(struct drain *drain, const struct drain_to *to, uint64_t max);

@@ -27,14 +27,18 @@ reading_is_full(const struct reading *reading)
 	       (reading->max_events != 0 && reading->n_events >= reading->max_events);
 }
 
-uint64_t
-reading_left(const struct reading *reading)
+/* What else there is, the next one reads; of a command we read it to the end, and leave it out. */
+static void
+look_if_enough(struct reading *reading)
 {
-	if (reading->stays)
-		return UINT64_MAX;
-	if (reading_is_full(reading))
-		return 0;
-	return reading->max_events != 0 ? reading->max_events - reading->n_events : UINT64_MAX;
+	reading->enough = !reading->stays && reading_is_full(reading);
+}
+
+void
+reading_close(struct reading *reading)
+{
+	reading->closed = true;
+	look_if_enough(reading);
 }
 
 /* ---- events ---- */
@@ -110,6 +114,7 @@ take_event(void *context, struct tracee *tracee, const struct event *event)
 	if (!of_program)
 		return;
 	reading->n_events += printed;
+	look_if_enough(reading);
 	if (is_call) {
 		summary_call(reading->summary, event->type == EVENT_CALL);
 		reading->called = true;
@@ -126,8 +131,7 @@ followed_note(struct followed *followed)
 int64_t
 followed_drain(struct followed *followed, uint64_t max)
 {
-	uint64_t left = reading_left(followed->reading);
-	return tracee_drain(followed->tracee, take_event, followed, left < max ? left : max);
+	return tracee_drain(followed->tracee, take_event, followed, max);
 }
 
 void
@@ -300,6 +304,7 @@ followed_open(struct followed **result, struct reading *reading, struct segment_
 	tracee_backlog(followed->tracee, from_start);
 	if (reading->dump || reading->post_mortem) /* then it is whole until it is removed */
 		tracee_release_nothing(followed->tracee);
+	tracee_read_until(followed->tracee, &reading->enough);
 	tracee_set_waiting(followed->tracee, true);
 	if (!from_start)
 		summary_subtract(reading->summary, followed->tracee);
@@ -363,6 +368,8 @@ remove_object(struct followed *followed)
 	bool removed = !reading->dump && through && whole;
 	if (removed)
 		discover_unlink(followed->place, &followed->found);
+	else if (through && !whole) /* the next one goes on behind what was shown */
+		tracee_release(followed->tracee);
 	if (was_left(followed))
 		log_note("pid %" PRIu32 ": %" PRIu64 " events that it left were read, %" PRIu64
 			 " were lost; its segment %s was %s", followed->source.pid, followed->n_read,
@@ -375,6 +382,7 @@ followed_end(struct followed *followed, int status)
 	struct printer *printer = followed->reading->printer;
 	struct account account;
 	tracee_finish(followed->tracee, take_event, followed);
+	followed->cut |= followed->reading->enough;
 	uint32_t pid = followed->pid != 0 ? followed->pid : followed->found.name_pid;
 	enum end_how how = end_ask(pid, tracee_identity(followed->tracee)->start_time,
 				   followed->pidfd, &status);

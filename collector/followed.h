@@ -24,7 +24,8 @@ struct reading {
 	uint64_t n_events;   /* printed so far */
 	uint64_t max_events; /* 0: no limit */
 	bool closed;         /* no more events are wanted */
-	bool stays;          /* with a command, also then: they count as filtered; else they wait */
+	bool stays;          /* with a command, also then: they count as filtered */
+	bool enough;         /* without one: they wait for the next one */
 	unsigned n_call_tracers; /* processes that can trace calls as they were asked to */
 	bool called;             /* a function that is traced was called in one of them */
 	bool hindered;           /* or may have been, but another tool was in the way */
@@ -33,8 +34,8 @@ struct reading {
 /* Closed, or as many events as were asked for are printed. */
 bool reading_is_full(const struct reading *reading);
 
-/* How many more may be read of programs that live. */
-uint64_t reading_left(const struct reading *reading);
+/* No more events are wanted. */
+void reading_close(struct reading *reading);
 
 struct followed {
 	struct reading *reading;

@@ -176,7 +176,7 @@ all_is_dumped(const struct collect *collect, bool more)
 static void
 stop_reading(struct collect *collect)
 {
-	collect->reading.closed = true;
+	reading_close(&collect->reading);
 	if (collect->options->command == NULL || collect->launch.ended)
 		collect->leaving = true;
 }

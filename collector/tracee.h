@@ -73,6 +73,9 @@ void tracee_backlog(struct tracee *tracee, bool wanted);
 /* From now on tracee_release() gives nothing back: as if we had not come. */
 void tracee_release_nothing(struct tracee *tracee);
 
+/* Nothing is read while *enough is true. */
+void tracee_read_until(struct tracee *tracee, const bool *enough);
+
 /* Once a second: heartbeat, clock calibration; the next drain looks for losses at the end. */
 void tracee_tick(struct tracee *tracee);
 

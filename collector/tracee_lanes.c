@@ -74,6 +74,12 @@ tracee_release_nothing(struct tracee *tracee)
 }
 
 void
+tracee_read_until(struct tracee *tracee, const bool *enough)
+{
+	tracee->enough = enough;
+}
+
+void
 tracee_set_waiting(struct tracee *tracee, bool waiting)
 {
 	tracee->waiting = waiting;
@@ -127,6 +133,7 @@ begin_reading(struct tracee *tracee, tracee_event_fn fn, void *context)
 		.context = tracee,
 		.symbols = tracee->symbols,
 		.now_ns = clock_ns(CLOCK_REALTIME),
+		.enough = tracee->enough,
 	};
 }
 
@@ -183,7 +190,7 @@ drain_lanes(struct tracee *tracee, const struct drain_to *to, uint64_t max)
 {
 	uint64_t n = 0, share = max / (tracee->n_lanes + 1) + 1;
 	for (uint32_t i = 0; i < tracee->n_lanes; i++)
-		n += drain_run(tracee->lanes[i], to, share < max - n ? share : max - n);
+		n += drain_run(tracee->lanes[i], to, share);
 	for (uint32_t i = 0; i < tracee->n_lanes && n < max; i++)
 		if (drain_has_more(tracee->lanes[i]))
 			n += drain_run(tracee->lanes[i], to, max - n);
@@ -261,11 +268,13 @@ tracee_finish(struct tracee *tracee, tracee_event_fn fn, void *context)
 	for (uint64_t i = 0; i <= n_events && (n = tracee_drain(tracee, fn, context, 4096)) > 0;
 	     i += (uint64_t)n) {
 	}
+	tracee->unreleased = tracee->unmarked = true;
+	if (tracee->enough != NULL && *tracee->enough)
+		return;
 	struct drain_to to = begin_reading(tracee, fn, context);
 	tell_lost(tracee, to.now_ns);
 	for (uint32_t i = 0; i < tracee->n_lanes; i++)
 		drain_finish(tracee->lanes[i], &to);
-	tracee->unreleased = tracee->unmarked = true;
 }
 
 void

@@ -27,6 +27,7 @@ struct tracee {
 	struct calibrate_past past;
 	bool first, backlog, begun, waiting, looking;
 	bool releases_nothing;        /* what is read stays where it is */
+	const bool *enough;           /* as in drain.h */
 	bool unreleased;              /* something was read that is not given back, and ... */
 	bool unmarked;                /* ... some of it since the last tracee_mark() */
 	uint64_t lost[N_LOST_REASONS]; /* told, of what reached no lane, and at the mark: */

@@ -64,6 +64,16 @@ intern_cached(const char *text)
 	return same ? name : NULL;
 }
 
+/* Wherever it lies. */
+static inline const struct event_name *
+intern_cached_anywhere(const char *text)
+{
+	const struct intern_cache_line *line = intern_line(text);
+	const struct event_name *name =
+		load_acquire(&line->address) == text ? load_relaxed(&line->name) : NULL;
+	return name != NULL && strcmp(name->text, text) == 0 ? name : NULL;
+}
+
 /* For an event without an entry: what CPython's own table says of it, secrets above all. */
 void intern_nameless(struct event_name *name, const char *text);
 

@@ -248,7 +248,19 @@ the_end(void)
 	session_stop(2);
 }
 
-/* An event whose name was not found by its address, as the two below never are. */
+/* In a fork child, what its parent has defined may have no level: there is no memory for it. */
+static inline uint8_t
+level_of(const struct event_name *name)
+{
+	return likely(name->id < load_relaxed(&session.n_levels))
+		       ? load_relaxed(&session.levels[name->id])
+		       : LEVEL_UNDEFINED;
+}
+
+/*
+ * An event whose name was not found by its address, as the two below never are, or lies at the end of
+ * its page.
+ */
 static __attribute__((noinline)) int
 unknown_event(const char *event, PyObject *args)
 {
@@ -256,7 +268,10 @@ unknown_event(const char *event, PyObject *args)
 		seen_own_event = true;
 		return 0;
 	}
-	audit_event(event, NULL, LEVEL_UNDEFINED, args);
+	const struct event_name *name = intern_cached_anywhere(event);
+	uint8_t level = name != NULL ? level_of(name) : LEVEL_UNDEFINED;
+	if (level != LEVEL_OFF)
+		audit_event(event, name, level, args);
 	if (unlikely(strcmp(event, last_event) == 0)) {
 		intern_forget(event);
 		the_end();
@@ -264,19 +279,14 @@ unknown_event(const char *event, PyObject *args)
 	return 0;
 }
 
-/*
- * There is a segment. In a fork child, what its parent has defined may have no level: there is no memory
- * for it.
- */
+/* There is a segment. */
 static inline __attribute__((always_inline)) int
 running(const char *event, PyObject *args)
 {
 	const struct event_name *name = intern_cached(event);
 	if (unlikely(name == NULL))
 		return unknown_event(event, args);
-	uint8_t level = likely(name->id < load_relaxed(&session.n_levels))
-				? load_relaxed(&session.levels[name->id])
-				: LEVEL_UNDEFINED;
+	uint8_t level = level_of(name);
 	return level != LEVEL_OFF ? audit_event(event, name, level, args) : 0;
 }
 

@@ -43,6 +43,8 @@ static struct told {
 	uint64_t lasted, time_ns;
 } told[2048];
 static unsigned n_told, at;
+static unsigned enough_at; /* so many are enough; 0: never */
+static bool enough;
 
 static void
 take(void *context, const struct event *event, bool wanted)
@@ -50,6 +52,7 @@ take(void *context, const struct event *event, bool wanted)
 	(void)context;
 	NEED(n_told < 2048);
 	struct told *t = &told[n_told++];
+	enough = n_told == enough_at;
 	*t = (struct told){.type = event->type, .seq = event->seq, .wanted = wanted,
 			   .time_ns = event->time_ns};
 	if (event->type == EVENT_LOST) {
@@ -528,16 +531,39 @@ START_TEST(a_lane_is_read_a_few_events_at_a_time)
 	for (int i = 0; i < 11; i++)
 		happens(CALL_PY_START, F);
 	drain_note(&drain);
-	NEED(drain_run(&drain, &to, 1) == 1);
-	NEED(drain_run(&drain, &to, 3) == 3 && drain_has_more(&drain));
-	NEED(drain_run(&drain, &to, 4) == 4);
+	NEED(drain_run(&drain, &to, 1) == 5);
+	NEED(drain_run(&drain, &to, 6) == 6);
+	NEED(drain_run(&drain, &to, 1) == 0 && !drain_has_more(&drain));
+	for (uint64_t i = 0; i < 11; i++)
+		need_call(i, 'f', (uint32_t)i + 1);
+}
+END_TEST
+
+static bool
+reads_until(unsigned n)
+{
+	enough_at = n;
+	enough = false;
+	drain_note(&drain);
+	drain_run(&drain, &to, 1000);
+	return n_told == n;
+}
+
+START_TEST(a_lane_is_read_until_it_is_enough)
+{
+	begin(LANE_DROP);
+	attach(false);
+	for (int i = 0; i < 11; i++)
+		happens(CALL_PY_START, F);
+	to.enough = &enough;
+	NEED(reads_until(1) && drain_has_more(&drain));
+	NEED(reads_until(4) && reads_until(8));
 	/* Another one goes on in the middle of a slot. */
 	drain_release(&drain);
 	attach(false);
-	drain_note(&drain);
-	NEED(drain_run(&drain, &to, 1) == 1);
-	NEED(drain_run(&drain, &to, 9) == 2);
-	NEED(drain_run(&drain, &to, 1) == 0 && !drain_has_more(&drain));
+	NEED(reads_until(9) && reads_until(11) && !drain_has_more(&drain));
+	to.enough = NULL;
+	enough_at = 0;
 	for (uint64_t i = 0; i < 11; i++)
 		need_call(i, 'f', (uint32_t)i + 1);
 }
@@ -657,6 +683,7 @@ main(void)
 	tcase_add_test(tc, a_flight_recorder_that_ran_away_meanwhile_keeps_its_open_slot);
 	tcase_add_test(tc, slots_whose_numbers_overlap_are_damage);
 	tcase_add_test(tc, a_lane_is_read_a_few_events_at_a_time);
+	tcase_add_test(tc, a_lane_is_read_until_it_is_enough);
 	tcase_add_test(tc, a_word_that_is_no_event_is_one_lost);
 	tcase_add_test(tc, what_stands_behind_a_zero_word_is_nothing);
 	tcase_add_test(tc, lies_cost_no_more_than_a_ring);

@@ -462,6 +462,31 @@ def test_the_events_after_so_many_are_the_next_ones(stage, calls):
     assert not any(run.of_type("lost") for run in runs)
 
 
+def test_so_many_events_are_those_that_fit(stage):
+    """However many others come before them, which are read and left out."""
+    target = stage.target()
+    target.do("step", 20000)
+    target.do("opens", 3000, 1000)
+    start = time.monotonic()
+    dump = stage.collector("--pid", target.inner, "--dump", "-n", 3, "-P", "/driven/999").finish()
+    assert [line["path"] for line in dump.events()] == ["/driven/999"] * 3
+    collector = stage.attached("--pid", target.inner, "-n", 2)
+    target.do("step", 2)
+    assert numbers(collector.finish()) == [20000, 20001], "what was held is read first"
+    assert time.monotonic() - start < 15
+
+
+@pytest.mark.parametrize("n", [6000, 100])
+def test_what_comes_after_so_many_of_one_that_ends_is_left(stage, n):
+    target = stage.target()
+    collector = stage.attached("--pid", target.inner, "-n", n)
+    target.do("step", 10000)
+    target.kill()
+    first = collector.finish(quiet=False)
+    rest = stage.collector("--post-mortem", "all").finish(quiet=False)
+    assert numbers(first) + numbers(rest) == list(range(10000))
+
+
 def test_nothing_is_left_out_between_two_that_stay_so_long(stage):
     target = stage.target()
     target.do("flood", 20000)

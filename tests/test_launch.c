@@ -119,8 +119,10 @@ status_of(char *script)
 START_TEST(a_command_gets_its_environment_and_tells_its_status)
 {
 	char script[900], expected[900];
+	struct stat pid_ns;
 	temp_dir_open();
 	make_home("home");
+	ck_assert_int_eq(stat("/proc/self/ns/pid", &pid_ns), 0);
 	setenv("PYAUDITD_HOME", temp_path("home"), 1);
 	setenv("PYTHONPATH", "/mine", 1);
 	unsetenv("PYAUDITD_EVENTS");
@@ -130,8 +132,9 @@ START_TEST(a_command_gets_its_environment_and_tells_its_status)
 		 "$PYAUDITD_STACK > %s; exit 3", temp_path("out"));
 	settings.stack = 5;
 	ck_assert_int_eq(status_of(script), 3);
-	snprintf(expected, sizeof expected, "%s/site:/mine,1,%016llx:4,none,5\n", temp_path("home"),
-		 (unsigned long long)launch.id);
+	snprintf(expected, sizeof expected, "%s/site:/mine,1,%016llx:4:%x:%llx,none,5\n",
+		 temp_path("home"), (unsigned long long)launch.id, (unsigned)getpid(),
+		 (unsigned long long)pid_ns.st_ino);
 	ck_assert_str_eq(temp_read("out"), expected);
 	ck_assert_uint_ne(launch.id, 0);
 
@@ -139,8 +142,9 @@ START_TEST(a_command_gets_its_environment_and_tells_its_status)
 	setenv("PYTHONPATH", "", 1);
 	settings.events = "+open";
 	ck_assert_int_eq(status_of(script), 3);
-	snprintf(expected, sizeof expected, "%s/site,1,%016llx:5,+open,5\n", temp_path("home"),
-		 (unsigned long long)launch.id);
+	snprintf(expected, sizeof expected, "%s/site,1,%016llx:5:%x:%llx,+open,5\n",
+		 temp_path("home"), (unsigned long long)launch.id, (unsigned)getpid(),
+		 (unsigned long long)pid_ns.st_ino);
 	ck_assert_str_eq(temp_read("out"), expected);
 	ck_assert_int_eq(status_of("kill -9 $$"), 128 + 9);
 	/* SIGPIPE is ours to ignore, not the command's. */
