@@ -23,7 +23,7 @@ struct grace {
 };
 static const struct grace usual = {100000000, 1000000000, 10};
 /* Whoever is told to load it by his environment may have much to do before. */
-static const struct grace told = {1000000000, 4000000000, 200};
+static const struct grace told = {2000000000, 10000000000, 500};
 
 /* A walk may use this share of the time. */
 #define COST_DIVISOR 200
