@@ -10,18 +10,10 @@
 #include <stdint.h>
 
 #include "segment.h"
-#include "symbols.h"
 
 /* Adds to sums[0..n_ids) those of the first n_lanes lanes of the object. */
 void counters_sum(int fd, const struct segment_layout *at, uint32_t n_lanes, uint64_t *sums,
 		  uint32_t n_ids);
-
-/*
- * levels[0..n_ids), enum level. Of events that the hook watches for itself, what the settings in force
- * say: the collector's, or the program's own.
- */
-void counters_levels(int fd, const struct segment_header *header, const struct segment_layout *at,
-		     const struct symbols *symbols, uint8_t *levels, uint32_t n_ids);
 
 /* Adds to stats[0..n_ids); only of a segment that has them. */
 void counters_calls(int fd, const struct segment_layout *at, struct call_stats *stats,

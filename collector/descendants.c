@@ -13,17 +13,7 @@
 #include "clock.h"
 #include "identity.h"
 #include "proc.h"
-
-/*
- * How long an interpreter may take to load the hook: `asleep`, and longer while it has used less
- * processor time than a start needs and is not asleep.
- */
-struct grace {
-	uint64_t asleep_ns, most_ns, cpu_ticks;
-};
-static const struct grace usual = {100000000, 1000000000, 10};
-/* Whoever is told to load it by his environment may have much to do before. */
-static const struct grace told = {2000000000, 10000000000, 500};
+#include "start_grace.h"
 
 /* A walk may use this share of the time. */
 #define COST_DIVISOR 200
@@ -35,8 +25,8 @@ struct seen {
 	dev_t exe_dev;
 	ino_t exe_ino;
 	uint64_t first_ns;
-	const struct grace *grace;
-	uint64_t asleep_since_ns; /* 0: it was busy the last time */
+	uint64_t awake_ns; /* the last time */
+	const struct start_grace *grace;
 	bool settled; /* traced, announced, or no Python */
 	bool present; /* in this walk */
 };
@@ -163,61 +153,13 @@ is_untraced_python(int proc, const struct identity *identity)
 	return libraries.python && !libraries.hook;
 }
 
-/* Of a list of texts that end with NUL, the one that begins so: what follows; or NULL. */
-static const char *
-find_text(const char *texts, size_t n, const char *begins)
-{
-	size_t len = strlen(begins);
-	for (const char *at = texts; at < texts + n; at += strlen(at) + 1)
-		if (strncmp(at, begins, len) == 0)
-			return at + len;
-	return NULL;
-}
-
-/* -I, -E or -S among its options: then it does not look at what tells it. */
-static bool
-looks_away(int proc)
-{
-	static char argv[4096];
-	ssize_t n = proc_read(proc, "cmdline", argv, sizeof argv);
-	const char *end = argv + (n > 0 ? n : 0), *at = argv + strlen(argv) + 1;
-	for (; at < end && at[0] == '-' && at[1] != '-'; at += strlen(at) + 1) {
-		size_t letters = strcspn(at + 1, "cm"); /* what follows these is no option */
-		if (strcspn(at + 1, "IES") < letters)
-			return true;
-		if (at[1 + letters] != '\0')
-			return false;
-	}
-	return false;
-}
-
-static const struct grace *
-grace_of(int proc)
-{
-	static char environment[128 << 10];
-	ssize_t n = proc_read(proc, "environ", environment, sizeof environment);
-	size_t bytes = n > 0 ? (size_t)n : 0;
-	const char *on = find_text(environment, bytes, "PYAUDITD=");
-	const char *path = find_text(environment, bytes, "PYTHONPATH=");
-	bool launched = find_text(environment, bytes, "PYAUDITD_LAUNCH=") != NULL;
-	bool has_path = path != NULL && strstr(path, "python/site") != NULL;
-	bool is_told = on != NULL && strcmp(on, "0") != 0 && (has_path || !launched);
-	return is_told && !looks_away(proc) ? &told : &usual;
-}
-
 static bool
 had_time(struct seen *seen, const struct proc_stat *stat, uint64_t now_ns)
 {
-	uint64_t age = now_ns - seen->first_ns;
-	const struct grace *grace = seen->grace;
 	if (stat->state != 'S')
-		seen->asleep_since_ns = 0;
-	else if (seen->asleep_since_ns == 0)
-		seen->asleep_since_ns = now_ns;
-	bool asleep = seen->asleep_since_ns != 0 &&
-		      (grace == &usual || now_ns - seen->asleep_since_ns >= grace->asleep_ns);
-	return age >= grace->most_ns ||
-	       (age >= grace->asleep_ns && (asleep || stat->cpu_ticks >= grace->cpu_ticks));
+		seen->awake_ns = now_ns;
+	return start_grace_is_over(seen->grace, now_ns - seen->first_ns, now_ns - seen->awake_ns,
+				   stat->cpu_ticks);
 }
 
 static void
@@ -234,13 +176,14 @@ visit(struct descendants *descendants, uint32_t pid, uint64_t now_ns, descendant
 	if (fstatat(proc, "exe", &exe, 0) < 0 || proc_stat(proc, &stat) < 0)
 		goto out;
 	struct seen now = {.pid = pid, .start_time = stat.start_time, .exe_dev = exe.st_dev,
-			   .exe_ino = exe.st_ino, .first_ns = now_ns};
+			   .exe_ino = exe.st_ino, .first_ns = now_ns,
+			   .awake_ns = now_ns};
 	struct seen *seen = look_up(descendants, &now);
 	if (seen == NULL)
 		goto out;
 	seen->present = true;
 	if (seen->grace == NULL)
-		seen->grace = grace_of(proc);
+		seen->grace = start_grace_of(proc);
 	if (seen->settled || !had_time(seen, &stat, now_ns))
 		goto out;
 	seen->settled = true;

@@ -355,7 +355,8 @@ was_left(const struct followed *followed)
 }
 
 /*
- * What was read is removed; but where its lines did not get through, it is kept for another try. Who
+ * What was read is removed; but where its lines did not get through, it is kept for another try, and where
+ * not all of it was wanted, for whoever goes on behind that. Who
  * followed it with `head` has seen enough; who reads what was left has not.
  */
 static void
@@ -368,7 +369,7 @@ remove_object(struct followed *followed)
 	bool removed = !reading->dump && through && whole;
 	if (removed)
 		discover_unlink(followed->place, &followed->found);
-	else if (through && !whole) /* the next one goes on behind what was shown */
+	else if (through && !whole)
 		tracee_release(followed->tracee);
 	if (was_left(followed))
 		log_note("pid %" PRIu32 ": %" PRIu64 " events that it left were read, %" PRIu64
@@ -381,8 +382,7 @@ followed_end(struct followed *followed, int status)
 {
 	struct printer *printer = followed->reading->printer;
 	struct account account;
-	tracee_finish(followed->tracee, take_event, followed);
-	followed->cut |= followed->reading->enough;
+	followed->cut |= !tracee_finish(followed->tracee, take_event, followed);
 	uint32_t pid = followed->pid != 0 ? followed->pid : followed->found.name_pid;
 	enum end_how how = end_ask(pid, tracee_identity(followed->tracee)->start_time,
 				   followed->pidfd, &status);

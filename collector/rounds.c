@@ -110,8 +110,10 @@ void
 rounds_show_life(void *context)
 {
 	struct collect *collect = context;
-	if (!collect->reading.stays && time_is_up(collect, clock_ns(CLOCK_MONOTONIC)))
+	if (!collect->reading.stays && time_is_up(collect, clock_ns(CLOCK_MONOTONIC))) {
+		reading_close(&collect->reading);
 		signals_stop(); /* who takes nothing cannot keep us */
+	}
 	for (size_t i = 0; i < collect->roster.n_followed; i++)
 		followed_beat(collect->roster.followed[i]);
 }

@@ -5,6 +5,7 @@
 
 #include "barrier.h"
 #include "counters.h"
+#include "event_levels.h"
 #include "tracee_state.h"
 
 void
@@ -126,7 +127,7 @@ tracee_counts(struct tracee *tracee, tracee_count_fn fn, void *context)
 	uint64_t *sums = read_counters(tracee, &n_ids);
 	uint8_t *levels = malloc(n_ids + 1);
 	if (levels != NULL)
-		counters_levels(tracee->segment.fd, &tracee->segment.header, &tracee->segment.at,
+		event_levels_read(tracee->segment.fd, &tracee->segment.header, &tracee->segment.at,
 				tracee->symbols, levels, n_ids);
 	for (uint32_t id = 0; sums != NULL && levels != NULL && id < n_ids; id++) {
 		const struct symbol_event *event = symbols_event(tracee->symbols, id);

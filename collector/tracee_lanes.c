@@ -255,7 +255,7 @@ tracee_relieve(struct tracee *tracee)
 		drain_relieve(tracee->lanes[i]);
 }
 
-void
+bool
 tracee_finish(struct tracee *tracee, tracee_event_fn fn, void *context)
 {
 	uint64_t n_events = 0; /* at the most */
@@ -269,12 +269,13 @@ tracee_finish(struct tracee *tracee, tracee_event_fn fn, void *context)
 	     i += (uint64_t)n) {
 	}
 	tracee->unreleased = tracee->unmarked = true;
-	if (tracee->enough != NULL && *tracee->enough)
-		return;
+	if (tracee->enough != NULL && *tracee->enough && has_more(tracee))
+		return false;
 	struct drain_to to = begin_reading(tracee, fn, context);
 	tell_lost(tracee, to.now_ns);
 	for (uint32_t i = 0; i < tracee->n_lanes; i++)
 		drain_finish(tracee->lanes[i], &to);
+	return true;
 }
 
 void

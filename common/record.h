@@ -83,7 +83,8 @@ enum {
  *	w2 = thread:22 | greenlet:22 | depth:20
  *
  * A greenlet is one of the stacks that a thread changes between; 0 is its own, others have numbers
- * of the process, which begin again after four million. depth is how many calls of that stack were open before the first of these events, CALLS_DEPTH_MAX: or more.
+ * of the process, which begin again after four million. depth is how many calls of that stack were
+ * open before the first of these events, CALLS_DEPTH_MAX: or more.
  */
 #define CALLS_PER_SLOT 5
 #define CALLS_ID_BITS 22

@@ -58,18 +58,12 @@ put_fixed(struct lane_writer *w, uint8_t tag, const void *bytes, size_t n)
 static inline void
 put_int(struct lane_writer *w, int64_t value)
 {
-	/* The least significant bytes come first: a shorter integer is the same store. */
-	uint8_t tag = VALUE_INT8;
-	size_t n = 1;
-	if (unlikely(value != (int8_t)value)) {
-		tag = value == (int16_t)value ? VALUE_INT16
-		      : value == (int32_t)value ? VALUE_INT32 : VALUE_INT64;
-		n = (size_t)1 << (tag - VALUE_INT8);
-	}
-	put_fixed(w, tag, &value, n);
+	uint8_t bytes[ARGS_INT_BYTES];
+	if (likely(w->end - w->at >= ARGS_INT_BYTES))
+		w->at = args_int(w->at, value);
+	else
+		lane_put(w, bytes, (size_t)(args_int(bytes, value) - bytes));
 }
-_Static_assert(VALUE_INT16 == VALUE_INT8 + 1 && VALUE_INT32 == VALUE_INT8 + 2 &&
-	       VALUE_INT64 == VALUE_INT8 + 3, "put_int");
 
 /* An int that py_long_small() does not take. */
 static __attribute__((noinline, cold)) void

@@ -19,6 +19,28 @@
 unsigned args_encode(struct lane_writer *w, PyObject *args, const struct event_name *name,
 		     bool *truncated);
 
+/*
+ * An int as a value; returns its end. Nine bytes are stored whatever it takes: the least significant
+ * come first, so a shorter integer is the same store.
+ */
+static inline uint8_t *
+args_int(uint8_t *at, int64_t value)
+{
+	memcpy(at + 1, &value, 8);
+	if (likely(value == (int8_t)value)) {
+		at[0] = VALUE_INT8;
+		return at + 2;
+	}
+	if (value == (int32_t)value) {
+		bool two = value == (int16_t)value;
+		at[0] = two ? VALUE_INT16 : VALUE_INT32;
+		return at + (two ? 3 : 5);
+	}
+	at[0] = VALUE_INT64;
+	return at + 9;
+}
+#define ARGS_INT_BYTES 9
+
 /* What args_encode_ints() may be tried with. */
 static inline bool
 args_begin_with_int(PyObject *args)
@@ -36,26 +58,14 @@ args_encode_ints(struct lane_writer *w, PyObject *args)
 {
 	size_t n = (size_t)PyTuple_GET_SIZE(args);
 	uint8_t *at = w->at;
-	const uint8_t *last = w->end - 9; /* of a tag and eight bytes, whatever they mean */
+	const uint8_t *last = w->end - ARGS_INT_BYTES;
 	for (size_t i = 0; i < n; i++) {
 		PyObject *value = PyTuple_GET_ITEM(args, (Py_ssize_t)i);
 		int64_t small;
 		if (unlikely(!PyLong_CheckExact(value)) || unlikely(!py_long_small(value, &small)) ||
 		    unlikely(at > last))
 			return false;
-		/* The least significant bytes come first: a shorter integer is the same store. */
-		memcpy(at + 1, &small, 8);
-		if (likely(small == (int8_t)small)) {
-			at[0] = VALUE_INT8;
-			at += 2;
-		} else if (small == (int32_t)small) {
-			bool two = small == (int16_t)small;
-			at[0] = two ? VALUE_INT16 : VALUE_INT32;
-			at += two ? 3 : 5;
-		} else {
-			at[0] = VALUE_INT64;
-			at += 9;
-		}
+		at = args_int(at, small);
 	}
 	w->at = at;
 	return true;

@@ -136,7 +136,7 @@ record(struct producer *producer, const struct event_name *name, const char *tex
 	commit(producer, &w, id);
 }
 
-/* The same for one whose arguments are ints, in a third of the instructions; false: nothing was done. */
+/* The same for one whose arguments are ints, in fewer instructions; false: nothing was done. */
 static inline __attribute__((always_inline)) bool
 record_ints(struct producer *producer, const struct event_name *name, PyObject *args,
 	    const struct sites *sites)

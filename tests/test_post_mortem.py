@@ -47,6 +47,19 @@ def test_what_was_lost_before_is_no_loss_of_its(stage, read):  # noqa: F811
     assert " %d were lost;" % lost in said[0]
 
 
+@pytest.mark.parametrize("less, what", [(0, "removed"), (1, "kept")])
+def test_as_many_as_it_has_is_all_of_it(stage, less, what):  # noqa: F811
+    target = stage.target()
+    target.do("step", 100)
+    there = stage.collector("--pid", target.inner, "--dump").finish()
+    n = len(there.of_type("audit"))
+    assert n >= 100
+    target.kill()
+    run, said = post_mortem(stage, target.said_pid, "-n", n - less)
+    assert len(run.of_type("audit")) == n - less and what in said[0]
+    assert bool(stage.world.segments()) == bool(less)
+
+
 @pytest.mark.parametrize("end", ["os._exit(3)", "os.kill(os.getpid(), signal.SIGSEGV)", "os.abort()"])
 def test_every_violent_end(stage, end):  # noqa: F811
     program = stage.program(stage.python.path, "-c", "import os, signal, sys\n"

@@ -11,6 +11,7 @@
 
 #include "clock.h"
 #include "counters.h"
+#include "event_levels.h"
 #include "defs.h"
 #include "identity.h"
 #include "proc.h"
@@ -249,7 +250,7 @@ look_at_counters(struct watched *watched, struct moment *now)
 	}
 	now->n_ids = n;
 	counters_sum(watched->found.fd, &watched->at, watched->n_lanes, now->counts, n);
-	counters_levels(watched->found.fd, &watched->header, &watched->at, watched->symbols, levels, n);
+	event_levels_read(watched->found.fd, &watched->header, &watched->at, watched->symbols, levels, n);
 	if (now->stats != NULL)
 		counters_calls(watched->found.fd, &watched->at, now->stats, n);
 }
