@@ -210,18 +210,25 @@ print_row(FILE *file, const struct call_row *row)
 	line_fini(&name);
 }
 
+/* Of the session: what was called in it, or took time, having been called before. */
+static bool
+is_of_it(const struct call_row *row)
+{
+	return row->calls > 0 || row->own_ns > 0 || row->cum_ns > 0;
+}
+
 void
 call_summary_print(struct call_summary *summary, FILE *file)
 {
 	size_t n = 0, shown = 0;
 	merge_rows(summary);
 	for (size_t i = 0; i < summary->n; i++)
-		n += summary->rows[i].calls > 0;
+		n += is_of_it(&summary->rows[i]);
 	if (n == 0)
 		return;
 	fprintf(file, "\n%12s  %12s  %12s  %s\n", "calls", "own ms", "with callees", "function");
 	for (size_t i = 0; i < summary->n && shown < CALL_SUMMARY_SHOWN; i++) {
-		if (summary->rows[i].calls <= 0)
+		if (!is_of_it(&summary->rows[i]))
 			continue;
 		print_row(file, &summary->rows[i]);
 		shown++;

@@ -153,8 +153,7 @@ sums_of(const struct tracee *tracee, const struct call_stats *stats)
 {
 	enum clock_kind kind = (enum clock_kind)tracee->segment.header.clock_kind;
 	return (struct function_sums){
-		/* The first of all calls comes from no function, or from another one. */
-		.has_times = stats->primitive > 0,
+		.has_times = call_stats_timed(stats),
 		.calls = at_most(stats->calls),
 		.primitive = at_most(stats->primitive),
 		.own_ns = at_most(calibrate_duration(kind, stats->own_ticks)),
@@ -172,7 +171,7 @@ has_changed(const struct stats_then *then, uint32_t id, const struct call_stats 
 static void
 keep_stats(struct stats_then *then, struct call_stats *stats, uint32_t n)
 {
-	while (n > 0 && stats[n - 1].calls == 0)
+	while (n > 0 && call_stats_empty(&stats[n - 1]))
 		n--;
 	struct call_stats *less = realloc(stats, (n + 1) * sizeof *stats);
 	free(then->stats);
@@ -199,7 +198,7 @@ tracee_functions(struct tracee *tracee, enum which_functions which, tracee_funct
 		return;
 	for (uint32_t id = 0; id < n_ids; id++) {
 		const struct function *function = symbols_function(tracee->symbols, id);
-		if (stats[id].calls == 0 || function == NULL ||
+		if (call_stats_empty(&stats[id]) || function == NULL ||
 		    (which != FUNCTIONS_ALL && !has_changed(then, id, &stats[id])))
 			continue;
 		struct function_sums sums = sums_of(tracee, &stats[id]);

@@ -79,15 +79,29 @@ enum segment_flags {
  * What is summed up for a function, by definition id: what stands in all tables together. With a GIL
  * there is one, and its holder writes it. Without, table i + 1 belongs to who has lane i, and what other
  * threads do goes to table 0, by atomic additions. Each word is whole, and they may be of different
- * moments. At level count only `calls`.
+ * moments. At level count only `calls`. A call has its time when it ends, and before now and then the time
+ * so far; one that was open when the first was seen has that alone.
  */
 struct call_stats {
 	uint64_t calls;     /* that began, resumptions of generators included */
 	uint64_t primitive; /* of them, those that did not come from the function itself */
-	uint64_t own_ticks; /* of those that ended: without the functions that it called */
+	uint64_t own_ticks; /* without the functions that it called */
 	uint64_t cum_ticks; /* with them; of recursive calls the outermost alone */
 };
 _Static_assert(sizeof(struct call_stats) == 32, "part of the format");
+
+/* Are times known? The first of all calls comes from no function, or from another one. */
+static inline bool
+call_stats_timed(const struct call_stats *stats)
+{
+	return (stats->primitive | stats->own_ticks | stats->cum_ticks) != 0;
+}
+
+static inline bool
+call_stats_empty(const struct call_stats *stats)
+{
+	return stats->calls == 0 && !call_stats_timed(stats);
+}
 
 /* What stands before `events` stands there in every ABI. */
 struct segment_header {

@@ -3,11 +3,13 @@
 
 #include <errno.h>
 #include <pthread.h>
+#include <string.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
 #include "call_target.h"
 #include "calls.h"
+#include "code_info.h"
 #include "settings.h"
 #include "thread_lane.h"
 
@@ -113,6 +115,32 @@ look_at_greenlets(struct call_thread *me, enum call_event what)
 }
 
 static bool
+is_of_package(py_frame frame)
+{
+	char module[CODE_TEXT_BYTES];
+	code_info_dict_text(py_frame_globals(frame), "__name__", module);
+	return strcmp(module, "pyauditd") == 0 || strncmp(module, "pyauditd.", 9) == 0;
+}
+
+/*
+ * What is open while the first event happens has times from now on, but for what begins by it, and
+ * start(), which is about to end. An evaluator is not asked for what runs already, and does not hear of
+ * its end.
+ */
+static void
+adopt(struct call_thread *me, enum call_event what)
+{
+	if (call_plan.level != CALL_LEVEL_STATS || session_options.calls_backend == CALL_BACKEND_EVAL)
+		return;
+	py_frame frame = py_frame_current(py_thread_state());
+	if (frame != NULL && !call_ends(what) && what != CALL_C_CALL)
+		frame = py_frame_back(frame);
+	while (frame != NULL && is_of_package(frame))
+		frame = py_frame_back(frame);
+	call_times_adopt(&me->times, frame);
+}
+
+static bool
 is_owner(const struct call_thread *me)
 {
 #if PY_HAS_GIL
@@ -155,6 +183,8 @@ call_emit_enter(enum call_event what)
 		errno = saved;
 		return false;
 	}
+	if (!known)
+		adopt(me, what);
 	choose_way(me, way, asks);
 	errno = saved;
 	return !asks || look_at_greenlets(me, what);

@@ -5,11 +5,13 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "call_target.h"
 #include "settings.h"
 
 #define FIRST_ROOM 32
 #define MAX_DEPTH (1u << 20)
 #define SEARCH_DEPTH 4096  /* how far down the call is looked for that ends */
+#define OPEN_DEPTH 16384   /* how far down what is open is added up, or adopted: some 0.1 ms */
 
 void
 call_times_free(struct call_times *times)
@@ -73,11 +75,9 @@ beyond(struct call_times *times)
 	return false;
 }
 
-bool
-call_times_make_room(struct call_times *times, uint32_t id)
+static bool
+has_room(struct call_times *times, uint32_t id)
 {
-	if (times->open.n_beyond > 0)
-		return beyond(times);
 	int saved = errno;
 	struct call_table *table = call_table_of(times);
 	bool ok = id < load_acquire(&table->n) || session_reserve_call_stats(table, id);
@@ -85,16 +85,67 @@ call_times_make_room(struct call_times *times, uint32_t id)
 	ok = ok && (id < times->n_levels || grow_levels(times, id));
 	errno = saved;
 	if (!ok)
-		return beyond(times);
+		return false;
 	uint32_t n_stats = load_acquire(&table->n);
 	times->n_ids = times->n_levels < n_stats ? times->n_levels : n_stats;
 	return true;
+}
+
+bool
+call_times_make_room(struct call_times *times, uint32_t id)
+{
+	return (times->open.n_beyond == 0 && has_room(times, id)) || beyond(times);
+}
+
+void
+call_times_adopt(struct call_times *times, py_frame frame)
+{
+	struct call_shadow *open = &times->open;
+	uint64_t ticks = clock_ticks(session.clock_kind);
+	for (; frame != NULL && open->n < OPEN_DEPTH; frame = py_frame_back(frame)) {
+		uint64_t word = call_target_frame(frame);
+		uint32_t id = call_id(word);
+		if ((word & CALL_UNWANTED) != 0 || id == 0)
+			continue;
+		if (!has_room(times, id))
+			break;
+		open->calls[open->n++] = (struct call_time){ticks, 0, id};
+		times->levels[id]++;
+	}
+	for (uint32_t i = 0; i < open->n / 2; i++) {
+		struct call_time *a = &open->calls[i], *b = &open->calls[open->n - 1 - i], swapped = *a;
+		*a = *b;
+		*b = swapped;
+	}
+}
+
+/* From the innermost on. Below OPEN_DEPTH, calls have to end; the lowest of the others is one of theirs. */
+static void
+add_open(struct call_times *times, uint64_t ticks)
+{
+	struct call_time *calls = times->open.calls;
+	const struct call_table *table = call_table_of(times);
+	uint32_t n = times->open.n, lowest = n > OPEN_DEPTH ? n - OPEN_DEPTH : 0, i;
+	uint64_t whole = 0;
+	for (i = n; i > lowest; i--) {
+		struct call_time *call = &calls[i - 1];
+		uint64_t inner = call->inner + whole;
+		whole = call_time_since(call, ticks);
+		call_times_add(table, call, --times->levels[call->id] == 0, whole, inner);
+		call->began = ticks;
+		call->inner = 0;
+	}
+	if (lowest > 0)
+		calls[lowest - 1].inner += whole;
+	for (i = lowest; i < n; i++)
+		times->levels[calls[i].id]++;
 }
 
 void
 call_times_look(struct call_times *times, uint64_t ticks)
 {
 	times->next_look = ticks + CALL_LOOK_TICKS;
+	add_open(times, ticks);
 	if (settings_changed())
 		settings_refresh();
 	else

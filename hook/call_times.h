@@ -3,7 +3,8 @@
  * Level stats: how often each function was called, and how long it took. Each thread keeps a
  * shadow of its stack; what ends there is added up in the segment (struct call_stats). As cProfile
  * does it: the time of a generator is that between resumption and yield, and of calls of a function
- * within itself only the outermost adds to the cumulative time.
+ * within itself only the outermost adds to the cumulative time. But what has not ended is seen, too:
+ * now and then the time so far of all that is open is added, and it begins anew.
  */
 #ifndef HOOK_CALL_TIMES_H
 #define HOOK_CALL_TIMES_H
@@ -16,11 +17,11 @@
 #include "pycompat.h"
 #include "session.h"
 
-/* So often the lease is looked at: each third of a second, or each second. */
+/* So often the lease is looked at, and what is open added up: each third of a second, or each second. */
 #define CALL_LOOK_TICKS (1u << 30)
 
 struct call_time {
-	uint64_t began, inner; /* ticks; those of the calls within it */
+	uint64_t began, inner; /* ticks: since when its time is not added yet; of that, its calls' */
 	uint32_t id;
 };
 
@@ -48,10 +49,16 @@ void call_times_free(struct call_times *times);
 void call_times_switch(struct call_times *times, struct call_shadow *from,
 		       const struct call_shadow *to);
 
+/*
+ * What was open before anything was seen: from now on its time counts, but not the call. From the innermost
+ * frame on, NULL for none.
+ */
+void call_times_adopt(struct call_times *times, py_frame frame);
+
 /* Make room for one more of this function. False: it is counted as beyond, and as lost. */
 bool call_times_make_room(struct call_times *times, uint32_t id);
 
-/* Settings and lease, now and then. */
+/* Settings, lease and what is open, now and then. */
 void call_times_look(struct call_times *times, uint64_t ticks);
 
 /*
@@ -80,6 +87,24 @@ call_sum_add(const struct call_table *table, uint64_t *sum, uint64_t n)
 	n += load_relaxed(sum);
 	store_relaxed(sum, n);
 	return n;
+}
+
+/* `ticks` of the call, and of them those of the calls within it. */
+static inline __attribute__((always_inline)) void
+call_times_add(const struct call_table *table, const struct call_time *call, bool outermost,
+	       uint64_t ticks, uint64_t inner)
+{
+	struct call_stats *stats = &table->stats[call->id];
+	if (outermost)
+		call_sum_add(table, &stats->cum_ticks, ticks);
+	call_sum_add(table, &stats->own_ticks, ticks > inner ? ticks - inner : 0);
+}
+
+/* 0 where the clocks of two processors differ by more. */
+static inline uint64_t
+call_time_since(const struct call_time *call, uint64_t ticks)
+{
+	return (int64_t)(ticks - call->began) > 0 ? ticks - call->began : 0;
 }
 
 static inline __attribute__((always_inline)) void
@@ -114,15 +139,8 @@ call_times_end(struct call_times *times, uint32_t id)
 		return;
 	n = --times->open.n;
 	struct call_time *top = &times->open.calls[n];
-	struct call_table *table = call_table_of(times);
-	struct call_stats *stats = &table->stats[id];
-	uint64_t whole = ticks - top->began;
-	if (unlikely((int64_t)whole < 0)) /* clocks of two processors */
-		whole = 0;
-	uint64_t own = whole > top->inner ? whole - top->inner : 0;
-	call_sum_add(table, &stats->own_ticks, own);
-	if (--times->levels[id] == 0)
-		call_sum_add(table, &stats->cum_ticks, whole);
+	uint64_t whole = call_time_since(top, ticks);
+	call_times_add(call_table_of(times), top, --times->levels[id] == 0, whole, top->inner);
 	if (likely(n > 0))
 		top[-1].inner += whole;
 }

@@ -207,7 +207,8 @@ def functions(run, wanted=own):
 
 
 def of_kind(found, kind, field):
-    return {key[1:]: line[field] for key, line in found.items() if key[0] == kind}
+    """Of what was called; not of what was open before."""
+    return {key[1:]: line[field] for key, line in found.items() if key[0] == kind and line["calls"]}
 
 
 PARTS = {"raw_threads", "raw_work", "raw_step", "times", "spins", "naps", "main", "<module>"}
@@ -262,6 +263,41 @@ def test_times_are_what_the_program_measured(case, summed):
         assert found["naps"]["own_ns"] < slack
     for line in summed.functions.values():
         assert line["cum_ns"] >= line["own_ns"] >= 0 and line["calls"] >= line["primitive"], line
+
+
+def of_open_calls(case, tmp_path, *words):
+    """The sums, by function, and how many ns each word took."""
+    run = calls.trace(case, tmp_path, "calls_open.py", *words, options=[
+        "--calls-level", "stats", "--calls-file", harness.target("calls_open.py")])
+    sums = {key[1]: line for key, line in functions(run, wanted=lambda _: True).items()}
+    return sums, {name: seconds * 1e9 for name, seconds in run.said.items()}
+
+
+@calls.on(minors=(8, 11, 13, 14))
+def test_what_does_not_return_has_its_time_so_far(case, tmp_path):
+    found, took = of_open_calls(case, tmp_path, "returns=0.6", "stays=1.5")
+    late = 2**30 + 50e6  # ticks of a nanosecond, or less
+    for name in took:
+        assert found[name]["calls"] == 4 and found[name]["primitive"] == 1, found[name]
+    assert abs(found["returns"]["cum_ns"] - took["returns"]) < 5e6
+    assert found["returns"]["own_ns"] < 1e6
+    assert abs(found["loops"]["cum_ns"] - took["returns"]) < 5e6
+    assert took["stays"] - late < found["stays"]["cum_ns"] < took["stays"]
+    inside = sum(line["own_ns"] for name, line in found.items() if name != "<module>")
+    assert sum(took.values()) - late < inside < sum(took.values())
+
+
+@calls.on(minors=(8, 11, 13, 14))
+def test_what_was_open_before_has_its_time_since_and_no_call(case, tmp_path):
+    found, took = of_open_calls(case, tmp_path, "before=0.3")
+    assert found["loops"]["calls"] == 1 and found["loops"]["cum_ns"] > 0.299e9
+    if case.backend == "eval":
+        assert "before" not in found
+        return
+    assert found["before"]["calls"] == found["before"]["primitive"] == 0
+    assert 0 < found["before"]["own_ns"] < found["before"]["cum_ns"] - found["loops"]["cum_ns"] + 1000
+    assert found["before"]["cum_ns"] < took["before"]
+    assert found["before"]["cum_ns"] <= found["<module>"]["cum_ns"]
 
 
 def test_counts_are_cprofiles(case, said, tmp_path):

@@ -41,14 +41,15 @@ add_functions(const struct watched *watched, struct function_row *rows)
 		const struct call_stats *now = &watched->now.stats[id];
 		struct call_stats before = moment_stats(&watched->before, id);
 		struct call_stats base = moment_stats(&watched->base, id);
-		const struct function *function =
-			now->calls > base.calls ? symbols_function(watched->symbols, id) : NULL;
+		bool moved = now->calls > base.calls || now->own_ticks > base.own_ticks ||
+			     now->cum_ticks > base.cum_ticks;
+		const struct function *function = moved ? symbols_function(watched->symbols, id) : NULL;
 		if (function == NULL)
 			continue;
 		rows[n++] = (struct function_row){
 			.function = function,
 			.calls = figure(watched, now->calls, before.calls, base.calls),
-			.has_times = now->primitive > 0,
+			.has_times = call_stats_timed(now),
 			.own_ns = plus(calibrate_duration(clock, less(now->own_ticks, base.own_ticks)), 0),
 			.cum_ns = plus(calibrate_duration(clock, less(now->cum_ticks, base.cum_ticks)), 0),
 		};
@@ -79,9 +80,12 @@ int
 report_make_functions(struct report *report)
 {
 	size_t room = 1;
-	for (size_t i = 0; i < report->n_watched; i++)
-		for (uint32_t id = 0; id < report->watched[i]->now.n_ids; id++)
-			room += moment_stats(&report->watched[i]->now, id).calls != 0;
+	for (size_t i = 0; i < report->n_watched; i++) {
+		for (uint32_t id = 0; id < report->watched[i]->now.n_ids; id++) {
+			struct call_stats now = moment_stats(&report->watched[i]->now, id);
+			room += !call_stats_empty(&now);
+		}
+	}
 	report->functions = malloc(room * sizeof *report->functions);
 	if (report->functions == NULL)
 		return -ENOMEM;

@@ -1,0 +1,55 @@
+# SPDX-License-Identifier: MIT
+"""Calls that are open for long, and call others: some return, some os._exit() ends, and of some the
+beginning is not traced. Words: name=seconds. Says how long each took, by its name."""
+import calls_window
+import json
+import os
+import sys
+import time
+
+took = {}
+
+
+def steps():
+    pass
+
+
+def loops(end):
+    while time.perf_counter() < end:
+        steps()
+
+
+def before(n, seconds):
+    if n > 0:
+        before(n - 1, seconds)
+        return
+    calls_window.begin()
+    loops(time.perf_counter() + seconds)
+
+
+def returns(n, seconds):
+    if n > 0:
+        returns(n - 1, seconds)
+    else:
+        loops(time.perf_counter() + seconds)
+
+
+def stays(n, seconds):
+    if n > 0:
+        stays(n - 1, seconds)
+    began = time.perf_counter()
+    while time.perf_counter() < began + seconds:
+        steps()
+    took["stays"] = time.perf_counter() - began
+    print(json.dumps(took), flush=True)
+    os._exit(0)
+
+
+if sys.argv[1].partition("=")[0] != "before":
+    calls_window.begin()
+for word in sys.argv[1:]:
+    name, _, seconds = word.partition("=")
+    began = time.perf_counter()
+    globals()[name](3, float(seconds))
+    took[name] = time.perf_counter() - began
+print(json.dumps(took))
