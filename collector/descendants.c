@@ -26,6 +26,7 @@ struct seen {
 	ino_t exe_ino;
 	uint64_t first_ns;
 	uint64_t awake_ns; /* the last time */
+	uint64_t cpu_before; /* ticks, that count not */
 	const struct start_grace *grace;
 	bool settled; /* traced, announced, or no Python */
 	bool present; /* in this walk */
@@ -33,6 +34,7 @@ struct seen {
 
 struct descendants {
 	uint32_t root;
+	uint64_t root_start_time; /* another process may get its number */
 	uint64_t next_ns;
 	struct seen *seen;
 	size_t n_seen, room_seen;
@@ -40,13 +42,33 @@ struct descendants {
 	size_t n_queue, room_queue;
 };
 
+/* 0: it is not there. */
+static uint64_t
+start_time_of(uint32_t pid)
+{
+	struct proc_stat stat;
+	int proc = proc_open(pid);
+	bool there = proc >= 0 && proc_stat(proc, &stat) == 0;
+	if (proc >= 0)
+		close(proc);
+	return there ? stat.start_time : 0;
+}
+
 struct descendants *
 descendants_new(uint32_t root_pid)
 {
 	struct descendants *descendants = calloc(1, sizeof *descendants);
-	if (descendants != NULL)
-		descendants->root = root_pid;
+	if (descendants == NULL)
+		return NULL;
+	descendants->root = root_pid;
+	descendants->root_start_time = start_time_of(root_pid);
 	return descendants;
+}
+
+uint32_t
+descendants_root(const struct descendants *descendants)
+{
+	return descendants->root;
 }
 
 void
@@ -159,7 +181,7 @@ had_time(struct seen *seen, const struct proc_stat *stat, uint64_t now_ns)
 	if (stat->state != 'S')
 		seen->awake_ns = now_ns;
 	return start_grace_is_over(seen->grace, now_ns - seen->first_ns, now_ns - seen->awake_ns,
-				   stat->cpu_ticks);
+				   stat->cpu_ticks - seen->cpu_before);
 }
 
 static void
@@ -182,12 +204,18 @@ visit(struct descendants *descendants, uint32_t pid, uint64_t now_ns, descendant
 	if (seen == NULL)
 		goto out;
 	seen->present = true;
+	if (known(context, pid)) { /* maybe as what it was before an exec: then all begins anew */
+		*seen = now;
+		seen->cpu_before = stat.cpu_ticks;
+		seen->present = true;
+		goto out;
+	}
 	if (seen->grace == NULL)
 		seen->grace = start_grace_of(proc);
 	if (seen->settled || !had_time(seen, &stat, now_ns))
 		goto out;
 	seen->settled = true;
-	if (!known(context, pid) && identity_read(&identity, proc, pid) == 0 &&
+	if (identity_read(&identity, proc, pid) == 0 &&
 	    is_untraced_python(proc, &identity))
 		found(context, &identity);
 out:
@@ -215,7 +243,8 @@ descendants_scan(struct descendants *descendants, uint64_t now_ns, descendants_k
 	for (size_t i = 0; i < descendants->n_seen; i++)
 		descendants->seen[i].present = false;
 	descendants->n_queue = 0;
-	enqueue(descendants, descendants->root);
+	if (start_time_of(descendants->root) == descendants->root_start_time)
+		enqueue(descendants, descendants->root);
 	for (size_t i = 0; i < descendants->n_queue; i++)
 		visit(descendants, descendants->queue[i], now_ns, known, found, context);
 	drop_absent(descendants);

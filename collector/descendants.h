@@ -18,6 +18,7 @@ struct descendants;
 
 struct descendants *descendants_new(uint32_t root_pid); /* NULL: no memory */
 void descendants_free(struct descendants *descendants);
+uint32_t descendants_root(const struct descendants *descendants);
 
 /* Is this process followed already? */
 typedef bool (*descendants_known_fn)(void *context, uint32_t pid);

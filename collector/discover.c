@@ -346,6 +346,14 @@ discover_bury_unborn(const struct place *place, struct segment_found *found)
 	return 0;
 }
 
+/* It has no memory any more, so nothing tells whether it had the hook. */
+static bool
+is_zombie(int proc)
+{
+	struct proc_stat stat;
+	return proc_stat(proc, &stat) == 0 && stat.state == 'Z';
+}
+
 int
 discover_process(uint32_t pid, struct segment_found *found, char *why, size_t why_bytes)
 {
@@ -363,7 +371,7 @@ discover_process(uint32_t pid, struct segment_found *found, char *why, size_t wh
 	err = proc_maps(maps, note_segment, &mapped);
 	if (err < 0)
 		goto out;
-	err = DISCOVER_UNTRACED;
+	err = is_zombie(proc) ? -ESRCH : DISCOVER_UNTRACED;
 	if (mapped.any)
 		err = open_mapped(proc, &mapped, found, why, why_bytes);
 	if (err == 0)

@@ -107,6 +107,7 @@ drain_note(struct drain *drain)
 		drain->most_unread = unread;
 	if (!drain->there) {
 		drain->before_us = load_acquire(&drain->shared->dropped[LOST_NO_READER]);
+		drain->before_seq = load_relaxed(&drain->shared->seq);
 		drain->there = unread == 0 || load_relaxed(&drain->shared->tail) != drain->first_tail;
 	}
 }

@@ -66,6 +66,7 @@ struct drain {
 	uint64_t first_tail;    /* when we came; once it moves, or nothing is unread, we are there: */
 	bool there;
 	uint64_t before_us;     /* events dropped as no_reader until then */
+	uint64_t before_seq;    /* and all the events until then */
 	uint64_t lost[N_LOST_REASONS];        /* told, here, of what had been recorded */
 	struct drain_mark marked, written, released;
 	uint64_t unwritten, unwritten_drops; /* by one that was killed: not told yet */

@@ -19,11 +19,12 @@ drain_lost(const struct drain *drain)
 	return n;
 }
 
-/* Of the next n that had no reader: how many were before we came. */
+/* Of the next n that are lost for this reason: how many were before we came. */
 static uint64_t
-before_us(const struct drain *drain, uint64_t n)
+before_us(const struct drain *drain, unsigned reason, uint64_t n)
 {
-	uint64_t left = drain->before_us - drain->dropped[LOST_NO_READER];
+	uint64_t left = reason == LOST_NO_READER   ? drain->before_us - drain->dropped[reason]
+			: reason == LOST_OVERWRITTEN ? drain->before_seq - drain->next_seq : 0;
 	return (int64_t)left <= 0 ? 0 : left < n ? left : n;
 }
 
@@ -39,7 +40,7 @@ drain_tell_lost(struct drain *drain, const struct drain_to *to, unsigned reason,
 		.lost_reason = reason,
 		.lost_seq_from = drain->next_seq,
 		.lost_seq_to = drain->next_seq + n - 1,
-		.lost_before = reason == LOST_NO_READER ? before_us(drain, n) : 0,
+		.lost_before = before_us(drain, reason, n),
 	};
 	if (reason < LANE_DROP_REASONS)
 		drain->dropped[reason] += n;

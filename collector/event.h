@@ -84,7 +84,7 @@ struct event {
 	uint64_t duration_ns;
 	/* EVENT_LOST; no seq, tid 0. From and to are 0 when lane is EVENT_NO_LANE. */
 	uint64_t lost_count, lost_seq_from, lost_seq_to;
-	uint64_t lost_before; /* of them no_reader, before we came */
+	uint64_t lost_before; /* of them no_reader or overwritten, before we came */
 	unsigned lost_reason; /* enum lost_reason */
 	/* EVENT_NOTICE; one that the collector makes itself has EVENT_NO_LANE */
 	const char *what, *detail;

@@ -68,6 +68,11 @@ set_or_unset(const char *name, const char *value)
 	return value != NULL ? setenv(name, value, 1) : unsetenv(name);
 }
 
+static const char *const of_calls[] = {
+	"PYAUDITD_CALLS", "PYAUDITD_C_CALLS", "PYAUDITD_MAX_DEPTH", "PYAUDITD_CALLS_FILE",
+	"PYAUDITD_BACKEND", "PYAUDITD_CALLS_LEVEL",
+};
+
 static int
 set_calls(const struct call_settings *calls)
 {
@@ -81,6 +86,24 @@ set_calls(const struct call_settings *calls)
 	       set_or_unset("PYAUDITD_CALLS_LEVEL", call_level_name(calls->level));
 }
 
+/* What another collector, which we run under ourselves, has set for its own. */
+static void
+unset_outer(void)
+{
+	unsigned long long given;
+	const char *outer = getenv("PYAUDITD_LAUNCH");
+	if (outer == NULL || sscanf(outer, "%*[^:]:%llx", &given) != 1)
+		return;
+	if (given & SETTING_EVENTS)
+		unsetenv("PYAUDITD_EVENTS");
+	if (given & SETTING_REVEAL)
+		unsetenv("PYAUDITD_REVEAL");
+	if (given & SETTING_STACK)
+		unsetenv("PYAUDITD_STACK");
+	for (size_t i = 0; (given & SETTING_CALLS) && i < sizeof of_calls / sizeof of_calls[0]; i++)
+		unsetenv(of_calls[i]);
+}
+
 /* In the child. An empty PYTHONPATH is none; an empty element would mean the cwd. Who has set
  * PYAUDITD=0 means it. */
 static int
@@ -92,6 +115,7 @@ set_environment(const struct launch *launch, const char *home,
 	uint32_t given = settings_given(settings);
 	const char *before = getenv("PYTHONPATH");
 	bool any = before != NULL && *before != '\0';
+	unset_outer();
 	stat("/proc/self/ns/pid", &pid_ns);
 	snprintf(id, sizeof id, "%016" PRIx64 ":%" PRIx32 ":%x:%" PRIx64, launch->id, given,
 		 (unsigned)getppid(), (uint64_t)pid_ns.st_ino);

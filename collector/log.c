@@ -2,7 +2,9 @@
 #include "log.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -10,7 +12,10 @@
 #include "escape.h"
 #include "safe.h"
 
+#define PATIENCE_MS 200 /* with who reads our standard error, until he has missed something */
+
 static enum log_level wanted = LOG_NORMAL;
+static unsigned n_unsaid;
 
 static log_fn take;
 static void *take_context;
@@ -26,6 +31,33 @@ void
 log_set_level(enum log_level level)
 {
 	wanted = level;
+}
+
+/* A paused pager must not stop us. */
+static bool
+takes_more(void)
+{
+	struct pollfd poller = {.fd = STDERR_FILENO, .events = POLLOUT};
+	int n = poll(&poller, 1, n_unsaid == 0 ? PATIENCE_MS : 0);
+	return n > 0 || (n < 0 && errno != EINTR);
+}
+
+/* Nowhere to report that stderr is gone. */
+static void
+put(const char *line, size_t n)
+{
+	if (write(STDERR_FILENO, line, n) < 0) {
+	}
+}
+
+static void
+put_unsaid(void)
+{
+	char line[80];
+	int n = snprintf(line, sizeof line, "auditd-collect: (%u lines were left out here)\n", n_unsaid);
+	if (n_unsaid > 0)
+		put(line, (size_t)n);
+	n_unsaid = 0;
 }
 
 static void
@@ -45,8 +77,11 @@ say(const char *format, va_list arguments)
 		return;
 	}
 	line[length++] = '\n';
-	/* Nowhere to report that stderr is gone. */
-	if (write(STDERR_FILENO, line, length) < 0) {
+	if (takes_more()) {
+		put_unsaid();
+		put(line, length);
+	} else {
+		n_unsaid++;
 	}
 	errno = kept;
 }

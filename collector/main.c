@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /* auditd-collect: a verb, or `collect`, which is the default. Only this file exits. */
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "collect.h"
 #include "exit_status.h"
@@ -48,9 +50,22 @@ static const struct {
 	{"top", verb_top},
 };
 
+/* Where they are closed, nothing of ours may get their numbers, and be written to. A command has them as
+ * they were. */
+static void
+hold_standard_streams(void)
+{
+	int fd;
+	while ((fd = open("/dev/null", O_RDONLY | O_CLOEXEC)) >= 0 && fd <= STDERR_FILENO) {
+	}
+	if (fd >= 0)
+		close(fd);
+}
+
 int
 main(int argc, char **argv)
 {
+	hold_standard_streams();
 	for (size_t i = 0; argc > 1 && i < sizeof verbs / sizeof verbs[0]; i++)
 		if (strcmp(argv[1], verbs[i].name) == 0)
 			return verbs[i].run(argc - 1, argv + 1);

@@ -181,6 +181,14 @@ check_calls(const struct options *options, char *why, size_t size)
 	return err < 0 ? -EINVAL : 0;
 }
 
+/* Of the hook, in the program. */
+static bool
+asks_something(const struct options *options)
+{
+	return options->events[0] != '\0' || options->reveal[0] != '\0' || options->stack >= 0 ||
+	       options->calls_wanted;
+}
+
 static int
 check_together(const struct options *options, char *why, size_t size)
 {
@@ -195,10 +203,19 @@ check_together(const struct options *options, char *why, size_t size)
 		snprintf(why, size, "--dump is for programs that run: --pid N, --all or --name GLOB");
 		return -EINVAL;
 	}
-	if (options->post_mortem.n > 0 && (options->events[0] != '\0' || options->reveal[0] != '\0' ||
-					   options->stack >= 0 || options->calls_wanted)) {
+	if (options->post_mortem.n > 0 && asks_something(options)) {
 		snprintf(why, size, "--events, --reveal, --stack and --calls ask something of programs "
 				    "that run: leave them out with --post-mortem");
+		return -EINVAL;
+	}
+	if (options->dump && asks_something(options)) {
+		snprintf(why, size, "--dump shows what was recorded, and changes nothing: leave out --events, "
+				    "--reveal, --stack and --calls");
+		return -EINVAL;
+	}
+	if (options->summary_only && options->paths.n + options->addrs.n > 0) {
+		snprintf(why, size, "--path and --addr choose lines, and --summary-only has none: its table "
+				    "counts all events");
 		return -EINVAL;
 	}
 	if (options->append && options->outputs.n == 0) {

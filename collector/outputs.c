@@ -48,6 +48,20 @@ open_one(struct outputs *outputs, const char *spec, const struct options *option
 	return 0;
 }
 
+/* The streams, or the others. */
+static int
+open_all(struct outputs *outputs, bool streams, const struct options *options, char *why,
+	 size_t why_bytes)
+{
+	int err = 0;
+	for (size_t i = 0; i < options->outputs.n && err == 0; i++) {
+		const char *spec = options->outputs.items[i];
+		if (sink_is_stream(spec) == streams)
+			err = open_one(outputs, spec, options, why, why_bytes);
+	}
+	return err;
+}
+
 int
 outputs_open(struct outputs **result, const struct options *options, char *why, size_t why_bytes)
 {
@@ -60,9 +74,9 @@ outputs_open(struct outputs **result, const struct options *options, char *why, 
 		free(outputs);
 		return -ENOMEM;
 	}
-	int err = 0;
-	for (size_t i = 0; i < n && err == 0; i++)
-		err = open_one(outputs, options->outputs.items[i], options, why, why_bytes);
+	int err = open_all(outputs, true, options, why, why_bytes);
+	if (err == 0)
+		err = open_all(outputs, false, options, why, why_bytes);
 	if (n == 0 && !options->summary_only)
 		err = open_one(outputs, fallback, options, why, why_bytes);
 	if (err < 0) {
@@ -89,15 +103,16 @@ give_up(struct outputs *outputs, struct output *output, int err, size_t n_lost)
 	char why[64];
 	output->open = false;
 	outputs->n_open--;
-	if (err == -EPIPE && output->sink.fd == STDOUT_FILENO)
+	if (err == -EPIPE && output->sink.kind == &sink_stream && output->sink.fd == STDOUT_FILENO)
 		return; /* as any filter: its reader has seen enough */
 	outputs->failed = output->failed = true;
 	log_error("output %s: %s; %zu line%s of this batch, and all that follow, are not written",
 		  output->sink.spec,
 		  err == -EPIPE || err == -ECONNRESET ? "its reader is gone"
-		  : err == -ETIMEDOUT                 ? "its reader takes nothing"
+		  : err == -ETIMEDOUT                 ? "its reader takes nothing, or too slowly"
 						      : strerror(-err),
 		  n_lost, n_lost == 1 ? "" : "s");
+	output->sink.failed = true;
 	sink_close(&output->sink, why, sizeof why);
 }
 

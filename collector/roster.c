@@ -87,6 +87,15 @@ is_among(struct followed *const *list, size_t n, const struct segment_found *fou
 }
 
 static bool
+is_condemned(const struct roster *roster, const struct segment_found *found)
+{
+	for (size_t i = 0; i < roster->n_condemned && i < ROSTER_CONDEMNED; i++)
+		if (roster->condemned[i].dev == found->dev && roster->condemned[i].ino == found->ino)
+			return true;
+	return false;
+}
+
+static bool
 is_followed(const struct roster *roster, const struct segment_found *found)
 {
 	return is_among(roster->followed, roster->n_followed, found) ||
@@ -183,6 +192,16 @@ roster_end(struct roster *roster, size_t i, int status)
 }
 
 void
+roster_condemn(struct roster *roster, size_t i)
+{
+	struct followed *followed = roster_take_out(roster, i);
+	roster->condemned[roster->n_condemned++ % ROSTER_CONDEMNED] =
+		(struct object){followed->found.dev, followed->found.ino};
+	roster->reading->left_some |= roster->target.kind == TARGET_PIDS;
+	followed_drop(followed);
+}
+
+void
 roster_bury(struct roster *roster, size_t n)
 {
 	for (size_t i = 0; i < n; i++)
@@ -218,7 +237,7 @@ try_candidate(void *context, struct place *place, struct segment_found *found, b
 {
 	struct roster *roster = context;
 	char why[256] = "";
-	if (is_followed(roster, found) || is_too_much(roster, found))
+	if (is_followed(roster, found) || is_condemned(roster, found) || is_too_much(roster, found))
 		return CANDIDATE_SETTLED;
 	if (is_last_file(roster, found))
 		return candidates_shortage(&roster->candidates, found->name_pid, -EMFILE);
@@ -231,14 +250,14 @@ try_candidate(void *context, struct place *place, struct segment_found *found, b
 		return CANDIDATE_LATER;
 	if (err == TRACEE_YIELDS)
 		return CANDIDATE_YIELDS;
-	if (err == TRACEE_BUSY) {
+	if (err == TRACEE_BUSY && !roster->reading->dump) { /* which waits for nobody */
 		if (first && alive)
 			log_note("pid %" PRIu32 ": %s; not read before that one leaves", pid, why);
 		return CANDIDATE_BUSY;
 	}
 	if (discover_is_shortage(err))
 		return candidates_shortage(&roster->candidates, pid, err);
-	if (err < 0)
+	if (err != 0)
 		log_error("pid %" PRIu32 ": %s; not read", pid,
 			  why[0] != '\0' ? why : strerror(-err));
 	return CANDIDATE_SETTLED;
@@ -401,6 +420,9 @@ roster_look(struct roster *roster, uint64_t now_ns)
 void
 roster_watch_descendants(struct roster *roster, uint32_t root)
 {
+	for (size_t i = 0; i < roster->n_descendants; i++)
+		if (descendants_root(roster->descendants[i]) == root)
+			return;
 	struct descendants **list = realloc(roster->descendants,
 					    (roster->n_descendants + 1) * sizeof *list);
 	if (list == NULL)

@@ -16,6 +16,7 @@
 
 #include "clock.h"
 #include "collect_state.h"
+#include "log.h"
 #include "proc.h"
 #include "remarks.h"
 #include "signals.h"
@@ -38,7 +39,7 @@ drain_all(struct collect *collect)
 	for (size_t i = 0; i < collect->roster.n_followed;) {
 		int64_t n = followed_drain(collect->roster.followed[i], SHARE);
 		if (n < 0) {
-			followed_drop(roster_take_out(&collect->roster, i));
+			roster_condemn(&collect->roster, i);
 			continue;
 		}
 		more |= n >= SHARE;
@@ -105,15 +106,36 @@ time_is_up(const struct collect *collect, uint64_t now_ns)
 	return duration_ns != 0 && now_ns - collect->started_ns >= duration_ns;
 }
 
-/* While a write waits. The roster is not in the middle of a change when lines are written. */
+/* What the command is owed, whatever keeps us: signals that came for it, and to be reaped. */
+static void
+serve_command(struct collect *collect)
+{
+	int forward = signals_take_forward();
+	if (collect->options->command == NULL || collect->launch.ended)
+		return;
+	if (forward != 0)
+		kill(collect->launch.pid, forward);
+	collect->terminated |= forward == SIGTERM;
+	if (launch_reap(&collect->launch))
+		signals_command_ended();
+}
+
+/*
+ * While a write waits. The roster is not in the middle of a change when lines are written. Who takes
+ * nothing cannot keep us once it is time to leave.
+ */
 void
 rounds_show_life(void *context)
 {
 	struct collect *collect = context;
-	if (!collect->reading.stays && time_is_up(collect, clock_ns(CLOCK_MONOTONIC))) {
+	bool enough = time_is_up(collect, clock_ns(CLOCK_MONOTONIC));
+	serve_command(collect);
+	if (collect->reading.stays)
+		enough = collect->launch.ended && (enough || collect->terminated);
+	else if (enough)
 		reading_close(&collect->reading);
-		signals_stop(); /* who takes nothing cannot keep us */
-	}
+	if (enough)
+		signals_stop();
 	for (size_t i = 0; i < collect->roster.n_followed; i++)
 		followed_beat(collect->roster.followed[i]);
 }
@@ -141,7 +163,10 @@ pid_may_come_back(struct collect *collect)
 	}
 	if (collect->alone_since_ns == 0)
 		collect->alone_since_ns = collect->now_ns;
-	return any && collect->now_ns - collect->alone_since_ns < EXEC_GRACE_NS;
+	bool waits = collect->now_ns - collect->alone_since_ns < EXEC_GRACE_NS;
+	if (any && !waits)
+		log_note("what runs there now is no Python with the hook: leaving");
+	return any && waits;
 }
 
 static bool
@@ -170,7 +195,7 @@ targets_are_gone(struct collect *collect, bool command_had_ended)
 static bool
 all_is_dumped(const struct collect *collect, bool more)
 {
-	return collect->options->dump && !more && collect->roster.candidates.n == 0 &&
+	return collect->options->dump && !more && !candidates_waiting(&collect->roster.candidates) &&
 	       !collect->roster.has_new && !collect->roster.looks_again;
 }
 
@@ -201,12 +226,7 @@ look_at_signals(struct collect *collect)
 		if (!outputs_reopen(collect->outputs)) /* then it is our terminal that is gone */
 			signals_stop();
 	}
-	int forward = signals_take_forward();
-	if (forward != 0 && !collect->launch.ended)
-		kill(collect->launch.pid, forward);
-	if (collect->options->command != NULL && !collect->launch.ended &&
-	    launch_reap(&collect->launch))
-		signals_command_ended();
+	serve_command(collect);
 }
 
 /* ---- the loop ---- */

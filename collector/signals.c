@@ -10,7 +10,14 @@ static const int handled[] = {SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGCHLD,
 
 static struct sigaction found[N_HANDLED];
 static sigset_t found_mask;
-static volatile sig_atomic_t has_command, stop, reopen, forward_term, forward_hup;
+static volatile sig_atomic_t has_command, stop, stop_now, reopen, forward_term, forward_hup;
+
+static void
+told_to_stop(void)
+{
+	stop_now = stop;
+	stop = 1;
+}
 
 static void
 handle(int number)
@@ -20,7 +27,7 @@ handle(int number)
 		if (has_command)
 			forward_term = 1;
 		else
-			stop = 1;
+			told_to_stop();
 		break;
 	case SIGHUP:
 		if (has_command)
@@ -30,7 +37,7 @@ handle(int number)
 		break;
 	case SIGINT:
 		if (!has_command)
-			stop = 1;
+			told_to_stop();
 		break;
 	}
 }
@@ -72,6 +79,12 @@ bool
 signals_stopping(void)
 {
 	return stop != 0;
+}
+
+bool
+signals_stopping_now(void)
+{
+	return stop_now != 0;
 }
 
 void

@@ -20,6 +20,7 @@ void signals_init(bool with_command);
 void signals_command_ended(void);
 
 bool signals_stopping(void);      /* we were told to leave */
+bool signals_stopping_now(void);  /* and once more */
 void signals_stop(void);          /* as if we were */
 bool signals_take_reopen(void);   /* true once per SIGHUP */
 int signals_take_forward(void);   /* a signal for the command, 0: none */

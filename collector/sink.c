@@ -12,22 +12,40 @@
 #include "pulse.h"
 #include "signals.h"
 
-#define PATIENCE_MS 1000 /* with a reader that stalls while we want to leave */
+/* While we want to leave, for one write; and for all, unless we are told so again. */
+#define PATIENCE_NS 1000000000u
+#define PATIENCE_ALL_NS 20000000000u
 
 /* The first whose prefix fits; the last one takes the rest. */
 static const struct sink_kind *const kinds[] = {
 	&sink_unix, &sink_program, &sink_stream, &sink_file,
 };
 
+/* *target: what stands behind the prefix. */
+static const struct sink_kind *
+kind_of(const char *spec, const char **target)
+{
+	size_t i = 0, n = strlen(kinds[0]->prefix);
+	while (strncmp(spec, kinds[i]->prefix, n) != 0)
+		n = strlen(kinds[++i]->prefix);
+	*target = spec + n;
+	return kinds[i];
+}
+
+bool
+sink_is_stream(const char *spec)
+{
+	const char *target;
+	return strcmp(spec, SINK_STDOUT) == 0 || kind_of(spec, &target) == &sink_stream;
+}
+
 int
 sink_open(struct sink *sink, const char *spec, bool append, char *why, size_t why_bytes)
 {
-	size_t i = 0, n = strlen(kinds[0]->prefix);
 	if (strcmp(spec, SINK_STDOUT) == 0)
 		spec = "fd:1";
-	while (strncmp(spec, kinds[i]->prefix, n) != 0)
-		n = strlen(kinds[++i]->prefix);
-	*sink = (struct sink){.kind = kinds[i], .spec = spec, .target = spec + n, .fd = -1};
+	*sink = (struct sink){.spec = spec, .fd = -1};
+	sink->kind = kind_of(spec, &sink->target);
 	return sink->kind->open(sink, append, why, why_bytes);
 }
 
@@ -61,18 +79,24 @@ count_lines(const char *text, size_t n)
 	return lines;
 }
 
-/* How much to write next; 0 when we are leaving and the reader does not read. */
+/* How much to write next; 0 when we are leaving and the reader does not read, or too slowly. */
 static size_t
-portion(int fd, size_t left)
+portion(struct sink *sink, size_t left)
 {
-	struct pollfd poller = {.fd = fd, .events = POLLOUT};
+	struct pollfd poller = {.fd = sink->fd, .events = POLLOUT};
 	if (!signals_stopping())
 		return left;
-	uint64_t end_ns = clock_ns(CLOCK_MONOTONIC) + PATIENCE_MS * UINT64_C(1000000);
-	while (poll(&poller, 1, PATIENCE_MS / 10) <= 0) { /* the pulse interrupts it */
-		if (clock_ns(CLOCK_MONOTONIC) >= end_ns)
-			return 0;
-	}
+	uint64_t began_ns = clock_ns(CLOCK_MONOTONIC), here_ns, all_ns;
+	bool ready, patient;
+	do {
+		ready = poll(&poller, 1, 100) > 0; /* the pulse interrupts it */
+		here_ns = clock_ns(CLOCK_MONOTONIC) - began_ns;
+		all_ns = sink->waited_ns + here_ns;
+		patient = all_ns < (signals_stopping_now() ? PATIENCE_NS : PATIENCE_ALL_NS);
+	} while (!ready && patient && here_ns < PATIENCE_NS);
+	sink->waited_ns = all_ns;
+	if (!ready || !patient)
+		return 0;
 	/* A pipe that polls as writable takes this much without blocking. */
 	return left < 4096 ? left : 4096;
 }
@@ -85,17 +109,16 @@ sink_write(struct sink *sink, const char *lines, size_t n, size_t *n_lost)
 	*n_lost = 0;
 	pulse_begin();
 	while (done < n) {
-		size_t next = portion(sink->fd, n - done);
+		size_t next = portion(sink, n - done);
 		ssize_t wrote = next > 0 ? write(sink->fd, lines + done, next) : -1;
 		if (wrote >= 0) {
 			done += (size_t)wrote;
 		} else if (next == 0) {
 			err = -ETIMEDOUT;
-			sink->stalled = true;
 			break;
 		} else if (errno == EAGAIN) { /* somebody made our stdout non-blocking */
 			struct pollfd poller = {.fd = sink->fd, .events = POLLOUT};
-			poll(&poller, 1, PATIENCE_MS);
+			poll(&poller, 1, 1000);
 		} else if (errno != EINTR) {
 			err = -errno;
 			break;

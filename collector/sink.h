@@ -8,6 +8,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 #include <sys/types.h>
 
 struct sink;
@@ -27,7 +28,8 @@ struct sink {
 	const char *target; /* what stands behind the prefix */
 	int fd;
 	pid_t program;      /* sink_program: to be waited for, unless: */
-	bool stalled;       /* it takes nothing, and we were told to leave */
+	bool failed;        /* what it has not taken, it will not get */
+	uint64_t waited_ns; /* for it, since we were told to leave */
 };
 
 extern const struct sink_kind sink_stream, sink_file, sink_unix, sink_program;
@@ -35,13 +37,17 @@ extern const struct sink_kind sink_stream, sink_file, sink_unix, sink_program;
 #define SINK_STDOUT "-"
 #define SINK_STDERR "fd:2"
 
+/* Is it one that somebody else opened? They are to be opened first: others get numbers. */
+bool sink_is_stream(const char *spec);
+
 /* `spec` must outlive the sink. On failure there is nothing to close. */
 int sink_open(struct sink *sink, const char *spec, bool append, char *why, size_t why_bytes);
 
 /*
  * Write lines[0..n), whole lines. A regular file that fills the disk is cut back to its last
  * whole line. 0, or -errno: -EPIPE when the reader is gone, -ETIMEDOUT when we were told to
- * leave and the reader took nothing for a second. Then *n_lost lines were not written.
+ * leave and the reader took nothing for a second, or had us wait for 20, or we were told so twice. Then
+ * *n_lost lines were not written.
  */
 int sink_write(struct sink *sink, const char *lines, size_t n, size_t *n_lost);
 

@@ -50,14 +50,15 @@ file_open(struct sink *sink, bool append, char *why, size_t why_bytes)
 	return err;
 }
 
-/* After logrotate: the old file, if it still has the name, is gone on with. */
+/* After logrotate: the old file, if it still has the name, is gone on with. No FIFO is waited for. */
 static int
 file_reopen(struct sink *sink, char *why, size_t why_bytes)
 {
 	int fd;
-	int err = open_path(sink->target, 0, &fd, why, why_bytes);
+	int err = open_path(sink->target, O_NONBLOCK, &fd, why, why_bytes);
 	if (err < 0)
 		return err; /* keep the one we have */
+	fcntl(fd, F_SETFL, O_APPEND);
 	close(sink->fd);
 	sink->fd = fd;
 	return 0;

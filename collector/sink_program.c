@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * |program: the lines go to the standard input of `sh -c program`, which is waited for at the
- * end, unless it reads nothing. It does not see the SIGINT of a terminal: it ends by
+ * end, unless it has left something unread. It does not see the SIGINT of a terminal: it ends by
  * end-of-file, when it has the last line.
  */
 #include <errno.h>
@@ -59,7 +59,7 @@ program_close(struct sink *sink, char *why, size_t why_bytes)
 {
 	int status;
 	close(sink->fd);
-	if (sink->stalled)
+	if (sink->failed)
 		return 0;
 	while (waitpid(sink->program, &status, 0) < 0) {
 		if (errno == EINTR && !signals_stopping())

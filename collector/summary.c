@@ -26,7 +26,7 @@ struct summary {
 	int64_t lost[N_LOST_REASONS];
 	uint64_t removed, calls, returns;
 	struct call_summary functions;
-	int64_t before; /* no_reader, before we came: in none of the others */
+	int64_t before[N_LOST_REASONS]; /* before we came: in none of the others */
 	unsigned n_processes;
 	int sign; /* of what is being added */
 };
@@ -140,7 +140,7 @@ summary_loss(struct summary *summary, const struct event *event, bool ours)
 	uint64_t before = ours ? 0 : event->lost_before;
 	int64_t *lost = &summary->lost[event->lost_reason];
 	*lost = plus(*lost, event->lost_count - before);
-	summary->before = plus(summary->before, before);
+	summary->before[event->lost_reason] = plus(summary->before[event->lost_reason], before);
 }
 
 void
@@ -233,9 +233,10 @@ print_losses(const struct summary *summary, FILE *file)
 		if (summary->lost[i] > 0)
 			fprintf(file, "%12" PRId64 "  lost: %s\n", summary->lost[i],
 				lost_reason_name(i));
-	if (summary->before > 0)
-		fprintf(file, "%12" PRId64 "  lost: %s (before we came)\n", summary->before,
-			lost_reason_name(LOST_NO_READER));
+	for (unsigned i = 0; i < N_LOST_REASONS; i++)
+		if (summary->before[i] > 0)
+			fprintf(file, "%12" PRId64 "  lost: %s (before we came)\n", summary->before[i],
+				lost_reason_name(i));
 }
 
 /* The rows of what has no name here, and of all calls: recorded, and summed up. */

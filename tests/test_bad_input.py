@@ -75,7 +75,7 @@ def test_pid_of_a_zombie(stage):
     target = stage.target()
     pid = int(target.do("zombie"))
     [line] = run(stage, "--pid", pid, status=5)
-    assert "pid %d" % pid in line
+    assert "pid %d: there is no such process" % pid in line
 
 
 @pytest.mark.parametrize("kind", ["python", "other"])
@@ -478,11 +478,24 @@ def test_leftover_of_a_hostile_program(stage, seed):
 
 
 @needs_world
+def test_who_was_given_up_is_not_read_again(stage):
+    """By name, for which new ones are looked for again and again."""
+    hostile = Hostile(stage, "used")
+    hostile.begin()
+    time.sleep(0.5)
+    collector = stage.collector("--name", "*hostile.py*")
+    wait_until(lambda: "reading it no further" in collector.stderr, "it is given up")
+    time.sleep(2.5)
+    collector.stop(quiet=False)
+    assert collector.stderr.count("reading it no further") == 1
+
+
+@needs_world
 def test_target_that_is_truncated_alone_ends_us_with_a_word(stage):
     hostile = Hostile(stage, "size_once")
     collector = stage.attached("--pid", hostile.pid)
     hostile.begin()
-    assert collector.wait() == 0
+    assert collector.wait() == 1
     assert collector.said == ["auditd-collect: pid %d: its segment was truncated while it was "
                               "read; reading it no further" % hostile.pid]
     stream = collector.so_far()

@@ -11,7 +11,7 @@ import time
 import pytest
 
 import harness
-from world import (LOSSES, check, needs_world, numbers, process_state,  # noqa: F401
+from world import (LOSSES, SITE, check, needs_world, numbers, process_state,  # noqa: F401
                    stage, wait_until)
 
 
@@ -564,3 +564,30 @@ def test_floods_are_merged(stage):
     assert len(times) > 3000
     early = [(a, b) for a, b in zip(times, times[1:]) if a > b]
     assert not early, early[:3]
+
+
+def test_who_was_asked_for_twice_has_his_children_told_once(stage):
+    program = stage.program(
+        stage.python.path, "-c", "import subprocess, sys, time; sys.audit('driven.step', 0); time.sleep(1)\n"
+        "subprocess.run([sys.executable, '-I', '-c', 'import time; time.sleep(2)'])",
+        env=harness.environment(stage.tmp, PYAUDITD="1", PYTHONPATH=SITE))
+    wait_until(lambda: stage.world.segments(program.inner), "it is traced")
+    run = stage.attached("--pid", "%d,%d" % (program.inner, program.inner)).finish()
+    assert [p["coverage"] for p in run.of_type("process", action="start")] == ["site", "none"]
+
+
+@pytest.mark.parametrize("works", [0.05, 0.5, 2.5])
+def test_exec_of_a_python_that_does_not_look_is_told(stage, works):
+    program = ("import os, sys, time; sys.audit('driven.step', 0); time.sleep(%f)\n"
+               "os.execv(sys.executable, ['python', '-I', '-c', 'import time; time.sleep(3)'])" % works)
+    run = stage.collector("--", stage.python.path, "-c", program).finish()
+    assert [p["coverage"] for p in run.of_type("process", action="start")] == ["site", "none"]
+    [end] = run.of_type("process", action="exit")
+    assert end["exit"] == "exec"
+
+
+def test_exec_of_a_python_that_looks_is_not_told_to_be_without(stage):
+    program = ("import os, sys, time; sys.audit('driven.step', 0); time.sleep(0.5)\n"
+               "if len(sys.argv) < 3: os.execv(sys.executable, ['python', *sys.orig_argv[1:], 'again'])")
+    run = stage.collector("--", stage.python.path, "-c", program, "x").finish()
+    assert [p["coverage"] for p in run.of_type("process", action="start")] == ["site", "site"]

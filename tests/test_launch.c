@@ -182,6 +182,31 @@ START_TEST(a_command_gets_all_that_is_said_about_calls_or_nothing)
 }
 END_TEST
 
+START_TEST(a_command_has_nothing_of_what_another_collector_set_for_its_own)
+{
+	char script[900];
+	temp_dir_open();
+	make_home("home");
+	setenv("PYAUDITD_HOME", temp_path("home"), 1);
+	setenv("PYAUDITD_EVENTS", "@net", 1);
+	setenv("PYAUDITD_STACK", "7", 1); /* the user's */
+	setenv("PYAUDITD_CALLS", "json.*", 1);
+	setenv("PYAUDITD_CALLS_LEVEL", "stats", 1);
+	snprintf(script, sizeof script,
+		 "echo ${PYAUDITD_EVENTS-none},${PYAUDITD_STACK-none},${PYAUDITD_CALLS-none},"
+		 "${PYAUDITD_CALLS_LEVEL-none} > %s", temp_path("out"));
+	signals_init(true);
+	setenv("PYAUDITD_LAUNCH", "no such thing", 1);
+	ck_assert_int_eq(status_of(script), 0);
+	ck_assert_str_eq(temp_read("out"), "@net,7,json.*,stats\n");
+	snprintf(why, sizeof why, "1:%x:2:3", SETTING_EVENTS | SETTING_CALLS);
+	setenv("PYAUDITD_LAUNCH", why, 1);
+	ck_assert_int_eq(status_of(script), 0);
+	ck_assert_str_eq(temp_read("out"), "none,7,none,none\n");
+	temp_dir_close();
+}
+END_TEST
+
 START_TEST(a_command_that_cannot_run_is_told_as_a_shell_does)
 {
 	temp_dir_open();
@@ -215,6 +240,7 @@ main(int argc, char **argv)
 	tcase_add_test(tc, a_home_lies_beside_the_program_as_built_or_installed);
 	tcase_add_test(tc, a_command_gets_its_environment_and_tells_its_status);
 	tcase_add_test(tc, a_command_gets_all_that_is_said_about_calls_or_nothing);
+	tcase_add_test(tc, a_command_has_nothing_of_what_another_collector_set_for_its_own);
 	tcase_add_test(tc, a_command_that_cannot_run_is_told_as_a_shell_does);
 	return suite_run("launch", tc);
 }

@@ -216,3 +216,24 @@ def test_nothing_is_left_out_between_two_that_stay_so_long(stage):
     n = int(target.do("stop_flood"))
     runs.append(stage.attached("--pid", target.inner, "--backlog").stop())
     assert list(itertools.chain(*map(numbers, runs))) == list(range(n))
+
+
+def test_what_was_overwritten_before_we_came_is_no_failure(stage):
+    target = stage.target(PYAUDITD_MODE="overwrite", PYAUDITD_RING="256k")
+    target.do("step", 20000)
+    run = stage.attached("--pid", target.inner, "--backlog", "--fail-on-loss", "--summary").stop(quiet=False)
+    [lost] = run.of_type("lost")
+    assert lost["reason"] == "overwritten" and lost["count"] > 10000
+    assert b"lost: overwritten (before we came)" in run.stderr
+
+
+def test_what_another_one_reads_is_not_waited_for_by_a_dump(stage):
+    taken, free = stage.target(), stage.target()
+    taken.do("step", 3)
+    free.do("step", 5)
+    stage.attached("--pid", taken.inner, "--backlog")
+    dump = stage.collector("--pid", free.inner, "--dump").finish()
+    assert numbers(dump) == list(range(5))
+    dump = stage.collector("--name", "*driven.py*", "--dump").finish(seconds=5, quiet=False)
+    assert numbers(dump) == list(range(5))
+    assert b"pid %d: another collector reads it" % taken.inner in dump.stderr

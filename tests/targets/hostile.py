@@ -95,6 +95,12 @@ def attack_defs(s, rng):
     s.put(at, some_number(rng, s.get(at)))
 
 
+def attack_used(s, rng):
+    """How much of the definitions there is."""
+    sleep(0.1)
+    s.put(s.defs, 1 << 40)
+
+
 def attack_identity(s, rng):
     """The header, after it was found good, and the control region."""
     s.put(rng.randrange(0, 2 * PAGE // 8) * 8, some_number(rng))
