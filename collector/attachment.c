@@ -31,7 +31,9 @@ lock_object(int fd, int tries)
 	return 0;
 }
 
-/* Who holds the lock: TRACEE_BUSY with `why`; or TRACEE_YIELDS, and it is asked to leave if `ask`. */
+/*
+ * Who holds the lock: TRACEE_BUSY with `why`; or TRACEE_YIELDS, and it is asked to leave if `ask`.
+ */
 static int
 look_at_reader(int fd, bool ask, char *why, size_t why_bytes)
 {

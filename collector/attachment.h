@@ -33,8 +33,8 @@ struct attachment {
 /*
  * Zeroed storage of the caller, at a fixed address until attachment_fini(). `fd` stays the
  * caller's. 0, TRACEE_NOT_READY, TRACEE_BUSY, TRACEE_YIELDS (tracee.h) or -errno, with `why` a
- * sentence; nothing is to be undone then. `ask`: the place is wanted; whoever only looks is to leave,
- * and the lock is asked for more than once.
+ * sentence; nothing is to be undone then. `ask`: the place is wanted; whoever only looks is to
+ * leave, and the lock is asked for more than once.
  */
 int attachment_init(struct attachment *attachment, int fd, const char *name, bool ask, char *why,
 		    size_t why_bytes);
@@ -53,7 +53,9 @@ uint8_t *attachment_lane(struct attachment *attachment, uint32_t lane);
 bool attachment_there(const struct attachment *attachment, const void *at, uint64_t offset,
 		      uint64_t bytes);
 
-/* For lane_reader.there, with the attachment as its context: slots may lie at both ends of a ring. */
+/*
+ * For lane_reader.there, with the attachment as its context: slots may lie at both ends of a ring.
+ */
 bool attachment_slots_there(void *context, const struct lane_reader *reader, uint64_t n);
 
 /* Unmap. The lock ends with the descriptor. */

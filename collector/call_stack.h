@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Which calls are open on each stack of one lane, so that a return finds its call: a thread has one,
- * and one more for each greenlet. Nothing is invented: what was open before we came, or is missing
- * because of a loss, is known by its number alone, `base`, which the hook tells with each slot.
+ * Which calls are open on each stack of one lane, so that a return finds its call: a thread has
+ * one, and one more for each greenlet. Nothing is invented: what was open before we came, or is
+ * missing because of a loss, is known by its number alone, `base`, which the hook tells with each
+ * slot.
  *
  *	base        calls that are open and were not seen to begin
  *	entries     above them those that were, the innermost last

@@ -287,7 +287,9 @@ readable_words(const struct drain *drain, uint64_t position)
 	return position == drain->reader.head - 1 ? 0 : CALLS_PER_SLOT;
 }
 
-/* One record of k slots: how many events, -1: damaged. *stay: it has more of them, or may get more. */
+/*
+ * One record of k slots: how many events, -1: damaged. *stay: it has more of them, or may get more.
+ */
 static int
 take_record(struct drain *drain, const struct drain_to *to, const struct slot *slots, int k,
 	    uint64_t position, bool *stay)

@@ -100,8 +100,8 @@ drain_has_more(const struct drain *drain)
 }
 
 /*
- * At most `max` events, and the rest of a slot, or fewer when it is enough; how many, where a slot of
- * calls without a new one counts as one. 0: there are no more, or the lane is damaged.
+ * At most `max` events, and the rest of a slot, or fewer when it is enough; how many, where a slot
+ * of calls without a new one counts as one. 0: there are no more, or the lane is damaged.
  */
 uint64_t drain_run(struct drain *drain, const struct drain_to *to, uint64_t max);
 

@@ -61,7 +61,8 @@ drain_tell_unwritten(struct drain *drain, const struct drain_to *to, uint64_t ti
 	drain->unwritten = 0;
 	/* No more than there ever were; the open slot's are not in seq yet. */
 	uint64_t end = drain->next_seq + n;
-	if (n > RECORD_SEQ_MASK / 2 || drops > n || end > load_relaxed(&drain->shared->seq) + CALLS_PER_SLOT)
+	uint64_t most = load_relaxed(&drain->shared->seq) + CALLS_PER_SLOT;
+	if (n > RECORD_SEQ_MASK / 2 || drops > n || end > most)
 		return;
 	if (n > drops)
 		drain_tell_lost(drain, to, LOST_COLLECTOR_KILLED, n - drops, time_ns);

@@ -60,7 +60,9 @@ ask_zombie(int proc, int *status)
 	return last != NULL && sscanf(last, " %d", status) == 1;
 }
 
-/* On its way out it has no memory any more, and is not yet a zombie. What runs has an executable. */
+/*
+ * On its way out it has no memory any more, and is not yet a zombie. What runs has an executable.
+ */
 static bool
 has_memory(int proc)
 {

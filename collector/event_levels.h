@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The level of each event of a segment, as its user means it. Some events the hook hears for itself, as
- * when a profile function is set: for them stands LEVEL_WATCH in the segment, and what is in force, the
- * collector's settings or the program's own, says what becomes of them.
+ * The level of each event of a segment, as its user means it. Some events the hook hears for
+ * itself, as when a profile function is set: for them stands LEVEL_WATCH in the segment, and what
+ * is in force, the collector's settings or the program's own, says what becomes of them.
  */
 #ifndef COLLECTOR_EVENT_LEVELS_H
 #define COLLECTOR_EVENT_LEVELS_H

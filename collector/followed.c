@@ -355,9 +355,9 @@ was_left(const struct followed *followed)
 }
 
 /*
- * What was read is removed; but where its lines did not get through, it is kept for another try, and where
- * not all of it was wanted, for whoever goes on behind that. Who
- * followed it with `head` has seen enough; who reads what was left has not.
+ * What was read is removed; but where its lines did not get through, it is kept for another try,
+ * and where not all of it was wanted, for whoever goes on behind that. Who followed it with `head`
+ * has seen enough; who reads what was left has not.
  */
 static void
 remove_object(struct followed *followed)

@@ -30,8 +30,8 @@ set_mark(struct give_back *give_back, struct roster *roster, const struct printe
 }
 
 /*
- * What no sink takes any more is the next collector's. But of a command, which we stay with, `head` has
- * seen enough.
+ * What no sink takes any more is the next collector's. But of a command, which we stay with, `head`
+ * has seen enough.
  */
 static bool
 has_nobody_to_write_to(const struct roster *roster, const struct outputs *outputs)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * `auditd-collect -- command`: start it so that every Python below it is traced, with these settings
- * from its start.
+ * `auditd-collect -- command`: start it so that every Python below it is traced, with these
+ * settings from its start.
  */
 #ifndef COLLECTOR_LAUNCH_H
 #define COLLECTOR_LAUNCH_H

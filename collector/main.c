@@ -50,8 +50,10 @@ static const struct {
 	{"top", verb_top},
 };
 
-/* Where they are closed, nothing of ours may get their numbers, and be written to. A command has them as
- * they were. */
+/*
+ * Where they are closed, nothing of ours may get their numbers, and be written to. A command has
+ * them as they were.
+ */
 static void
 hold_standard_streams(void)
 {

@@ -43,7 +43,9 @@ void merge_free(struct merge *merge); /* lines still inside are dropped: flush f
 void merge_add(struct merge *merge, struct merge_source *source, uint64_t time_ns,
 	       unsigned channel, const char *line, size_t n);
 
-/* Let go of every line that is old enough at now_ns (Unix time); steady_ns: CLOCK_MONOTONIC then. */
+/*
+ * Let go of every line that is old enough at now_ns (Unix time); steady_ns: CLOCK_MONOTONIC then.
+ */
 void merge_release(struct merge *merge, uint64_t now_ns, uint64_t steady_ns);
 void merge_flush(struct merge *merge);
 

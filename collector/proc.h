@@ -45,7 +45,10 @@ int64_t proc_clock_offset_ns(int proc);
 /* Where a symbolic link like "exe" points; caller frees; NULL when it cannot be read. */
 char *proc_link(int proc, const char *name);
 
-/* Calls fn with every pid there is; false from it ends the walk. 0, or -errno: nobody was looked at. */
+/*
+ * Calls fn with every pid there is; false from it ends the walk. 0, or -errno: nobody was looked
+ * at.
+ */
 typedef bool (*proc_each_fn)(void *context, uint32_t pid);
 int proc_each(proc_each_fn fn, void *context);
 

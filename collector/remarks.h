@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * What the user may want to know of a run that goes as it was asked to: one line each on stderr,
- * none with -q. All of them may be called at any time; they say nothing when there is nothing to say.
+ * none with -q. All of them may be called at any time; they say nothing when there is nothing to
+ * say.
  */
 #ifndef COLLECTOR_REMARKS_H
 #define COLLECTOR_REMARKS_H

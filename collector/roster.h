@@ -55,7 +55,9 @@ void roster_fini(struct roster *roster);
 /* Attach to these, and then to their children; 0 or what to exit with, told on stderr. */
 int roster_follow_pids(struct roster *roster, const uint32_t *pids, size_t n);
 
-/* What a dead process left, which is identified: as followed_open(), or 0 when it is read already. */
+/*
+ * What a dead process left, which is identified: as followed_open(), or 0 when it is read already.
+ */
 int roster_follow_dead(struct roster *roster, struct place *place, struct segment_found *found,
 		       char *why, size_t why_bytes);
 

@@ -121,8 +121,8 @@ serve_command(struct collect *collect)
 }
 
 /*
- * While a write waits. The roster is not in the middle of a change when lines are written. Who takes
- * nothing cannot keep us once it is time to leave.
+ * While a write waits. The roster is not in the middle of a change when lines are written. Who
+ * takes nothing cannot keep us once it is time to leave.
  */
 void
 rounds_show_life(void *context)

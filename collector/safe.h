@@ -16,7 +16,10 @@ unsigned safe_mark(const uint8_t *s, size_t n);
 /* Append what escape_json() made, with those marks as \uXXXX. */
 void safe_json(struct line *out, const char *json, size_t n);
 
-/* A '?' in place of each byte of what could move the cursor, of such a mark, and of what is no text. */
+/*
+ * A '?' in place of each byte of what could move the cursor, of such a mark, and of what is no
+ * text.
+ */
 void safe_text(uint8_t *text, size_t n);
 
 #endif

@@ -44,10 +44,10 @@ bool sink_is_stream(const char *spec);
 int sink_open(struct sink *sink, const char *spec, bool append, char *why, size_t why_bytes);
 
 /*
- * Write lines[0..n), whole lines. A regular file that fills the disk is cut back to its last
- * whole line. 0, or -errno: -EPIPE when the reader is gone, -ETIMEDOUT when we were told to
- * leave and the reader took nothing for a second, or had us wait for 20, or we were told so twice. Then
- * *n_lost lines were not written.
+ * Write lines[0..n), whole lines. A regular file that fills the disk is cut back to its last whole
+ * line. 0, or -errno: -EPIPE when the reader is gone, -ETIMEDOUT when we were told to leave and the
+ * reader took nothing for a second, or had us wait for 20, or we were told so twice. Then *n_lost
+ * lines were not written.
  */
 int sink_write(struct sink *sink, const char *lines, size_t n, size_t *n_lost);
 

@@ -50,7 +50,9 @@ file_open(struct sink *sink, bool append, char *why, size_t why_bytes)
 	return err;
 }
 
-/* After logrotate: the old file, if it still has the name, is gone on with. No FIFO is waited for. */
+/*
+ * After logrotate: the old file, if it still has the name, is gone on with. No FIFO is waited for.
+ */
 static int
 file_reopen(struct sink *sink, char *why, size_t why_bytes)
 {

@@ -85,8 +85,8 @@ void tracee_beat(struct tracee *tracee);
 /*
  * The process is gone: drains what is left, then accounts what was never committed (EVENT_LOST
  * reason killed) through fn. tracee_account() is final after it. Then close. The object is to be
- * removed once all that is written; until then it is as it was for the next collector. False: it was
- * enough before all was read (tracee_read_until), and the rest is the next one's.
+ * removed once all that is written; until then it is as it was for the next collector. False: it
+ * was enough before all was read (tracee_read_until), and the rest is the next one's.
  */
 bool tracee_finish(struct tracee *tracee, tracee_event_fn fn, void *context);
 

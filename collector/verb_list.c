@@ -204,7 +204,9 @@ verb_list(int argc, char **argv)
 	int status;
 	if (!verb_parse(&verb, argc, argv, &options, &status))
 		return status;
-	/* The names of users come from libraries whose system calls nobody knows: no limit there. */
+	/*
+	 * The names of users come from libraries whose system calls nobody knows: no limit there.
+	 */
 	privileges_drop(PRIVILEGES_LOOK);
 	status = EXIT_FAILED;
 	if (find(&list) == 0) {

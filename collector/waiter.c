@@ -85,7 +85,9 @@ waiter_start(struct waiter *waiter)
 	pthread_sigmask(SIG_SETMASK, &all, &before);
 	waiter->has_thread = pthread_create(&waiter->thread, NULL, watch_descriptors, waiter) == 0;
 	pthread_sigmask(SIG_SETMASK, &before, NULL);
-	/* The C library makes calls in a new thread that we need no longer then (system_calls.h). */
+	/*
+	 * The C library makes calls in a new thread that we need no longer then (system_calls.h).
+	 */
 	while (waiter->has_thread && sem_wait(&waiter->started) < 0 && errno == EINTR) {
 	}
 }

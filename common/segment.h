@@ -76,11 +76,11 @@ enum segment_flags {
 };
 
 /*
- * What is summed up for a function, by definition id: what stands in all tables together. With a GIL
- * there is one, and its holder writes it. Without, table i + 1 belongs to who has lane i, and what other
- * threads do goes to table 0, by atomic additions. Each word is whole, and they may be of different
- * moments. At level count only `calls`. A call has its time when it ends, and before now and then the time
- * so far; one that was open when the first was seen has that alone.
+ * What is summed up for a function, by definition id: what stands in all tables together. With a
+ * GIL there is one, and its holder writes it. Without, table i + 1 belongs to who has lane i, and
+ * what other threads do goes to table 0, by atomic additions. Each word is whole, and they may be
+ * of different moments. At level count only `calls`. A call has its time when it ends, and before
+ * now and then the time so far; one that was open when the first was seen has that alone.
  */
 struct call_stats {
 	uint64_t calls;     /* that began, resumptions of generators included */

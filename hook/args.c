@@ -14,7 +14,9 @@
 #define BIGINT_MAX_BYTES 512
 #define FEW_ARGS 16          /* find room in every record, behind a name and a stack, too */
 
-/* In so many, the open one included, a string of 255 bytes finds room, and UINT8_MAX small values. */
+/*
+ * In so many, the open one included, a string of 255 bytes finds room, and UINT8_MAX small values.
+ */
 #define SHORT_STR_SLOTS ((UINT8_MAX + TEXT_HEAD + UINT8_MAX * VALUE_MIN_BYTES) / SLOTN_PAYLOAD + 2)
 
 /* What one argument may take. */

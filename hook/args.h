@@ -20,8 +20,8 @@ unsigned args_encode(struct lane_writer *w, PyObject *args, const struct event_n
 		     bool *truncated);
 
 /*
- * An int as a value; returns its end. Nine bytes are stored whatever it takes: the least significant
- * come first, so a shorter integer is the same store.
+ * An int as a value; returns its end. Nine bytes are stored whatever it takes: the least
+ * significant come first, so a shorter integer is the same store.
  */
 static inline uint8_t *
 args_int(uint8_t *at, int64_t value)
@@ -50,8 +50,9 @@ args_begin_with_int(PyObject *args)
 }
 
 /*
- * The same as args_encode() does for a tuple of small ints that hold no secrets, if they find room in
- * what is left of the slot; false: nothing was done. It calls nothing, and needs no `w` in memory.
+ * The same as args_encode() does for a tuple of small ints that hold no secrets, if they find room
+ * in what is left of the slot; false: nothing was done. It calls nothing, and needs no `w` in
+ * memory.
  */
 static inline __attribute__((always_inline)) bool
 args_encode_ints(struct lane_writer *w, PyObject *args)

@@ -124,8 +124,8 @@ is_of_package(py_frame frame)
 
 /*
  * What is open while the first event happens has times from now on, but for what begins by it, and
- * start(), which is about to end. An evaluator is not asked for what runs already, and does not hear of
- * its end.
+ * start(), which is about to end. An evaluator is not asked for what runs already, and does not
+ * hear of its end.
  */
 static void
 adopt(struct call_thread *me, enum call_event what)

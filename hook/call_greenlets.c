@@ -211,8 +211,8 @@ change(struct call_greenlets *greenlets, struct call_greenlet *to, uint32_t *dep
 }
 
 /*
- * The thread's own stack is the first, and what is open is its. Where it is not known it is the one that
- * runs; but what is open then may be another's.
+ * The thread's own stack is the first, and what is open is its. Where it is not known it is the one
+ * that runs; but what is open then may be another's.
  */
 static bool
 begin(struct call_greenlets *greenlets, PyThreadState *tstate, const void *root, bool is_frame,
@@ -230,8 +230,8 @@ begin(struct call_greenlets *greenlets, PyThreadState *tstate, const void *root,
 }
 
 /*
- * NULL, or the one that runs, known by a frame: it began with a generator, and had no chunk then. The chunk
- * that it has now may have been the root of one that has ended.
+ * NULL, or the one that runs, known by a frame: it began with a generator, and had no chunk then.
+ * The chunk that it has now may have been the root of one that has ended.
  */
 static struct call_greenlet *
 find_by_frame(const struct call_greenlets *greenlets, PyThreadState *tstate, py_frame hidden,
@@ -279,8 +279,8 @@ find_running(struct call_greenlets *greenlets, PyThreadState *tstate, py_frame h
 }
 
 /*
- * Is it the stack of the last event? Its place tells, where that is a proof, or the root is so far that
- * the way there would cost too much; else *root is set.
+ * Is it the stack of the last event? Its place tells, where that is a proof, or the root is so far
+ * that the way there would cost too much; else *root is set.
  */
 static bool
 stays(const struct call_greenlets *greenlets, PyThreadState *tstate, const struct call_moment *now,
@@ -295,8 +295,8 @@ stays(const struct call_greenlets *greenlets, PyThreadState *tstate, const struc
 }
 
 /*
- * What runs after the event; nothing where that is a function whose end may not be seen, for its frame may
- * be another's by the next event.
+ * What runs after the event; nothing where that is a function whose end may not be seen, for its
+ * frame may be another's by the next event.
  */
 static struct py_stack_place
 place_after(PyThreadState *tstate, const struct call_moment *now)

@@ -21,7 +21,9 @@ struct call_source {
 	void (*is_set)(PyThreadState *tstate);
 	/* Somebody may have taken our place, or left his. */
 	void (*look)(void);
-	/* The same from time to time, where that can be done untold: nobody hears of it. Or NULL. */
+	/*
+	 * The same from time to time, where that can be done untold: nobody hears of it. Or NULL.
+	 */
 	void (*glance)(void);
 	/* The interpreter is gone, and what was installed in it. */
 	void (*forget)(void);

@@ -124,7 +124,9 @@ is_heap_class(const PyTypeObject *type)
 	return (type->tp_flags & Py_TPFLAGS_HEAPTYPE) != 0 && strchr(type->tp_name, '.') == NULL;
 }
 
-/* A type is named "module.Type" in C, and its module stands in its dict if it was made in Python. */
+/*
+ * A type is named "module.Type" in C, and its module stands in its dict if it was made in Python.
+ */
 static void
 type_texts(PyTypeObject *type, const char *name, char *module, char *function)
 {

@@ -36,8 +36,8 @@ struct call_cfunc_line {
 /*
  * All of it is wiped in a fork child, as the definitions are. Of code objects, a line is one word,
  * for without a GIL all threads read and write it: the word of the function, and in its lower 32
- * bits those of the object's address that the line's number does not tell. The lowest four are 0, and
- * of 64 bits, 48 make an address, unless a program asks the kernel for more.
+ * bits those of the object's address that the line's number does not tell. The lowest four are 0,
+ * and of 64 bits, 48 make an address, unless a program asks the kernel for more.
  */
 struct call_cache {
 	uint64_t codes[1 << CALL_CODE_BITS];

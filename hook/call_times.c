@@ -119,7 +119,10 @@ call_times_adopt(struct call_times *times, py_frame frame)
 	}
 }
 
-/* From the innermost on. Below OPEN_DEPTH, calls have to end; the lowest of the others is one of theirs. */
+/*
+ * From the innermost on. Below OPEN_DEPTH, calls have to end; the lowest of the others is one of
+ * theirs.
+ */
 static void
 add_open(struct call_times *times, uint64_t ticks)
 {

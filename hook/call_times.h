@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Level stats: how often each function was called, and how long it took. Each thread keeps a
- * shadow of its stack; what ends there is added up in the segment (struct call_stats). As cProfile
- * does it: the time of a generator is that between resumption and yield, and of calls of a function
- * within itself only the outermost adds to the cumulative time. But what has not ended is seen, too:
- * now and then the time so far of all that is open is added, and it begins anew.
+ * Level stats: how often each function was called, and how long it took. Each thread keeps a shadow
+ * of its stack; what ends there is added up in the segment (struct call_stats). As cProfile does
+ * it: the time of a generator is that between resumption and yield, and of calls of a function
+ * within itself only the outermost adds to the cumulative time. But what has not ended is seen,
+ * too: now and then the time so far of all that is open is added, and it begins anew.
  */
 #ifndef HOOK_CALL_TIMES_H
 #define HOOK_CALL_TIMES_H
@@ -17,7 +17,10 @@
 #include "pycompat.h"
 #include "session.h"
 
-/* So often the lease is looked at, and what is open added up: each third of a second, or each second. */
+/*
+ * So often the lease is looked at, and what is open added up: each third of a second, or each
+ * second.
+ */
 #define CALL_LOOK_TICKS (1u << 30)
 
 struct call_time {
@@ -50,8 +53,8 @@ void call_times_switch(struct call_times *times, struct call_shadow *from,
 		       const struct call_shadow *to);
 
 /*
- * What was open before anything was seen: from now on its time counts, but not the call. From the innermost
- * frame on, NULL for none.
+ * What was open before anything was seen: from now on its time counts, but not the call. From the
+ * innermost frame on, NULL for none.
  */
 void call_times_adopt(struct call_times *times, py_frame frame);
 
@@ -78,7 +81,10 @@ call_table_of(const struct call_times *times)
 #endif
 }
 
-/* The sum with it. A table has one writer, but without a GIL the first: it is of all that have none. */
+/*
+ * The sum with it. A table has one writer, but without a GIL the first: it is of all that have
+ * none.
+ */
 static inline __attribute__((always_inline)) uint64_t
 call_sum_add(const struct call_table *table, uint64_t *sum, uint64_t n)
 {

@@ -164,8 +164,8 @@ take_out(void)
 }
 
 /*
- * A fork child has what its parent's threads were about. What another one had not brought to its end
- * is done again.
+ * A fork child has what its parent's threads were about. What another one had not brought to its
+ * end is done again.
  */
 static void
 begin_in_child(void)
@@ -208,7 +208,9 @@ calls_apply(const char **why)
 	applied_version = version;
 	const struct call_source *source =
 		settings.level == CALL_LEVEL_OFF ? NULL : find_source(settings.backend);
-	/* Without a GIL, callbacks run meanwhile unless they are taken out: rules have one writer. */
+	/*
+	 * Without a GIL, callbacks run meanwhile unless they are taken out: rules have one writer.
+	 */
 	if (installed != NULL && (installed != source || !PY_HAS_GIL))
 		take_out();
 	if (settings.level == CALL_LEVEL_OFF)

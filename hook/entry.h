@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * start(), stop(), status() and what pending calls do for them, one at a time: they raise audit events,
- * and hooks of the program that are written in Python may call them again then, or let go of the GIL
- * for a thread that does. Who comes meanwhile
+ * start(), stop(), status() and what pending calls do for them, one at a time: they raise audit
+ * events, and hooks of the program that are written in Python may call them again then, or let go
+ * of the GIL for a thread that does. Who comes meanwhile
  *
  *	without a GIL, waits, and is out of the interpreter's way
  *	with one, does not: he may hold what the hook waits for

@@ -218,8 +218,8 @@ housekeeping_remove_dead(struct housekeeping *done)
 }
 
 /*
- * It holds a lock for writing on an object that belongs to it: /dev/shm/pyauditd-watch.UID (collector's
- * watch.c). Another user cannot.
+ * It holds a lock for writing on an object that belongs to it: /dev/shm/pyauditd-watch.UID
+ * (collector's watch.c). Another user cannot.
  */
 static bool
 is_watched_by(uid_t uid)

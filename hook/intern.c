@@ -89,7 +89,9 @@ intern_slow(const char *text, bool cache)
 				name = NULL;
 		}
 		session_unlock();
-		/* Or the collector, which marks the levels of the names it finds, finds this one. */
+		/*
+		 * Or the collector, which marks the levels of the names it finds, finds this one.
+		 */
 		fence_full();
 		if (settings_changed())
 			settings_refresh();

@@ -47,10 +47,10 @@ intern_line(const char *text)
 }
 
 /*
- * The same by its address alone; NULL: ask intern_slow(), also for a text at the end of its page. Safe
- * from any thread, and without the GIL: name and address may be of different moments, but entries
- * live for ever, and the text is compared. The caller checks that the id has a level in this
- * segment. It calls nothing.
+ * The same by its address alone; NULL: ask intern_slow(), also for a text at the end of its page.
+ * Safe from any thread, and without the GIL: name and address may be of different moments, but
+ * entries live for ever, and the text is compared. The caller checks that the id has a level in
+ * this segment. It calls nothing.
  */
 static inline const struct event_name *
 intern_cached(const char *text)

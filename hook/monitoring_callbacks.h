@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * What sys.monitoring calls, for source_monitoring.c: objects of a type of our own that has
- * tp_vectorcall, as a built-in function costs twice as much to call. There is a set of them for each
- * id that may be ours, with one for each event at each level.
+ * tp_vectorcall, as a built-in function costs twice as much to call. There is a set of them for
+ * each id that may be ours, with one for each event at each level.
  *
  * What is not wanted is disabled where it happens, and costs nothing from then on; restart_events()
  * brings it back when other things are wanted. DISABLE may be returned only
@@ -30,8 +30,8 @@
 extern const int monitoring_events[MONITORING_EVENTS];
 
 /*
- * Make them, once in the life of a process; they do nothing before they are enabled. 0, or -1 with an
- * exception set. `module`: sys.monitoring.
+ * Make them, once in the life of a process; they do nothing before they are enabled. 0, or -1 with
+ * an exception set. `module`: sys.monitoring.
  */
 int monitoring_callbacks_make(PyObject *module);
 
@@ -39,8 +39,8 @@ int monitoring_callbacks_make(PyObject *module);
 PyObject *monitoring_callback(unsigned set, enum call_level level, unsigned i);
 
 /*
- * Up to 3.13 the callbacks of an id outlive free_tool_id(): who takes the id gets ours with it. Those
- * that are not enabled do nothing, or he would show each call twice.
+ * Up to 3.13 the callbacks of an id outlive free_tool_id(): who takes the id gets ours with it.
+ * Those that are not enabled do nothing, or he would show each call twice.
  */
 void monitoring_callbacks_enable(unsigned set, bool on);
 

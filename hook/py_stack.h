@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * On which of a thread's stacks (greenlets) it runs: the root of one is its own as long as it lives.
- * From 3.11 on each has a data stack, in chunks of 16 KiB, and the first chunk is the root; only
- * generators' frames lie elsewhere, so a stack that begins with one has no chunk before it calls a
- * function. Then, and up to 3.10, the outermost frame is the root.
+ * On which of a thread's stacks (greenlets) it runs: the root of one is its own as long as it
+ * lives. From 3.11 on each has a data stack, in chunks of 16 KiB, and the first chunk is the root;
+ * only generators' frames lie elsewhere, so a stack that begins with one has no chunk before it
+ * calls a function. Then, and up to 3.10, the outermost frame is the root.
  *
  * In all of these, `frame` is one that an evaluator is about to run, or has run, and that CPython
  * does not know of then (from 3.11 on only a generator's is there still when it has run); else
@@ -65,8 +65,8 @@ py_stack_root(PyThreadState *tstate, py_frame frame, unsigned most)
 #endif
 
 /*
- * Where on a stack an event happens, by which the next event of the same stack is known. From 3.11 on
- * the chunk, which is no proof: what is not seen may have given it back, and another stack have
+ * Where on a stack an event happens, by which the next event of the same stack is known. From 3.11
+ * on the chunk, which is no proof: what is not seen may have given it back, and another stack have
  * taken it. Before, what runs after the event, which is one if every event is seen.
  */
 struct py_stack_place {

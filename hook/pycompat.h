@@ -215,9 +215,10 @@ py_code_qualname(PyCodeObject *code)
 
 #if PY_HAS_GIL
 /*
- * When a code object dies, each tool is told of its own value there, also of one that it never set; and
- * some cannot bear that, when their modules are gone already. So the values end with the last one that
- * there is: whoever sets one behind it makes the array longer. As codeobject.c has it, 3.8 to 3.15.
+ * When a code object dies, each tool is told of its own value there, also of one that it never set;
+ * and some cannot bear that, when their modules are gone already. So the values end with the last
+ * one that there is: whoever sets one behind it makes the array longer. As codeobject.c has it, 3.8
+ * to 3.15.
  */
 static inline void
 py_code_extra_trim(PyCodeObject *code, Py_ssize_t index, const void *value)

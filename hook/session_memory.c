@@ -81,8 +81,8 @@ session_room(int64_t *free_bytes)
 }
 
 /*
- * Asked anew each time: those that started when we did grow, too. After a chroot, what has that name
- * is not where the segment lies, and the budget alone counts.
+ * Asked anew each time: those that started when we did grow, too. After a chroot, what has that
+ * name is not where the segment lies, and the budget alone counts.
  */
 static bool
 has_room(uint64_t bytes)
@@ -130,8 +130,8 @@ session_reserve_counter(struct producer *producer, uint32_t id)
 
 /*
  * As a longer copy of the segment's mapping, which stays as it is (a size of 0 says so), less what
- * lies before the part: that needs no descriptor, and the object may have lost its name. The copy may
- * be more than the program's address space has room for.
+ * lies before the part: that needs no descriptor, and the object may have lost its name. The copy
+ * may be more than the program's address space has room for.
  */
 static void *
 copy_mapping(uint64_t offset, uint64_t bytes)

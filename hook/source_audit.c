@@ -258,8 +258,8 @@ level_of(const struct event_name *name)
 }
 
 /*
- * An event whose name was not found by its address, as the two below never are, or lies at the end of
- * its page.
+ * An event whose name was not found by its address, as the two below never are, or lies at the end
+ * of its page.
  */
 static __attribute__((noinline)) int
 unknown_event(const char *event, PyObject *args)

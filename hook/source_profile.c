@@ -101,8 +101,8 @@ record_next(uint64_t word, enum call_event event, PyFrameObject *object, int wha
 }
 
 /*
- * Most events at level record. It calls others as the last thing it does, so that the compiler saves no
- * registers.
+ * Most events at level record. It calls others as the last thing it does, so that the compiler
+ * saves no registers.
  */
 static int
 RECORD(PyObject *self, PyFrameObject *object, int what, PyObject *arg)

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Between the collector and tests/soak, which is too slow to read a million lines a second: lines of
- * the flood are left out, but for the first; before each other line stands how many they were and how
- * many bytes, {"type":"flooded","n":N,"bytes":N}.
+ * Between the collector and tests/soak, which is too slow to read a million lines a second: lines
+ * of the flood are left out, but for the first; before each other line stands how many they were
+ * and how many bytes, {"type":"flooded","n":N,"bytes":N}.
  */
 #include <stdbool.h>
 #include <stdio.h>

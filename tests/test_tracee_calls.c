@@ -308,7 +308,10 @@ START_TEST(what_another_has_read_and_removed_is_not_read_again)
 	unlink(temp_path("object"));
 	ck_assert_int_eq(tracee_open(&tracee, fd, NAME, &identity, &settings, why, sizeof why), -ENOENT);
 	NEED(strstr(why, "another collector") != NULL);
-	/* Of one that ended cleanly without a reader we are the first; of one that lives, in any case. */
+	/*
+	 * Of one that ended cleanly without a reader we are the first; of one that lives, in any
+	 * case.
+	 */
 	header->stopped = 2;
 	ck_assert_int_eq(tracee_open(&tracee, dup(fd), NAME, &identity, &settings, why, sizeof why), 0);
 	tracee_close(tracee);

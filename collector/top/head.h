@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The three lines above a view: what all processes do together, the last minute, and where somebody
- * is. Of each there is a short form for a terminal that is too narrow: what was chosen is always seen.
+ * is. Of each there is a short form for a terminal that is too narrow: what was chosen is always
+ * seen.
  */
 #ifndef COLLECTOR_TOP_HEAD_H
 #define COLLECTOR_TOP_HEAD_H

@@ -20,8 +20,8 @@ struct history {
 void history_add(struct history *history, uint64_t now_ns, double rate);
 
 /*
- * The last `width` seconds at the most, the oldest first; the highest is eight eighths of a block, or
- * without UTF-8 a 9. Returns how many characters that are.
+ * The last `width` seconds at the most, the oldest first; the highest is eight eighths of a block,
+ * or without UTF-8 a 9. Returns how many characters that are.
  */
 unsigned history_put(const struct history *history, bool utf8, size_t width, struct line *out);
 

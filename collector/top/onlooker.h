@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The events of a process that somebody else reads. What is mapped is mapped for reading, no lock is
- * taken, and neither the process nor its reader can tell that we look on (common/lane.h). What the
- * hook has overwritten before we looked we miss, and say how much that was: it is a share of what
- * was recorded since we came, and what lay in the rings then counts as far as it was seen.
+ * The events of a process that somebody else reads. What is mapped is mapped for reading, no lock
+ * is taken, and neither the process nor its reader can tell that we look on (common/lane.h). What
+ * the hook has overwritten before we looked we miss, and say how much that was: it is a share of
+ * what was recorded since we came, and what lay in the rings then counts as far as it was seen.
  */
 #ifndef COLLECTOR_TOP_ONLOOKER_H
 #define COLLECTOR_TOP_ONLOOKER_H

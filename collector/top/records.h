@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The events themselves, for what the counters do not tell: what they touch, the last of them. Where
- * nobody else reads a process we do, and leave as soon as a collector asks for the place; what we
- * have read is not there for it any more. Beside a collector, or another of our kind, we look on.
+ * The events themselves, for what the counters do not tell: what they touch, the last of them.
+ * Where nobody else reads a process we do, and leave as soon as a collector asks for the place;
+ * what we have read is not there for it any more. Beside a collector, or another of our kind, we
+ * look on.
  */
 #ifndef COLLECTOR_TOP_RECORDS_H
 #define COLLECTOR_TOP_RECORDS_H

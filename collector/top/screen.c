@@ -27,7 +27,10 @@ static bool utf8, colours;
 
 /* ---- the terminal ---- */
 
-/* A crash of ours, or a signal that nobody expects: write(2) and tcsetattr(2) alone are allowed here. */
+/*
+ * A crash of ours, or a signal that nobody expects: write(2) and tcsetattr(2) alone are allowed
+ * here.
+ */
 static void
 restore_and_die(int number)
 {

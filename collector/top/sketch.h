@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * What events touch, counted in bounded memory: a sketch for frequent items (Misra and Gries 1982)
- * that lets go an eighth of its counters at a time, the smallest. A count is too high by at most its
- * own `error`, which is at most n_seen / 896, and never too low: each time that the error grows by
- * one, one is taken from each of the 896 counters that stay, and n_seen is all that they ever got.
- * So whatever was seen more often than that is there.
+ * that lets go an eighth of its counters at a time, the smallest. A count is too high by at most
+ * its own `error`, which is at most n_seen / 896, and never too low: each time that the error grows
+ * by one, one is taken from each of the 896 counters that stay, and n_seen is all that they ever
+ * got. So whatever was seen more often than that is there.
  */
 #ifndef COLLECTOR_TOP_SKETCH_H
 #define COLLECTOR_TOP_SKETCH_H

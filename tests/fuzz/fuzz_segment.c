@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Attach to these bytes: an object that is written by the input while it is read. The input is a
- * byte of flags (1: what is held is wanted; 2: a top looks on), then steps: a byte, and what it takes. A region is where the header at that
- * moment says that it is.
+ * byte of flags (1: what is held is wanted; 2: a top looks on), then steps: a byte, and what it
+ * takes. A region is where the header at that moment says that it is.
  */
 #include <sys/mman.h>
 #include <unistd.h>
