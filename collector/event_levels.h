@@ -2,7 +2,8 @@
 /*
  * The level of each event of a segment, as its user means it. Some events the hook hears for
  * itself, as when a profile function is set: for them stands LEVEL_WATCH in the segment, and what
- * is in force, the collector's settings or the program's own, says what becomes of them.
+ * is in force, the collector's settings or the program's own, says what becomes of them. So it does
+ * where the hook is to ask for another level and has not come by since, if the two say the same.
  */
 #ifndef COLLECTOR_EVENT_LEVELS_H
 #define COLLECTOR_EVENT_LEVELS_H

@@ -95,6 +95,32 @@ begin_anew(struct call_thread *me)
 	return true;
 }
 
+static bool
+is_of_package(py_frame frame)
+{
+	char module[CODE_TEXT_BYTES];
+	code_info_dict_text(py_frame_globals(frame), "__name__", module);
+	return strcmp(module, "pyauditd") == 0 || strncmp(module, "pyauditd.", 9) == 0;
+}
+
+/*
+ * What is open while the first event of a stack happens has times from now on, but for what begins
+ * by it, and start(), which is about to end. An evaluator is not asked for what runs already, and
+ * does not hear of its end.
+ */
+static void
+adopt(struct call_thread *me, enum call_event what)
+{
+	if (call_plan.level != CALL_LEVEL_STATS || session_options.calls_backend == CALL_BACKEND_EVAL)
+		return;
+	py_frame frame = py_frame_current(py_thread_state());
+	if (frame != NULL && !call_ends(what) && what != CALL_C_CALL)
+		frame = py_frame_back(frame);
+	while (frame != NULL && is_of_package(frame))
+		frame = py_frame_back(frame);
+	call_times_adopt(&me->times, frame);
+}
+
 /* The greenlet that the event is of. */
 static bool
 look_at_greenlets(struct call_thread *me, enum call_event what)
@@ -111,33 +137,10 @@ look_at_greenlets(struct call_thread *me, enum call_event what)
 	me->stack = calls_stack(me->tid, call_greenlets_number(&me->greenlets));
 	if (found == CALL_GREENLET_NO_MEMORY)
 		session_lost(LOST_NO_MEMORY);
+	else if (found == CALL_GREENLET_NEW)
+		adopt(me, what);
+	errno = saved;
 	return found != CALL_GREENLET_NO_MEMORY;
-}
-
-static bool
-is_of_package(py_frame frame)
-{
-	char module[CODE_TEXT_BYTES];
-	code_info_dict_text(py_frame_globals(frame), "__name__", module);
-	return strcmp(module, "pyauditd") == 0 || strncmp(module, "pyauditd.", 9) == 0;
-}
-
-/*
- * What is open while the first event happens has times from now on, but for what begins by it, and
- * start(), which is about to end. An evaluator is not asked for what runs already, and does not
- * hear of its end.
- */
-static void
-adopt(struct call_thread *me, enum call_event what)
-{
-	if (call_plan.level != CALL_LEVEL_STATS || session_options.calls_backend == CALL_BACKEND_EVAL)
-		return;
-	py_frame frame = py_frame_current(py_thread_state());
-	if (frame != NULL && !call_ends(what) && what != CALL_C_CALL)
-		frame = py_frame_back(frame);
-	while (frame != NULL && is_of_package(frame))
-		frame = py_frame_back(frame);
-	call_times_adopt(&me->times, frame);
 }
 
 static bool
@@ -183,9 +186,9 @@ call_emit_enter(enum call_event what)
 		errno = saved;
 		return false;
 	}
-	if (!known)
-		adopt(me, what);
 	choose_way(me, way, asks);
+	if (!known && !asks)
+		adopt(me, what);
 	errno = saved;
 	return !asks || look_at_greenlets(me, what);
 }

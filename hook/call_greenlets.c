@@ -125,7 +125,7 @@ rebuild(struct call_greenlets *greenlets, uint32_t n_places)
 		struct call_greenlet *greenlet = greenlets->table[i];
 		if (greenlet == NULL)
 			continue;
-		if (greenlet->depth == 0 && greenlet != greenlets->runs) {
+		if (greenlet->depth == 0 && greenlet->open.n == 0 && greenlet != greenlets->runs) {
 			free_greenlet(greenlet);
 			continue;
 		}
@@ -312,9 +312,7 @@ static bool
 begins_another(const struct call_greenlets *greenlets, PyThreadState *tstate,
 	       const struct call_moment *now, uint32_t depth)
 {
-	bool fresh = greenlets->runs->fresh;
-	greenlets->runs->fresh = false;
-	return !fresh && depth == 0 && now->what == CALL_PY_START &&
+	return depth == 0 && now->what == CALL_PY_START &&
 	       greenlets->runs->root != greenlets->first && py_stack_begins(tstate, now->frame);
 }
 
@@ -333,8 +331,13 @@ call_greenlets_look(struct call_greenlets *greenlets, const struct call_moment *
 	    !find_running(greenlets, tstate, now->frame, root, depth, times))
 		return CALL_GREENLET_NO_MEMORY;
 	greenlets->place = place_after(tstate, now);
+	if (greenlets->runs->fresh) {
+		greenlets->runs->fresh = false;
+		return CALL_GREENLET_NEW;
+	}
 	if (begins_another(greenlets, tstate, now, *depth)) {
 		greenlets->runs->number = new_number(greenlets, tstate, greenlets->runs->root);
+		call_times_drop(times);
 		return CALL_GREENLET_OTHER;
 	}
 	return greenlets->runs == last ? CALL_GREENLET_SAME : CALL_GREENLET_OTHER;

@@ -49,6 +49,7 @@ struct call_moment {
 enum call_greenlet_change {
 	CALL_GREENLET_SAME,
 	CALL_GREENLET_OTHER,
+	CALL_GREENLET_NEW,       /* another, or none before, and its first event */
 	CALL_GREENLET_NO_MEMORY, /* and nothing is known of the one that runs */
 };
 

@@ -30,6 +30,14 @@ call_times_reset(struct call_times *times)
 }
 
 void
+call_times_drop(struct call_times *times)
+{
+	for (uint32_t i = 0; i < times->open.n; i++)
+		times->levels[times->open.calls[i].id]--;
+	times->open.n = times->open.n_beyond = 0;
+}
+
+void
 call_times_switch(struct call_times *times, struct call_shadow *from, const struct call_shadow *to)
 {
 	for (uint32_t i = 0; i < times->open.n; i++)
@@ -102,7 +110,9 @@ call_times_adopt(struct call_times *times, py_frame frame)
 {
 	struct call_shadow *open = &times->open;
 	uint64_t ticks = clock_ticks(session.clock_kind);
-	for (; frame != NULL && open->n < OPEN_DEPTH; frame = py_frame_back(frame)) {
+	if (open->n > 0 || open->n_beyond > 0)
+		return;
+	for (uint32_t n = 0; frame != NULL && n < OPEN_DEPTH; n++, frame = py_frame_back(frame)) {
 		uint64_t word = call_target_frame(frame);
 		uint32_t id = call_id(word);
 		if ((word & CALL_UNWANTED) != 0 || id == 0)
@@ -147,7 +157,7 @@ add_open(struct call_times *times, uint64_t ticks)
 void
 call_times_look(struct call_times *times, uint64_t ticks)
 {
-	times->next_look = ticks + CALL_LOOK_TICKS;
+	times->open.next_look = ticks + CALL_LOOK_TICKS;
 	add_open(times, ticks);
 	if (settings_changed())
 		settings_refresh();

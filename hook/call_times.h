@@ -33,6 +33,7 @@ struct call_shadow {
 	struct call_time *calls;
 	uint32_t n, room;
 	uint32_t n_beyond;  /* calls deeper than there is memory for */
+	uint64_t next_look; /* ticks: when it, settings and lease are looked at again */
 };
 
 struct call_times {
@@ -40,7 +41,6 @@ struct call_times {
 	uint32_t n_ids;     /* ids that both `levels` and the sums have memory for */
 	uint32_t *levels;   /* by definition id: how often it is open there */
 	uint32_t n_levels;
-	uint64_t next_look; /* ticks: when settings and lease are looked at again */
 	struct call_table *table; /* without a GIL: what this thread adds to */
 };
 
@@ -57,6 +57,9 @@ void call_times_switch(struct call_times *times, struct call_shadow *from,
  * innermost frame on, NULL for none.
  */
 void call_times_adopt(struct call_times *times, py_frame frame);
+
+/* What was open has ended unseen. */
+void call_times_drop(struct call_times *times);
 
 /* Make room for one more of this function. False: it is counted as beyond, and as lost. */
 bool call_times_make_room(struct call_times *times, uint32_t id);
@@ -130,7 +133,7 @@ call_times_begin(struct call_times *times, uint32_t id)
 	top->inner = 0;
 	uint64_t ticks = clock_ticks(session.clock_kind);
 	top->began = ticks;
-	if (unlikely((int64_t)(ticks - times->next_look) >= 0))
+	if (unlikely((int64_t)(ticks - times->open.next_look) >= 0))
 		call_times_look(times, ticks);
 }
 

@@ -8,6 +8,7 @@ import pytest
 
 import calls
 import fetched
+import harness
 
 pytest_generate_tests = calls.parametrize
 NAMES = ("first", "second", "outermost")
@@ -164,3 +165,15 @@ def test_thousands_may_wait_inside_their_calls(case, tmp_path, level):
         assert [(line["type"], line["func"]) for line in of_one] == [
             ("call", "work"), ("call", "wait"), ("return", "wait"), ("return", "work")]
         assert of_one[2]["dur_ns"] <= of_one[3]["dur_ns"] + 1
+
+
+@calls.on((8, 10, 11, 13), ("profile", "monitoring"))
+def test_what_was_open_before_is_its_own_greenlets(case, tmp_path):
+    run = calls.trace(case, tmp_path, "greenlets_open.py", env=environment(case), options=[
+        "--calls-level", "stats", "--calls-file", harness.target("greenlets_open.py")])
+    found = {line["func"]: line for line in run.of_type("func") if line["kind"] == "py"}
+    took = {name: seconds * 1e9 for name, seconds in run.said.items()}
+    assert found["ends"]["cum_ns"] <= took["ends"] and found["ends"]["own_ns"] < 5e6
+    for name in ["hub"] + ["loop%d" % i for i in range(12)]:
+        # As far as the last look, at most 2^30 ticks of a nanosecond ago.
+        assert took["all"] - took["ends"] - 1.2e9 < found[name]["cum_ns"], (name, found[name])
