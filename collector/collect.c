@@ -2,6 +2,8 @@
 #include "collect.h"
 
 #include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
 
@@ -15,6 +17,7 @@
 #include "remarks.h"
 #include "rounds.h"
 #include "signals.h"
+#include "sink.h"
 #include "system_calls.h"
 
 /* ---- set-up ---- */
@@ -181,6 +184,22 @@ json_on_stderr(const struct collect *collect)
 	       outputs_wants(collect->outputs, CHANNEL_JSON);
 }
 
+/* As lines are written, so that nobody who does not read it keeps us. */
+static void
+print_summary(struct summary *summary)
+{
+	struct sink sink;
+	char *text = NULL, why[200];
+	size_t n = 0, n_lost;
+	FILE *file = open_memstream(&text, &n);
+	if (file == NULL)
+		return;
+	summary_print(summary, file);
+	if (fclose(file) == 0 && sink_open(&sink, SINK_STDERR, false, why, sizeof why) == 0)
+		sink_write(&sink, text, n, &n_lost);
+	free(text);
+}
+
 static int
 finish(struct collect *collect)
 {
@@ -196,7 +215,7 @@ finish(struct collect *collect)
 	outputs_close(collect->outputs);
 	roster_bury(&collect->roster, collect->roster.n_ended);
 	if (collect->options->summary)
-		summary_print(collect->reading.summary, stderr);
+		print_summary(collect->reading.summary);
 	else if (!json_on_stderr(collect))
 		remark_losses(collect->reading.summary);
 	if (nothing_matched(collect))

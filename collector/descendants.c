@@ -18,10 +18,10 @@
 /* A walk may use this share of the time. */
 #define COST_DIVISOR 200
 
-/* A program that a process runs: an exec makes another. */
+/* A program that a process runs: an exec makes another, of the same file maybe. */
 struct seen {
 	uint32_t pid;
-	uint64_t start_time;
+	uint64_t start_time, stack_start;
 	dev_t exe_dev;
 	ino_t exe_ino;
 	uint64_t first_ns;
@@ -32,9 +32,14 @@ struct seen {
 	bool present; /* in this walk */
 };
 
+struct root {
+	uint32_t pid;
+	uint64_t start_time; /* another process may get its number */
+};
+
 struct descendants {
-	uint32_t root;
-	uint64_t root_start_time; /* another process may get its number */
+	struct root *roots;
+	size_t n_roots;
 	uint64_t next_ns;
 	struct seen *seen;
 	size_t n_seen, room_seen;
@@ -55,20 +60,31 @@ start_time_of(uint32_t pid)
 }
 
 struct descendants *
-descendants_new(uint32_t root_pid)
+descendants_new(void)
 {
-	struct descendants *descendants = calloc(1, sizeof *descendants);
-	if (descendants == NULL)
-		return NULL;
-	descendants->root = root_pid;
-	descendants->root_start_time = start_time_of(root_pid);
-	return descendants;
+	return calloc(1, sizeof(struct descendants));
 }
 
-uint32_t
-descendants_root(const struct descendants *descendants)
+static bool
+is_root(const struct descendants *descendants, uint32_t pid)
 {
-	return descendants->root;
+	for (size_t i = 0; i < descendants->n_roots; i++)
+		if (descendants->roots[i].pid == pid)
+			return true;
+	return false;
+}
+
+void
+descendants_of(struct descendants *descendants, uint32_t pid)
+{
+	if (is_root(descendants, pid))
+		return;
+	struct root *roots = realloc(descendants->roots,
+				     (descendants->n_roots + 1) * sizeof *roots);
+	if (roots == NULL)
+		return;
+	descendants->roots = roots;
+	roots[descendants->n_roots++] = (struct root){pid, start_time_of(pid)};
 }
 
 void
@@ -76,6 +92,7 @@ descendants_free(struct descendants *descendants)
 {
 	if (descendants == NULL)
 		return;
+	free(descendants->roots);
 	free(descendants->seen);
 	free(descendants->queue);
 	free(descendants);
@@ -110,7 +127,8 @@ enqueue_children(struct descendants *descendants, int proc)
 			continue;
 		char *at = children, *end;
 		for (unsigned long pid; (pid = strtoul(at, &end, 10)) > 0; at = end)
-			if (*end == ' ') /* else the buffer ended in the middle of it */
+			/* Else the buffer ended in the middle of it. */
+			if (*end == ' ' && !is_root(descendants, (uint32_t)pid))
 				enqueue(descendants, (uint32_t)pid);
 	}
 	if (tasks != NULL)
@@ -119,14 +137,18 @@ enqueue_children(struct descendants *descendants, int proc)
 		close(fd);
 }
 
-/* The program that runs there now; NULL without memory. */
+/* The program that runs there now, and whether the process is new; NULL without memory. */
 static struct seen *
-look_up(struct descendants *descendants, const struct seen *now)
+look_up(struct descendants *descendants, const struct seen *now, bool *is_new)
 {
+	*is_new = true;
 	for (size_t i = 0; i < descendants->n_seen; i++) {
 		struct seen *seen = &descendants->seen[i];
-		if (seen->pid == now->pid && seen->start_time == now->start_time &&
-		    seen->exe_dev == now->exe_dev && seen->exe_ino == now->exe_ino)
+		if (seen->pid != now->pid || seen->start_time != now->start_time)
+			continue;
+		*is_new = false;
+		if (seen->stack_start == now->stack_start && seen->exe_dev == now->exe_dev &&
+		    seen->exe_ino == now->exe_ino)
 			return seen;
 	}
 	if (descendants->n_seen == descendants->room_seen) {
@@ -185,9 +207,10 @@ had_time(struct seen *seen, const struct proc_stat *stat, uint64_t now_ns)
 }
 
 static void
-visit(struct descendants *descendants, uint32_t pid, uint64_t now_ns, descendants_known_fn known,
-      descendants_found_fn found, void *context)
+visit(struct descendants *descendants, uint32_t pid, uint64_t now_ns,
+      const struct descendants_asker *asker)
 {
+	bool is_new;
 	struct proc_stat stat;
 	struct stat exe;
 	struct identity identity = {0};
@@ -197,14 +220,17 @@ visit(struct descendants *descendants, uint32_t pid, uint64_t now_ns, descendant
 	enqueue_children(descendants, proc);
 	if (fstatat(proc, "exe", &exe, 0) < 0 || proc_stat(proc, &stat) < 0)
 		goto out;
-	struct seen now = {.pid = pid, .start_time = stat.start_time, .exe_dev = exe.st_dev,
+	struct seen now = {.pid = pid, .start_time = stat.start_time,
+			   .stack_start = stat.stack_start, .exe_dev = exe.st_dev,
 			   .exe_ino = exe.st_ino, .first_ns = now_ns,
 			   .awake_ns = now_ns};
-	struct seen *seen = look_up(descendants, &now);
+	struct seen *seen = look_up(descendants, &now, &is_new);
 	if (seen == NULL)
 		goto out;
 	seen->present = true;
-	if (known(context, pid)) { /* maybe as what it was before an exec: then all begins anew */
+	if (is_new)
+		asker->joined(asker->context, pid, stat.start_time);
+	if (asker->knows(asker->context, pid)) { /* maybe as what it was before an exec: then all begins anew */
 		*seen = now;
 		seen->cpu_before = stat.cpu_ticks;
 		seen->present = true;
@@ -217,7 +243,7 @@ visit(struct descendants *descendants, uint32_t pid, uint64_t now_ns, descendant
 	seen->settled = true;
 	if (identity_read(&identity, proc, pid) == 0 &&
 	    is_untraced_python(proc, &identity))
-		found(context, &identity);
+		asker->found(asker->context, &identity);
 out:
 	identity_fini(&identity);
 	close(proc);
@@ -233,20 +259,36 @@ drop_absent(struct descendants *descendants)
 	descendants->n_seen = kept;
 }
 
+static void
+visit_all(struct descendants *descendants, uint64_t now_ns, const struct descendants_asker *asker)
+{
+	for (size_t i = 0; i < descendants->n_queue; i++)
+		visit(descendants, descendants->queue[i], now_ns, asker);
+	descendants->n_queue = 0;
+}
+
 void
-descendants_scan(struct descendants *descendants, uint64_t now_ns, descendants_known_fn known,
-		 descendants_found_fn found, void *context)
+descendants_scan(struct descendants *descendants, uint64_t now_ns,
+		 const struct descendants_asker *asker)
 {
 	if (now_ns < descendants->next_ns)
 		return;
 	uint64_t begun_ns = clock_ns(CLOCK_MONOTONIC); /* now_ns is from before others had their turn */
 	for (size_t i = 0; i < descendants->n_seen; i++)
 		descendants->seen[i].present = false;
-	descendants->n_queue = 0;
-	if (start_time_of(descendants->root) == descendants->root_start_time)
-		enqueue(descendants, descendants->root);
-	for (size_t i = 0; i < descendants->n_queue; i++)
-		visit(descendants, descendants->queue[i], now_ns, known, found, context);
+	for (size_t i = 0; i < descendants->n_roots; i++)
+		if (start_time_of(descendants->roots[i].pid) == descendants->roots[i].start_time)
+			enqueue(descendants, descendants->roots[i].pid);
+	visit_all(descendants, now_ns, asker);
+	/* Whose parent has ended is somebody else's child now, and descends from the root all the same. */
+	size_t n_seen = descendants->n_seen;
+	for (size_t i = 0; i < n_seen; i++) {
+		const struct seen *seen = &descendants->seen[i];
+		if (!seen->present && start_time_of(seen->pid) == seen->start_time) {
+			enqueue(descendants, seen->pid);
+			visit_all(descendants, now_ns, asker);
+		}
+	}
 	drop_absent(descendants);
 	uint64_t cost = clock_ns(CLOCK_MONOTONIC) - begun_ns;
 	uint64_t pause = cost * COST_DIVISOR;

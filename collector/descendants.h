@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Finds Python programs below a command that run without the hook (-I, -E, an emptied
+ * Finds Python programs below others that run without the hook (-I, -E, an emptied
  * environment), by walking the children in /proc. One that lives shorter than the grace, or
- * whose parent died before it was seen, is missed.
+ * whose parent ended before it was seen, is missed.
  */
 #ifndef COLLECTOR_DESCENDANTS_H
 #define COLLECTOR_DESCENDANTS_H
@@ -16,17 +16,24 @@
 
 struct descendants;
 
-struct descendants *descendants_new(uint32_t root_pid); /* NULL: no memory */
+struct descendants *descendants_new(void); /* NULL: no memory */
 void descendants_free(struct descendants *descendants);
-uint32_t descendants_root(const struct descendants *descendants);
 
-/* Is this process followed already? */
-typedef bool (*descendants_known_fn)(void *context, uint32_t pid);
-/* One without the hook; called once for each program that a process runs. */
-typedef void (*descendants_found_fn)(void *context, const struct identity *identity);
+/* Those of this process, and itself, are looked at, too. */
+void descendants_of(struct descendants *descendants, uint32_t pid);
+
+struct descendants_asker {
+	void *context;
+	/* Is this process followed already? */
+	bool (*knows)(void *context, uint32_t pid);
+	/* It descends from one of them; said once. */
+	void (*joined)(void *context, uint32_t pid, uint64_t start_time);
+	/* One without the hook; said once for each program that a process runs. */
+	void (*found)(void *context, const struct identity *identity);
+};
 
 /* Walk, unless the last walk was a moment ago; now_ns is monotonic. */
 void descendants_scan(struct descendants *descendants, uint64_t now_ns,
-		      descendants_known_fn known, descendants_found_fn found, void *context);
+		      const struct descendants_asker *asker);
 
 #endif

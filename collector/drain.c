@@ -79,6 +79,7 @@ drain_init(struct drain *drain, struct lane_shared *shared, const struct slot *s
 	if (drain->skip_to != drain->limit)
 		drain->skip_words = drain_words(drain, drain->skip_to - 1);
 	drain->first_tail = load_relaxed(&shared->tail);
+	drain->before_seq = load_relaxed(&shared->seq);
 	call_stacks_init(&drain->calls, room);
 	resume(drain);
 	drain_mark(drain);
@@ -86,6 +87,13 @@ drain_init(struct drain *drain, struct lane_shared *shared, const struct slot *s
 	/* As the one before us left it; by which reason it was dropped does not matter there. */
 	drain->released.seq += drain->unwritten;
 	drain->released.dropped[0] += drain->unwritten_drops;
+}
+
+void
+drain_began_with_us(struct drain *drain)
+{
+	drain->there = true;
+	drain->before_seq = 0;
 }
 
 void
@@ -107,7 +115,6 @@ drain_note(struct drain *drain)
 		drain->most_unread = unread;
 	if (!drain->there) {
 		drain->before_us = load_acquire(&drain->shared->dropped[LOST_NO_READER]);
-		drain->before_seq = load_relaxed(&drain->shared->seq);
 		drain->there = unread == 0 || load_relaxed(&drain->shared->tail) != drain->first_tail;
 	}
 }

@@ -66,7 +66,7 @@ struct drain {
 	uint64_t first_tail;    /* when we came; once it moves, or nothing is unread, we are there: */
 	bool there;
 	uint64_t before_us;     /* events dropped as no_reader until then */
-	uint64_t before_seq;    /* and all the events until then */
+	uint64_t before_seq;    /* and all events until drain_init() */
 	uint64_t lost[N_LOST_REASONS];        /* told, here, of what had been recorded */
 	struct drain_mark marked, written, released;
 	uint64_t unwritten, unwritten_drops; /* by one that was killed: not told yet */
@@ -87,6 +87,9 @@ void drain_init(struct drain *drain, struct lane_shared *shared, const struct sl
 		uint64_t n_slots, uint32_t index, enum lane_mode mode, bool skip,
 		struct call_room *room);
 void drain_fini(struct drain *drain);
+
+/* The lane is new, and nothing in it is of before. */
+void drain_began_with_us(struct drain *drain);
 
 /* What is committed now may be read by drain_run(). */
 void drain_note(struct drain *drain);

@@ -51,9 +51,9 @@ proc_stat(int proc, struct proc_stat *stat)
 	if (behind_name == NULL ||
 	    sscanf(behind_name + 1,
 		   " %c %" SCNu32 " %*s %*s %*s %*s %*s %*s %*s %*s %*s %" SCNu64 " %" SCNu64
-		   " %*s %*s %*s %*s %" SCNu32 " %*s %" SCNu64,
+		   " %*s %*s %*s %*s %" SCNu32 " %*s %" SCNu64 " %*s %*s %*s %*s %*s %" SCNu64,
 		   &stat->state, &stat->ppid, &user, &system, &stat->n_threads,
-		   &stat->start_time) != 6)
+		   &stat->start_time, &stat->stack_start) != 7)
 		return -EPROTO;
 	stat->cpu_ticks = user + system;
 	return 0;

@@ -26,6 +26,7 @@ struct proc_stat {
 	uint64_t cpu_ticks;  /* user and system */
 	uint32_t n_threads;
 	uint64_t start_time; /* ticks since boot */
+	uint64_t stack_start; /* address: exec makes another one; 0 to who may not know */
 };
 int proc_stat(int proc, struct proc_stat *stat);
 

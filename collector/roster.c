@@ -54,9 +54,7 @@ roster_init(struct roster *roster, struct reading *reading, struct waiter *waite
 void
 roster_fini(struct roster *roster)
 {
-	for (size_t i = 0; i < roster->n_descendants; i++)
-		descendants_free(roster->descendants[i]);
-	free(roster->descendants);
+	descendants_free(roster->descendants);
 	free(roster->followed);
 	free(roster->ended);
 	candidates_fini(&roster->candidates);
@@ -420,16 +418,10 @@ roster_look(struct roster *roster, uint64_t now_ns)
 void
 roster_watch_descendants(struct roster *roster, uint32_t root)
 {
-	for (size_t i = 0; i < roster->n_descendants; i++)
-		if (descendants_root(roster->descendants[i]) == root)
-			return;
-	struct descendants **list = realloc(roster->descendants,
-					    (roster->n_descendants + 1) * sizeof *list);
-	if (list == NULL)
-		return;
-	roster->descendants = list;
-	list[roster->n_descendants] = descendants_new(root);
-	roster->n_descendants += list[roster->n_descendants] != NULL;
+	if (roster->descendants == NULL)
+		roster->descendants = descendants_new();
+	if (roster->descendants != NULL)
+		descendants_of(roster->descendants, root);
 }
 
 static bool
@@ -438,8 +430,15 @@ knows_pid(void *context, uint32_t pid)
 	struct roster *roster = context;
 	for (size_t i = 0; i < roster->n_followed; i++)
 		if (roster->followed[i]->pid == pid)
-			return true;
+			return followed_alive(roster->followed[i]);
 	return false;
+}
+
+static void
+found_descendant(void *context, uint32_t pid, uint64_t start_time)
+{
+	struct roster *roster = context;
+	target_join(&roster->target, pid, start_time);
 }
 
 static void
@@ -453,6 +452,7 @@ found_untraced(void *context, const struct identity *identity)
 void
 roster_look_for_untraced(struct roster *roster, uint64_t now_ns)
 {
-	for (size_t i = 0; i < roster->n_descendants; i++)
-		descendants_scan(roster->descendants[i], now_ns, knows_pid, found_untraced, roster);
+	const struct descendants_asker asker = {roster, knows_pid, found_descendant, found_untraced};
+	if (roster->descendants != NULL)
+		descendants_scan(roster->descendants, now_ns, &asker);
 }

@@ -38,8 +38,7 @@ struct roster {
 	uint64_t next_look_ns;
 	struct places places;
 	struct candidates candidates;
-	struct descendants **descendants; /* of the command, or of each pid asked for */
-	size_t n_descendants;
+	struct descendants *descendants;  /* of the command, or of the pids asked for; or NULL */
 	int watch;                        /* the hooks know that all are wanted; -1: no */
 	uint64_t started_realtime_ns, started_boot_ns, next_scan_ns;
 	size_t most_of_one_user, most_files;

@@ -20,6 +20,7 @@
 #include "proc.h"
 #include "remarks.h"
 #include "signals.h"
+#include "stragglers.h"
 
 #define SLEEP_NS 50000000u        /* a line comes within twice that of its event */
 #define SETUP_SLEEP_NS 1000000u  /* while a new segment is being set up */
@@ -28,6 +29,7 @@
 #define TICK_NS 1000000000u
 #define IDLE_TICKS 4
 #define EXEC_GRACE_NS 3000000000u /* a process that runs another program may be Python again */
+#define CHILD_GRACE_NS 500000000u /* and one that has ended may have left one that is starting */
 
 /* ---- what they did ---- */
 
@@ -149,9 +151,12 @@ report(struct collect *collect)
 
 /* ---- the end ---- */
 
-/* A process that we follow by its pid may run something else now, and be Python again soon. */
+/*
+ * A process that we follow by its pid may run something else now, and be Python again soon; or have
+ * started another before it ended.
+ */
 static bool
-pid_may_come_back(struct collect *collect)
+more_may_come(struct collect *collect)
 {
 	bool any = false;
 	for (size_t i = 0; i < collect->options->n_pids; i++) {
@@ -163,10 +168,10 @@ pid_may_come_back(struct collect *collect)
 	}
 	if (collect->alone_since_ns == 0)
 		collect->alone_since_ns = collect->now_ns;
-	bool waits = collect->now_ns - collect->alone_since_ns < EXEC_GRACE_NS;
-	if (any && !waits)
+	uint64_t alone_ns = collect->now_ns - collect->alone_since_ns;
+	if (any && alone_ns >= EXEC_GRACE_NS)
 		log_note("what runs there now is no Python with the hook: leaving");
-	return any && waits;
+	return alone_ns < (any ? EXEC_GRACE_NS : CHILD_GRACE_NS);
 }
 
 static bool
@@ -179,9 +184,9 @@ targets_are_gone(struct collect *collect, bool command_had_ended)
 	}
 	switch (collect->roster.target.kind) {
 	case TARGET_LAUNCH:
-		return command_had_ended;
+		return command_had_ended && !stragglers_any(collect->launch.id);
 	case TARGET_PIDS:
-		return !pid_may_come_back(collect);
+		return collect->roster.n_condemned > 0 || !more_may_come(collect);
 	case TARGET_DEAD:
 		return true;
 	case TARGET_ALL:
@@ -258,8 +263,7 @@ rounds_run(struct collect *collect)
 		roster_look(&collect->roster, collect->now_ns);
 		if (is_due(collect, &collect->next_tick_ns, TICK_NS))
 			tick(collect);
-		if (!command_had_ended)
-			roster_look_for_untraced(&collect->roster, collect->now_ns);
+		roster_look_for_untraced(&collect->roster, collect->now_ns);
 		collect->printer.hold = collect->roster.n_followed > 1 ||
 					collect->roster.candidates.n > 0 ||
 					any_of_many_lanes(collect);

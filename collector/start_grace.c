@@ -5,6 +5,7 @@
 #include <string.h>
 #include <sys/types.h>
 
+#include "environment.h"
 #include "proc.h"
 
 /* So long asleep, or as old as that with so much processor time used, or so old in any case. */
@@ -13,17 +14,6 @@ struct start_grace {
 };
 static const struct start_grace usual = {100000000, 1000000000, 10};
 static const struct start_grace told = {2000000000, 10000000000, 500};
-
-/* Of a list of texts that end with NUL, the one that begins so: what follows; or NULL. */
-static const char *
-find_text(const char *texts, size_t n, const char *begins)
-{
-	size_t len = strlen(begins);
-	for (const char *at = texts; at < texts + n; at += strlen(at) + 1)
-		if (strncmp(at, begins, len) == 0)
-			return at + len;
-	return NULL;
-}
 
 /* -I, -E or -S among its options: then it does not look at what tells it. */
 static bool
@@ -48,12 +38,10 @@ looks_away(int proc)
 const struct start_grace *
 start_grace_of(int proc)
 {
-	static char environment[128 << 10];
-	ssize_t n = proc_read(proc, "environ", environment, sizeof environment);
-	size_t bytes = n > 0 ? (size_t)n : 0;
-	const char *on = find_text(environment, bytes, "PYAUDITD=");
-	const char *path = find_text(environment, bytes, "PYTHONPATH=");
-	bool launched = find_text(environment, bytes, "PYAUDITD_LAUNCH=") != NULL;
+	environment_read(proc);
+	const char *on = environment_get("PYAUDITD=");
+	const char *path = environment_get("PYTHONPATH=");
+	bool launched = environment_get("PYAUDITD_LAUNCH=") != NULL;
 	bool has_path = path != NULL && strstr(path, "python/site") != NULL;
 	bool is_told = on != NULL && strcmp(on, "0") != 0 && (has_path || !launched);
 	return is_told && !looks_away(proc) ? &told : &usual;

@@ -152,13 +152,19 @@ add_process(struct target *target, uint32_t pid, uint64_t start_time)
 }
 
 int
+target_join(struct target *target, uint32_t pid, uint64_t start_time)
+{
+	if (target->kind == TARGET_LAUNCH || has_process(target, pid, start_time))
+		return 0;
+	return add_process(target, pid, start_time);
+}
+
+int
 target_follow(struct target *target, const struct segment_found *found, uint32_t pid,
 	      uint64_t start_time)
 {
 	if (target->kind != TARGET_PIDS && target->kind != TARGET_NAME)
 		return 0; /* whose child somebody is does not matter */
 	int err = add_parent(target, found);
-	if (err < 0 || pid == 0 || has_process(target, pid, start_time))
-		return err;
-	return add_process(target, pid, start_time);
+	return err < 0 || pid == 0 ? err : target_join(target, pid, start_time);
 }

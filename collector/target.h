@@ -62,4 +62,7 @@ bool target_is_named(const struct target *target, const struct identity *identit
 int target_follow(struct target *target, const struct segment_found *found, uint32_t pid,
 		  uint64_t start_time);
 
+/* A process that descends from one that is followed, and its children. 0 or -ENOMEM. */
+int target_join(struct target *target, uint32_t pid, uint64_t start_time);
+
 #endif

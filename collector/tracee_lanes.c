@@ -27,6 +27,8 @@ add_lane(struct tracee *tracee)
 		   i == 0 ? header->lane0_slots : header->other_slots, i,
 		   (enum lane_mode)header->mode, !tracee->backlog && !tracee->begun,
 		   &tracee->call_room);
+	if (tracee->begun)
+		drain_began_with_us(drain);
 	drain->reader.there = attachment_slots_there;
 	drain->reader.there_context = &tracee->segment;
 	drain->reader.there_at = segment_lane_offset(&tracee->segment.at, i) + tracee->segment.at.slots;

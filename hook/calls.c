@@ -101,8 +101,14 @@ set_plan(const struct call_settings *settings, const struct call_source *source)
 	uint32_t backend = source != NULL ? source->backend : CALL_BACKEND_AUTO;
 	session_options.calls_backend = backend;
 	session_options.calls_level = call_plan.level;
-	store_relaxed(&session.header->calls_backend, backend);
-	store_relaxed(&session.header->calls_level, (uint32_t)call_plan.level);
+}
+
+/* For who looks at it: what is in force. */
+static void
+tell_plan(void)
+{
+	store_relaxed(&session.header->calls_backend, session_options.calls_backend);
+	store_relaxed(&session.header->calls_level, session_options.calls_level);
 }
 
 /* The events that are watched are so as long as a back end is there. */
@@ -146,6 +152,7 @@ start(const struct call_settings *settings, const struct call_source *source, co
 	applying = false;
 	if (err < 0)
 		set_plan(settings, NULL);
+	tell_plan();
 	set_installed(err == 0 ? source : NULL);
 	return err;
 }
@@ -159,8 +166,10 @@ take_out(void)
 	installed->stop();
 	applying = false;
 	set_installed(NULL);
-	if (session.header != NULL)
+	if (session.header != NULL) {
 		set_plan(&wanted, NULL);
+		tell_plan();
+	}
 }
 
 /*

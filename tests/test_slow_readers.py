@@ -117,3 +117,14 @@ def test_standard_error_that_is_full_stops_nothing(stage):
     said = os.read(fd, 1 << 20)
     assert said.startswith(b"auditd-collect: (") and b" lines were left out here)\n" in said
     os.close(fd)
+
+
+def test_table_that_nobody_reads_does_not_keep_us(stage, stuck):
+    fill = ("import os\nos.set_blocking(2, False)\ntry:\n    while True: os.write(2, b'x' * 512)\n"
+            "except BlockingIOError: os.set_blocking(2, True)")
+    collector = stage.collector("-c", "--", stage.python.path, "-c", fill,
+                                before=["sh", "-c", 'exec "$@" 2>"%s"' % stuck, "sh"])
+    collector.wait_for('"action":"exit"')
+    time.sleep(1)
+    collector.signal(signal.SIGTERM)
+    assert seconds_until_it_ends(collector, 0) < 5

@@ -1,0 +1,73 @@
+/* SPDX-License-Identifier: MIT */
+#include "stragglers.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "clock.h"
+#include "environment.h"
+#include "proc.h"
+
+#define START_NS 2000000000u /* so old a Python is traced, or will not be */
+#define EXEC_NS 200000000u   /* so old a program that forks to run another does so */
+
+struct look {
+	char mark[40];
+	bool found;
+};
+
+static uint64_t
+age_ns(const struct proc_stat *stat)
+{
+	uint64_t ns_per_tick = 1000000000u / (uint64_t)sysconf(_SC_CLK_TCK);
+	uint64_t now_ns = clock_ns(CLOCK_BOOTTIME), started_ns = stat->start_time * ns_per_tick;
+	return now_ns > started_ns ? now_ns - started_ns : 0;
+}
+
+static bool
+is_python(int proc)
+{
+	char *exe = proc_link(proc, "exe");
+	const char *slash = exe != NULL ? strrchr(exe, '/') : NULL;
+	bool is = slash != NULL && strncmp(slash, "/python", 7) == 0;
+	free(exe);
+	return is;
+}
+
+static bool
+is_starting(int proc, const char *mark)
+{
+	struct proc_stat stat;
+	if (proc_stat(proc, &stat) < 0 || stat.state == 'Z' || stat.state == 'X')
+		return false;
+	uint64_t age = age_ns(&stat);
+	if (age >= START_NS || (age >= EXEC_NS && !is_python(proc)))
+		return false;
+	environment_read(proc);
+	return environment_get(mark) != NULL;
+}
+
+/* A proc_each_fn. */
+static bool
+look_at(void *context, uint32_t pid)
+{
+	struct look *look = context;
+	int proc = proc_open(pid);
+	if (proc < 0)
+		return true;
+	look->found = is_starting(proc, look->mark);
+	close(proc);
+	return !look->found;
+}
+
+bool
+stragglers_any(uint64_t launch_id)
+{
+	struct look look = {.found = false};
+	snprintf(look.mark, sizeof look.mark, "PYAUDITD_LAUNCH=%016" PRIx64 ":", launch_id);
+	proc_each(look_at, &look);
+	return look.found;
+}
