@@ -221,3 +221,31 @@ def test_calls_of_functions_that_die_are_not_their_successors(free, tmp_path):
             told += 1
     assert told == 2000 + N * 100
 
+
+
+FLOODS = """
+import sys, threading
+def flood():
+    for i in range(200000): sys.audit("free.event", i)
+sys.audit("free.event", -1); print("ready", flush=True); sys.stdin.readline()
+threads = [threading.Thread(target=flood) for _ in range(3)]
+for one in threads: one.start()
+for one in threads: one.join()
+"""
+
+
+def test_what_new_threads_overwrite_while_we_read_is_no_loss_of_before(free, tmp_path):
+    target = subprocess.Popen(
+        [free.path, "-c", FLOODS], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+        env=harness.environment(tmp_path, PYAUDITD="1", PYAUDITD_MODE="overwrite", PYAUDITD_RING="256k",
+                                PYTHONPATH=os.path.join(harness.BUILD, "python", "site")))
+    assert target.stdout.readline() == b"ready\n"
+    out = tmp_path / "out"
+    collector = subprocess.Popen([harness.COLLECTOR, "--pid", str(target.pid), "-e", "custom:free.*",
+                                  "--fail-on-loss", "-c", "-o", out], stderr=subprocess.PIPE)
+    while b'"start"' not in (out.read_bytes() if out.exists() else b""):
+        assert collector.poll() is None
+    target.communicate(b"\n", timeout=60)
+    said = collector.communicate(timeout=60)[1].decode()
+    assert collector.returncode == 3 and "lost: overwritten\n" in said, said
+    assert "before we came" not in said
