@@ -113,13 +113,15 @@ static void
 serve_command(struct collect *collect)
 {
 	int forward = signals_take_forward();
-	if (collect->options->command == NULL || collect->launch.ended)
+	if (collect->options->command == NULL)
 		return;
-	if (forward != 0)
+	if (!collect->launch.ended && launch_reap(&collect->launch))
+		signals_command_ended();
+	if (forward == SIGTERM && collect->launch.ended) /* it came too late for that */
+		signals_stop();
+	else if (forward != 0 && !collect->launch.ended)
 		kill(collect->launch.pid, forward);
 	collect->terminated |= forward == SIGTERM;
-	if (launch_reap(&collect->launch))
-		signals_command_ended();
 }
 
 /*
