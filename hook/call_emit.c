@@ -15,6 +15,9 @@
 
 struct call_plan call_plan;
 static bool asks_greenlets;
+#define RENEWED_MAX 64
+static uint64_t renewed[RENEWED_MAX]; /* ids of threads that have to begin anew */
+static unsigned n_renewed;
 static pthread_key_t leave_key;
 static pthread_once_t leave_once = PTHREAD_ONCE_INIT;
 static bool leave_key_made;
@@ -153,6 +156,19 @@ is_owner(const struct call_thread *me)
 #endif
 }
 
+/* It was to begin anew, and does. */
+static bool
+take_renewed(uint64_t tstate_id)
+{
+	for (unsigned i = 0; i < n_renewed; i++) {
+		if (renewed[i] == tstate_id) {
+			renewed[i] = renewed[--n_renewed];
+			return true;
+		}
+	}
+	return false;
+}
+
 /* Which way the thread's events take while nothing changes. */
 static void
 choose_way(struct call_thread *me, uint64_t way, bool asks)
@@ -180,7 +196,8 @@ call_emit_enter(enum call_event what)
 	if (settings_changed())
 		settings_refresh();
 	me->here_way = me->fast_way = CALL_NO_EPOCH;
-	bool known = me->epoch == load_relaxed(&session.calls_epoch);
+	bool known = me->epoch == load_relaxed(&session.calls_epoch) &&
+		     !(PY_HAS_GIL && unlikely(n_renewed > 0) && take_renewed(py_thread_state()->id));
 	if ((!known && !begin_anew(me)) || !take_place(me)) {
 		call_emit_forget_lane(); /* or it would be taken for one that has a lane */
 		errno = saved;
@@ -231,6 +248,18 @@ call_emit_renew(void)
 	lane_call_close(&session.producers[0].lane);
 #endif
 	session_renew_calls();
+}
+
+void
+call_emit_renew_thread(uint64_t tstate_id)
+{
+	if (n_renewed == RENEWED_MAX) { /* most have ended */
+		n_renewed = 0;
+		call_emit_renew();
+		return;
+	}
+	renewed[n_renewed++] = tstate_id;
+	session.calls_owner = session.calls_here = session.calls_fast = NULL;
 }
 
 void

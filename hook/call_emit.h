@@ -100,6 +100,9 @@ void call_emit_forget_lane(void);
 /* Calls were not seen for a while: what is open now in whatever thread is forgotten. */
 void call_emit_renew(void);
 
+/* In this one alone. With a GIL. */
+void call_emit_renew_thread(uint64_t tstate_id);
+
 /* The open slot does not take it. `depth`: calls that were open before it. */
 void call_emit_open(uint64_t word, uint64_t ticks, uint32_t depth);
 

@@ -181,7 +181,7 @@ tell_returned(uint64_t id)
 {
 	if (!forget_taken(id))
 		return;
-	call_emit_renew(); /* what was open when it was taken may have ended unseen */
+	call_emit_renew_thread(id); /* what was open when it was taken may have ended unseen */
 	notice("returned", "the profile function of a thread was given back: its calls are seen "
 			   "again");
 }

@@ -160,3 +160,12 @@ def test_who_stops_us_while_we_start(case, tmp_path, who):
         stdout=subprocess.PIPE, stderr=subprocess.PIPE)
     assert done.returncode == 0 and not done.stderr, done
     assert json.loads(done.stdout) == {"running": True, "calls": "record"}
+
+
+@calls.on((8, 11), ("profile",))
+def test_a_function_that_is_given_back_moves_no_other_threads_times(case, tmp_path):
+    run = calls.trace(case, tmp_path, "calls_toggled.py", options=["--calls-level", "stats"])
+    [loops] = [line for line in run.of_type("func") if line["func"] == "loops"]
+    assert loops["calls"] == loops["primitive"] == 1
+    assert abs(loops["cum_ns"] / 1e9 - run.said) < 0.02 and loops["own_ns"] < loops["cum_ns"]
+    assert run.of_type("notice", what="returned")

@@ -220,7 +220,7 @@ def printed(tmp_path_factory):
         target = subprocess.Popen([python, "held.py", what], stdin=subprocess.PIPE,
                                   stdout=subprocess.PIPE, env=env, cwd=tmp)
         assert target.stdout.readline() == b"ready\n"
-        lines += collect_file(tmp, "--pid", target.pid, "--backlog", "--duration", "0.3", **quiet)
+        lines += collect_file(tmp, "--pid", target.pid, "--backlog", "--duration", "1", **quiet)
         target.communicate(b"", timeout=20)
     return lines
 
