@@ -184,7 +184,7 @@ json_on_stderr(const struct collect *collect)
 	       outputs_wants(collect->outputs, CHANNEL_JSON);
 }
 
-/* As lines are written, so that nobody who does not read it keeps us. */
+/* As lines are written, so that nobody who does not read it keeps us once we are told to leave. */
 static void
 print_summary(struct summary *summary)
 {

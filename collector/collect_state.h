@@ -28,6 +28,7 @@ struct collect {
 	uint64_t started_ns, now_ns;
 	uint64_t next_tick_ns, next_alive_ns, next_stats_ns, alone_since_ns;
 	unsigned n_idle_ticks; /* until somebody is seen */
+	uint64_t over_since_ns; /* the command has ended, and nobody is followed; 0: not so */
 	bool terminated;       /* a SIGTERM was passed on to the command */
 	bool leaving;
 };

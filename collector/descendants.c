@@ -14,6 +14,7 @@
 #include "identity.h"
 #include "proc.h"
 #include "start_grace.h"
+#include "untraced.h"
 
 /* A walk may use this share of the time. */
 #define COST_DIVISOR 200
@@ -163,40 +164,6 @@ look_up(struct descendants *descendants, const struct seen *now, bool *is_new)
 	return &descendants->seen[descendants->n_seen++];
 }
 
-struct libraries {
-	bool python, hook;
-};
-
-static bool
-note_library(void *context, const struct proc_mapping *mapping)
-{
-	struct libraries *libraries = context;
-	const char *slash = strrchr(mapping->path, '/');
-	if (slash != NULL && strncmp(slash, "/libpython", 10) == 0)
-		libraries->python = true;
-	if (strstr(mapping->path, "/pyauditd/_hook.") != NULL)
-		libraries->hook = true;
-	return !libraries->hook;
-}
-
-/*
- * A Python without the hook in its memory. A forked worker that has raised nothing yet has
- * the hook, and no segment: nothing to announce.
- */
-static bool
-is_untraced_python(int proc, const struct identity *identity)
-{
-	struct libraries libraries = {false, false};
-	const char *slash = identity->exe != NULL ? strrchr(identity->exe, '/') : NULL;
-	int maps = proc_open_maps(proc);
-	if (maps < 0)
-		return false;
-	proc_maps(maps, note_library, &libraries);
-	close(maps);
-	libraries.python |= slash != NULL && strncmp(slash, "/python", 7) == 0;
-	return libraries.python && !libraries.hook;
-}
-
 static bool
 had_time(struct seen *seen, const struct proc_stat *stat, uint64_t now_ns)
 {
@@ -241,8 +208,7 @@ visit(struct descendants *descendants, uint32_t pid, uint64_t now_ns,
 	if (seen->settled || !had_time(seen, &stat, now_ns))
 		goto out;
 	seen->settled = true;
-	if (identity_read(&identity, proc, pid) == 0 &&
-	    is_untraced_python(proc, &identity))
+	if (untraced_python(proc) && identity_read(&identity, proc, pid) == 0)
 		asker->found(asker->context, &identity);
 out:
 	identity_fini(&identity);

@@ -194,9 +194,18 @@ roster_condemn(struct roster *roster, size_t i)
 {
 	struct followed *followed = roster_take_out(roster, i);
 	roster->condemned[roster->n_condemned++ % ROSTER_CONDEMNED] =
-		(struct object){followed->found.dev, followed->found.ino};
+		(struct object){followed->found.dev, followed->found.ino, followed->pid};
 	roster->reading->left_some |= roster->target.kind == TARGET_PIDS;
 	followed_drop(followed);
+}
+
+bool
+roster_has_condemned(const struct roster *roster, uint32_t pid)
+{
+	for (size_t i = 0; i < roster->n_condemned && i < ROSTER_CONDEMNED; i++)
+		if (roster->condemned[i].pid == pid)
+			return true;
+	return false;
 }
 
 void

@@ -19,6 +19,7 @@
 struct object {
 	dev_t dev;
 	ino_t ino;
+	uint32_t pid;
 };
 
 struct roster {
@@ -78,6 +79,7 @@ struct followed *roster_take_out(struct roster *roster, size_t i);
 
 /* One that makes no sense: as followed_drop(), and it is not read again. */
 void roster_condemn(struct roster *roster, size_t i);
+bool roster_has_condemned(const struct roster *roster, uint32_t pid);
 
 /* One that has ended: as followed_end(). The lines of the first n such are written: bury them. */
 void roster_end(struct roster *roster, size_t i, int status);

@@ -29,6 +29,7 @@
 #define TICK_NS 1000000000u
 #define IDLE_TICKS 4
 #define EXEC_GRACE_NS 3000000000u /* a process that runs another program may be Python again */
+#define STRAGGLER_GRACE_NS 2000000000u /* in that time it has loaded the hook */
 #define CHILD_GRACE_NS 500000000u /* and one that has ended may have left one that is starting */
 
 /* ---- what they did ---- */
@@ -162,6 +163,8 @@ more_may_come(struct collect *collect)
 {
 	bool any = false;
 	for (size_t i = 0; i < collect->options->n_pids; i++) {
+		if (roster_has_condemned(&collect->roster, collect->options->pids[i]))
+			continue;
 		int proc = proc_open(collect->options->pids[i]);
 		struct proc_stat stat;
 		any |= proc >= 0 && proc_stat(proc, &stat) == 0 && stat.state != 'Z';
@@ -176,19 +179,29 @@ more_may_come(struct collect *collect)
 	return alone_ns < (any ? EXEC_GRACE_NS : CHILD_GRACE_NS);
 }
 
+/* What it left behind may be starting. Who starts others without end does not keep us. */
+static bool
+straggler_may_come(struct collect *collect)
+{
+	if (collect->over_since_ns == 0)
+		collect->over_since_ns = collect->now_ns;
+	return collect->now_ns - collect->over_since_ns < STRAGGLER_GRACE_NS &&
+	       stragglers_any(collect->launch.id);
+}
+
 static bool
 targets_are_gone(struct collect *collect, bool command_had_ended)
 {
 	if (collect->roster.n_followed > 0 || collect->roster.candidates.n > 0 ||
 	    collect->roster.unread) {
-		collect->alone_since_ns = 0;
+		collect->alone_since_ns = collect->over_since_ns = 0;
 		return false;
 	}
 	switch (collect->roster.target.kind) {
 	case TARGET_LAUNCH:
-		return command_had_ended && !stragglers_any(collect->launch.id);
+		return command_had_ended && !straggler_may_come(collect);
 	case TARGET_PIDS:
-		return collect->roster.n_condemned > 0 || !more_may_come(collect);
+		return !more_may_come(collect);
 	case TARGET_DEAD:
 		return true;
 	case TARGET_ALL:

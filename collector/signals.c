@@ -3,6 +3,9 @@
 
 #include <signal.h>
 #include <stddef.h>
+#include <stdint.h>
+
+#include "clock.h"
 
 static const int handled[] = {SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGCHLD,
 			      SIGPIPE, SIGXFSZ};
@@ -12,10 +15,17 @@ static struct sigaction found[N_HANDLED];
 static sigset_t found_mask;
 static volatile sig_atomic_t has_command, stop, stop_now, reopen, forward_term, forward_hup;
 
+/* Some send the same signal to a process and to its group. */
+#define TWICE_NS 500000000u
+
 static void
 told_to_stop(void)
 {
-	stop_now = stop;
+	static volatile uint64_t first_ns;
+	uint64_t now_ns = clock_ns(CLOCK_MONOTONIC);
+	if (first_ns == 0)
+		first_ns = now_ns;
+	stop_now = now_ns - first_ns >= TWICE_NS;
 	stop = 1;
 }
 

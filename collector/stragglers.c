@@ -3,16 +3,15 @@
 
 #include <inttypes.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "clock.h"
 #include "environment.h"
 #include "proc.h"
+#include "untraced.h"
 
-#define START_NS 2000000000u /* so old a Python is traced, or will not be */
-#define EXEC_NS 200000000u   /* so old a program that forks to run another does so */
+#define EXEC_NS 200000000u /* so old a program that forks to run another does so */
 
 struct look {
 	char mark[40];
@@ -28,26 +27,13 @@ age_ns(const struct proc_stat *stat)
 }
 
 static bool
-is_python(int proc)
-{
-	char *exe = proc_link(proc, "exe");
-	const char *slash = exe != NULL ? strrchr(exe, '/') : NULL;
-	bool is = slash != NULL && strncmp(slash, "/python", 7) == 0;
-	free(exe);
-	return is;
-}
-
-static bool
 is_starting(int proc, const char *mark)
 {
 	struct proc_stat stat;
 	if (proc_stat(proc, &stat) < 0 || stat.state == 'Z' || stat.state == 'X')
 		return false;
-	uint64_t age = age_ns(&stat);
-	if (age >= START_NS || (age >= EXEC_NS && !is_python(proc)))
-		return false;
 	environment_read(proc);
-	return environment_get(mark) != NULL;
+	return environment_get(mark) != NULL && (age_ns(&stat) < EXEC_NS || untraced_python(proc));
 }
 
 /* A proc_each_fn. */

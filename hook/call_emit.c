@@ -69,7 +69,7 @@ take_place(struct call_thread *me)
 	uint32_t i = producer != NULL ? producer->index + 1 : 0;
 	struct call_table *table = &session.call_tables[i < session.at.n_call_tables ? i : 0];
 	if (me->times.table != table)
-		me->times.n_ids = 0;
+		call_times_reset(&me->times);
 	me->times.table = table;
 	if (producer == NULL && call_plan.level == CALL_LEVEL_RECORD) {
 		session_lost(LOST_NO_LANE);

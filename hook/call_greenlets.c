@@ -219,7 +219,7 @@ begin(struct call_greenlets *greenlets, PyThreadState *tstate, const void *root,
       uint32_t *depth, struct call_times *times)
 {
 	const void *own = own_stack_of(tstate->id);
-	if (own == NULL && *depth > 0) {
+	if (own == NULL && (*depth > 0 || times->open.n > 0)) {
 		*depth = 0;
 		call_times_reset(times);
 	}

@@ -33,7 +33,7 @@ void
 call_times_drop(struct call_times *times)
 {
 	for (uint32_t i = 0; i < times->open.n; i++)
-		times->levels[times->open.calls[i].id]--;
+		times->levels[call_time_id(&times->open.calls[i])]--;
 	times->open.n = times->open.n_beyond = 0;
 }
 
@@ -41,11 +41,11 @@ void
 call_times_switch(struct call_times *times, struct call_shadow *from, const struct call_shadow *to)
 {
 	for (uint32_t i = 0; i < times->open.n; i++)
-		times->levels[times->open.calls[i].id]--;
+		times->levels[call_time_id(&times->open.calls[i])]--;
 	*from = times->open;
 	times->open = *to;
 	for (uint32_t i = 0; i < times->open.n; i++)
-		times->levels[times->open.calls[i].id]++;
+		times->levels[call_time_id(&times->open.calls[i])]++;
 }
 
 static bool
@@ -105,6 +105,14 @@ call_times_make_room(struct call_times *times, uint32_t id)
 	return (times->open.n_beyond == 0 && has_room(times, id)) || beyond(times);
 }
 
+/* The function of a frame; 0: it is not wanted, or has no number. */
+static uint32_t
+id_of(py_frame frame)
+{
+	uint64_t word = call_target_frame(frame);
+	return (word & CALL_UNWANTED) == 0 ? call_id(word) : 0;
+}
+
 void
 call_times_adopt(struct call_times *times, py_frame frame)
 {
@@ -113,13 +121,12 @@ call_times_adopt(struct call_times *times, py_frame frame)
 	if (open->n > 0 || open->n_beyond > 0)
 		return;
 	for (uint32_t n = 0; frame != NULL && n < OPEN_DEPTH; n++, frame = py_frame_back(frame)) {
-		uint64_t word = call_target_frame(frame);
-		uint32_t id = call_id(word);
-		if ((word & CALL_UNWANTED) != 0 || id == 0)
+		uint32_t id = id_of(frame);
+		if (id == 0)
 			continue;
 		if (!has_room(times, id))
 			break;
-		open->calls[open->n++] = (struct call_time){ticks, 0, id};
+		open->calls[open->n++] = (struct call_time){ticks, 0, id | CALL_ADOPTED};
 		times->levels[id]++;
 	}
 	for (uint32_t i = 0; i < open->n / 2; i++) {
@@ -144,20 +151,65 @@ add_open(struct call_times *times, uint64_t ticks)
 		struct call_time *call = &calls[i - 1];
 		uint64_t inner = call->inner + whole;
 		whole = call_time_since(call, ticks);
-		call_times_add(table, call, --times->levels[call->id] == 0, whole, inner);
+		call_times_add(table, call, --times->levels[call_time_id(call)] == 0, whole, inner);
 		call->began = ticks;
 		call->inner = 0;
 	}
 	if (lowest > 0)
 		calls[lowest - 1].inner += whole;
 	for (i = lowest; i < n; i++)
-		times->levels[calls[i].id]++;
+		times->levels[call_time_id(&calls[i])]++;
+}
+
+/* From the innermost frame on: how many have a number; UINT32_MAX: too many. */
+static uint32_t
+count_frames(py_frame frame)
+{
+	uint32_t n = 0;
+	for (uint32_t i = 0; frame != NULL; i++, frame = py_frame_back(frame)) {
+		if (i == OPEN_DEPTH)
+			return UINT32_MAX;
+		n += id_of(frame) != 0;
+	}
+	return n;
+}
+
+/*
+ * From 3.12 on CPython does not tell of the end of a frame that waited in a greenlet when tracing
+ * began. Such calls are the lowest, and those that have ended are no longer among the outermost
+ * frames.
+ */
+static void
+drop_ended(struct call_times *times)
+{
+	struct call_shadow *open = &times->open;
+	uint32_t n_adopted = 0, n_left;
+	while (n_adopted < open->n && (open->calls[n_adopted].id & CALL_ADOPTED) != 0)
+		n_adopted++;
+	if (n_adopted == 0)
+		return;
+	py_frame frame = py_frame_current(py_thread_state());
+	uint32_t at = count_frames(frame);
+	if (at == UINT32_MAX)
+		return;
+	n_left = at < n_adopted ? at : n_adopted;
+	for (; frame != NULL; frame = py_frame_back(frame)) {
+		uint32_t id = id_of(frame);
+		if (id != 0 && --at < n_left && id != call_time_id(&open->calls[at]))
+			n_left = at;
+	}
+	for (uint32_t i = n_left; i < n_adopted; i++)
+		times->levels[call_time_id(&open->calls[i])]--;
+	memmove(open->calls + n_left, open->calls + n_adopted,
+		(open->n - n_adopted) * sizeof *open->calls);
+	open->n -= n_adopted - n_left;
 }
 
 void
 call_times_look(struct call_times *times, uint64_t ticks)
 {
 	times->open.next_look = ticks + CALL_LOOK_TICKS;
+	drop_ended(times);
 	add_open(times, ticks);
 	if (settings_changed())
 		settings_refresh();
@@ -175,11 +227,11 @@ call_times_find(struct call_times *times, uint32_t id)
 	struct call_shadow *open = &times->open;
 	uint32_t lowest = open->n > SEARCH_DEPTH ? open->n - SEARCH_DEPTH : 0;
 	uint32_t at = open->n;
-	while (at > lowest && open->calls[at - 1].id != id)
+	while (at > lowest && call_time_id(&open->calls[at - 1]) != id)
 		at--;
 	if (at == lowest)
 		return false;
 	while (open->n > at)
-		times->levels[open->calls[--open->n].id]--;
+		times->levels[call_time_id(&open->calls[--open->n])]--;
 	return true;
 }

@@ -25,8 +25,15 @@
 
 struct call_time {
 	uint64_t began, inner; /* ticks: since when its time is not added yet; of that, its calls' */
-	uint32_t id;
+	uint64_t id;           /* or'ed with: */
 };
+#define CALL_ADOPTED (1ull << 32) /* its end may go unheard: looked for in the frames now and then */
+
+static inline uint32_t
+call_time_id(const struct call_time *call)
+{
+	return (uint32_t)call->id;
+}
 
 /* What is open on one stack. Memory of our own, here and below. */
 struct call_shadow {
@@ -103,7 +110,7 @@ static inline __attribute__((always_inline)) void
 call_times_add(const struct call_table *table, const struct call_time *call, bool outermost,
 	       uint64_t ticks, uint64_t inner)
 {
-	struct call_stats *stats = &table->stats[call->id];
+	struct call_stats *stats = &table->stats[call_time_id(call)];
 	if (outermost)
 		call_sum_add(table, &stats->cum_ticks, ticks);
 	call_sum_add(table, &stats->own_ticks, ticks > inner ? ticks - inner : 0);

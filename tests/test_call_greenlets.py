@@ -177,3 +177,13 @@ def test_what_was_open_before_is_its_own_greenlets(case, tmp_path):
     for name in ["hub"] + ["loop%d" % i for i in range(12)]:
         # As far as the last look, at most 2^30 ticks of a nanosecond ago.
         assert took["all"] - took["ends"] - 1.2e9 < found[name]["cum_ns"], (name, found[name])
+
+
+@calls.on((8, 11, 12, 13), ("profile", "monitoring"))
+def test_call_whose_end_is_not_told_has_times_to_the_next_look_at_most(case, tmp_path):
+    run = calls.trace(case, tmp_path, "greenlets_unheard.py", env=environment(case), options=[
+        "--calls-level", "stats", "--no-c-calls", "--calls-file", harness.target("greenlets_unheard.py")])
+    found = {line["func"]: line for line in run.of_type("func")}
+    assert found["waits"]["own_ns"] < 1.2e9
+    assert found["loops"]["own_ns"] + found["step"]["own_ns"] > run.said * 1e9 - 1.2e9
+    assert found["loops"]["own_ns"] > 3e8

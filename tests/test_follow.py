@@ -642,3 +642,10 @@ def test_untraced_child_of_one_that_has_ended_is_told(stage):
     run = stage.collector("--", "sh", "-c", 'sh -c \'"$1" -I -c "$2" & sleep 0.07\' sh "$1" "$2"; sleep 2', "sh",
                           stage.python.path, "import time; time.sleep(1.5)").finish()
     assert [p["coverage"] for p in run.of_type("process", action="start")] == ["none"]
+
+
+def test_programs_without_end_that_a_command_leaves_behind_keep_nobody(stage):
+    start = time.monotonic()
+    collector = stage.collector("--", "sh", "-c", "(for i in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20; "
+                                "do sleep 0.15; sleep 0.15; sleep 0.15; done) > /dev/null 2>&1 & exit 3")
+    assert collector.wait() == 3 and time.monotonic() - start < 6

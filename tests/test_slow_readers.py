@@ -61,7 +61,7 @@ def test_slow_reader_has_its_time_and_no_more(stage, times, least, most):
     start = time.monotonic()
     for _ in range(times):
         collector.signal(signal.SIGTERM)
-        time.sleep(0.3)
+        time.sleep(0.7)
     assert collector.wait(40) == 1
     assert least < time.monotonic() - start < most
     assert "its reader takes nothing, or too slowly" in collector.stderr

@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: MIT */
+#include "untraced.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "proc.h"
+
+struct libraries {
+	bool python, hook;
+};
+
+static bool
+note_library(void *context, const struct proc_mapping *mapping)
+{
+	struct libraries *libraries = context;
+	const char *slash = strrchr(mapping->path, '/');
+	if (slash != NULL && strncmp(slash, "/libpython", 10) == 0)
+		libraries->python = true;
+	if (strstr(mapping->path, "/pyauditd/_hook.") != NULL)
+		libraries->hook = true;
+	return !libraries->hook;
+}
+
+static bool
+is_named_python(int proc)
+{
+	char *exe = proc_link(proc, "exe");
+	const char *slash = exe != NULL ? strrchr(exe, '/') : NULL;
+	bool is = slash != NULL && strncmp(slash, "/python", 7) == 0;
+	free(exe);
+	return is;
+}
+
+bool
+untraced_python(int proc)
+{
+	struct libraries libraries = {false, false};
+	int maps = proc_open_maps(proc);
+	if (maps < 0)
+		return false;
+	proc_maps(maps, note_library, &libraries);
+	close(maps);
+	return !libraries.hook && (libraries.python || is_named_python(proc));
+}
