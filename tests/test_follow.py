@@ -579,7 +579,7 @@ def test_who_was_asked_for_twice_has_his_children_told_once(stage):
 @pytest.mark.parametrize("works", [0.05, 0.5, 2.5])
 def test_exec_of_a_python_that_does_not_look_is_told(stage, works):
     program = ("import os, sys, time; sys.audit('driven.step', 0); time.sleep(%f)\n"
-               "os.execv(sys.executable, ['python', '-I', '-c', 'import time; time.sleep(3)'])" % works)
+               "os.execv(sys.executable, [sys.executable, '-I', '-c', 'import time; time.sleep(3)'])" % works)
     run = stage.collector("--", stage.python.path, "-c", program).finish()
     assert [p["coverage"] for p in run.of_type("process", action="start")] == ["site", "none"]
     [end] = run.of_type("process", action="exit")
@@ -588,7 +588,7 @@ def test_exec_of_a_python_that_does_not_look_is_told(stage, works):
 
 def test_exec_of_a_python_that_looks_is_not_told_to_be_without(stage):
     program = ("import os, sys, time; sys.audit('driven.step', 0); time.sleep(0.5)\n"
-               "if len(sys.argv) < 3: os.execv(sys.executable, ['python', *sys.orig_argv[1:], 'again'])")
+               "if len(sys.argv) < 3: os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:], 'again'])")
     run = stage.collector("--", stage.python.path, "-c", program, "x").finish()
     assert [p["coverage"] for p in run.of_type("process", action="start")] == ["site", "site"]
 
