@@ -22,7 +22,7 @@ class Terminal:
         words = " ".join(["env", *("%s=%s" % pair for pair in env.items()), words])
         env = harness.environment(tmp)
         subprocess.run([*self.tmux, "new-session", "-d", "-x", str(width), "-y", str(height),
-                        "echo before; %s; echo status $?; exec cat" % words],
+                        "echo before; %s; echo status $?; cat; exec sleep 60" % words],
                        check=True, env=env, cwd=tmp)
 
     def keys(self, *keys):
