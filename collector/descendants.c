@@ -197,7 +197,7 @@ visit(struct descendants *descendants, uint32_t pid, uint64_t now_ns,
 	seen->present = true;
 	if (is_new)
 		asker->joined(asker->context, pid, stat.start_time);
-	if (asker->knows(asker->context, pid)) { /* maybe as what it was before an exec: then all begins anew */
+	if (asker->knows(asker->context, pid)) { /* before an exec, maybe: then all begins anew */
 		*seen = now;
 		seen->cpu_before = stat.cpu_ticks;
 		seen->present = true;

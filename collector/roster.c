@@ -85,15 +85,6 @@ is_among(struct followed *const *list, size_t n, const struct segment_found *fou
 }
 
 static bool
-is_condemned(const struct roster *roster, const struct segment_found *found)
-{
-	for (size_t i = 0; i < roster->n_condemned && i < ROSTER_CONDEMNED; i++)
-		if (roster->condemned[i].dev == found->dev && roster->condemned[i].ino == found->ino)
-			return true;
-	return false;
-}
-
-static bool
 is_followed(const struct roster *roster, const struct segment_found *found)
 {
 	return is_among(roster->followed, roster->n_followed, found) ||
@@ -193,19 +184,9 @@ void
 roster_condemn(struct roster *roster, size_t i)
 {
 	struct followed *followed = roster_take_out(roster, i);
-	roster->condemned[roster->n_condemned++ % ROSTER_CONDEMNED] =
-		(struct object){followed->found.dev, followed->found.ino, followed->pid};
+	condemned_add(&roster->condemned, &followed->found, followed->pid);
 	roster->reading->left_some |= roster->target.kind == TARGET_PIDS;
 	followed_drop(followed);
-}
-
-bool
-roster_has_condemned(const struct roster *roster, uint32_t pid)
-{
-	for (size_t i = 0; i < roster->n_condemned && i < ROSTER_CONDEMNED; i++)
-		if (roster->condemned[i].pid == pid)
-			return true;
-	return false;
 }
 
 void
@@ -244,7 +225,8 @@ try_candidate(void *context, struct place *place, struct segment_found *found, b
 {
 	struct roster *roster = context;
 	char why[256] = "";
-	if (is_followed(roster, found) || is_condemned(roster, found) || is_too_much(roster, found))
+	if (is_followed(roster, found) || condemned_has(&roster->condemned, found) ||
+	    is_too_much(roster, found))
 		return CANDIDATE_SETTLED;
 	if (is_last_file(roster, found))
 		return candidates_shortage(&roster->candidates, found->name_pid, -EMFILE);

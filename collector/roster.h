@@ -8,19 +8,12 @@
 #include <stdint.h>
 
 #include "candidates.h"
+#include "condemned.h"
 #include "descendants.h"
 #include "followed.h"
 #include "places.h"
 #include "target.h"
 #include "waiter.h"
-
-/* The last so many that made no sense are not read again. */
-#define ROSTER_CONDEMNED 256
-struct object {
-	dev_t dev;
-	ino_t ino;
-	uint32_t pid;
-};
 
 struct roster {
 	struct target target;
@@ -30,8 +23,7 @@ struct roster {
 	size_t n_followed, room_followed;
 	struct followed **ended;          /* their last lines may not be written yet */
 	size_t n_ended, room_ended;
-	struct object condemned[ROSTER_CONDEMNED];
-	size_t n_condemned;               /* ever */
+	struct condemned condemned;
 	size_t n_seen;                    /* ever: followed, or announced as untraced */
 	bool unread;                      /* names appeared that were not looked at yet */
 	bool has_new;                     /* since roster_look() began: not yet noted, do not sleep */
@@ -79,7 +71,6 @@ struct followed *roster_take_out(struct roster *roster, size_t i);
 
 /* One that makes no sense: as followed_drop(), and it is not read again. */
 void roster_condemn(struct roster *roster, size_t i);
-bool roster_has_condemned(const struct roster *roster, uint32_t pid);
 
 /* One that has ended: as followed_end(). The lines of the first n such are written: bury them. */
 void roster_end(struct roster *roster, size_t i, int status);

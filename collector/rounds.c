@@ -163,7 +163,7 @@ more_may_come(struct collect *collect)
 {
 	bool any = false;
 	for (size_t i = 0; i < collect->options->n_pids; i++) {
-		if (roster_has_condemned(&collect->roster, collect->options->pids[i]))
+		if (condemned_has_pid(&collect->roster.condemned, collect->options->pids[i]))
 			continue;
 		int proc = proc_open(collect->options->pids[i]);
 		struct proc_stat stat;

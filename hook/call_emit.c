@@ -3,13 +3,12 @@
 
 #include <errno.h>
 #include <pthread.h>
-#include <string.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "call_adopted.h"
 #include "call_target.h"
 #include "calls.h"
-#include "code_info.h"
 #include "settings.h"
 #include "thread_lane.h"
 
@@ -98,14 +97,6 @@ begin_anew(struct call_thread *me)
 	return true;
 }
 
-static bool
-is_of_package(py_frame frame)
-{
-	char module[CODE_TEXT_BYTES];
-	code_info_dict_text(py_frame_globals(frame), "__name__", module);
-	return strcmp(module, "pyauditd") == 0 || strncmp(module, "pyauditd.", 9) == 0;
-}
-
 /*
  * What is open while the first event of a stack happens has times from now on, but for what begins
  * by it, and start(), which is about to end. An evaluator is not asked for what runs already, and
@@ -119,9 +110,7 @@ adopt(struct call_thread *me, enum call_event what)
 	py_frame frame = py_frame_current(py_thread_state());
 	if (frame != NULL && !call_ends(what) && what != CALL_C_CALL)
 		frame = py_frame_back(frame);
-	while (frame != NULL && is_of_package(frame))
-		frame = py_frame_back(frame);
-	call_times_adopt(&me->times, frame);
+	call_adopt(&me->times, frame);
 }
 
 /* The greenlet that the event is of. */

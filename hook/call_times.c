@@ -5,13 +5,13 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "call_target.h"
+#include "call_adopted.h"
 #include "settings.h"
 
 #define FIRST_ROOM 32
 #define MAX_DEPTH (1u << 20)
 #define SEARCH_DEPTH 4096  /* how far down the call is looked for that ends */
-#define OPEN_DEPTH 16384   /* how far down what is open is added up, or adopted: some 0.1 ms */
+#define OPEN_DEPTH 16384   /* how far down what is open is added up: some 0.1 ms */
 
 void
 call_times_free(struct call_times *times)
@@ -83,8 +83,8 @@ beyond(struct call_times *times)
 	return false;
 }
 
-static bool
-has_room(struct call_times *times, uint32_t id)
+bool
+call_times_has_room(struct call_times *times, uint32_t id)
 {
 	int saved = errno;
 	struct call_table *table = call_table_of(times);
@@ -102,38 +102,7 @@ has_room(struct call_times *times, uint32_t id)
 bool
 call_times_make_room(struct call_times *times, uint32_t id)
 {
-	return (times->open.n_beyond == 0 && has_room(times, id)) || beyond(times);
-}
-
-/* The function of a frame; 0: it is not wanted, or has no number. */
-static uint32_t
-id_of(py_frame frame)
-{
-	uint64_t word = call_target_frame(frame);
-	return (word & CALL_UNWANTED) == 0 ? call_id(word) : 0;
-}
-
-void
-call_times_adopt(struct call_times *times, py_frame frame)
-{
-	struct call_shadow *open = &times->open;
-	uint64_t ticks = clock_ticks(session.clock_kind);
-	if (open->n > 0 || open->n_beyond > 0)
-		return;
-	for (uint32_t n = 0; frame != NULL && n < OPEN_DEPTH; n++, frame = py_frame_back(frame)) {
-		uint32_t id = id_of(frame);
-		if (id == 0)
-			continue;
-		if (!has_room(times, id))
-			break;
-		open->calls[open->n++] = (struct call_time){ticks, 0, id | CALL_ADOPTED};
-		times->levels[id]++;
-	}
-	for (uint32_t i = 0; i < open->n / 2; i++) {
-		struct call_time *a = &open->calls[i], *b = &open->calls[open->n - 1 - i], swapped = *a;
-		*a = *b;
-		*b = swapped;
-	}
+	return (times->open.n_beyond == 0 && call_times_has_room(times, id)) || beyond(times);
 }
 
 /*
@@ -161,55 +130,11 @@ add_open(struct call_times *times, uint64_t ticks)
 		times->levels[call_time_id(&calls[i])]++;
 }
 
-/* From the innermost frame on: how many have a number; UINT32_MAX: too many. */
-static uint32_t
-count_frames(py_frame frame)
-{
-	uint32_t n = 0;
-	for (uint32_t i = 0; frame != NULL; i++, frame = py_frame_back(frame)) {
-		if (i == OPEN_DEPTH)
-			return UINT32_MAX;
-		n += id_of(frame) != 0;
-	}
-	return n;
-}
-
-/*
- * From 3.12 on CPython does not tell of the end of a frame that waited in a greenlet when tracing
- * began. Such calls are the lowest, and those that have ended are no longer among the outermost
- * frames.
- */
-static void
-drop_ended(struct call_times *times)
-{
-	struct call_shadow *open = &times->open;
-	uint32_t n_adopted = 0, n_left;
-	while (n_adopted < open->n && (open->calls[n_adopted].id & CALL_ADOPTED) != 0)
-		n_adopted++;
-	if (n_adopted == 0)
-		return;
-	py_frame frame = py_frame_current(py_thread_state());
-	uint32_t at = count_frames(frame);
-	if (at == UINT32_MAX)
-		return;
-	n_left = at < n_adopted ? at : n_adopted;
-	for (; frame != NULL; frame = py_frame_back(frame)) {
-		uint32_t id = id_of(frame);
-		if (id != 0 && --at < n_left && id != call_time_id(&open->calls[at]))
-			n_left = at;
-	}
-	for (uint32_t i = n_left; i < n_adopted; i++)
-		times->levels[call_time_id(&open->calls[i])]--;
-	memmove(open->calls + n_left, open->calls + n_adopted,
-		(open->n - n_adopted) * sizeof *open->calls);
-	open->n -= n_adopted - n_left;
-}
-
 void
 call_times_look(struct call_times *times, uint64_t ticks)
 {
 	times->open.next_look = ticks + CALL_LOOK_TICKS;
-	drop_ended(times);
+	call_adopted_drop_ended(times);
 	add_open(times, ticks);
 	if (settings_changed())
 		settings_refresh();

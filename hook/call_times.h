@@ -27,7 +27,7 @@ struct call_time {
 	uint64_t began, inner; /* ticks: since when its time is not added yet; of that, its calls' */
 	uint64_t id;           /* or'ed with: */
 };
-#define CALL_ADOPTED (1ull << 32) /* its end may go unheard: looked for in the frames now and then */
+#define CALL_ADOPTED (1ull << 32) /* its end may go unheard (call_adopted.h) */
 
 static inline uint32_t
 call_time_id(const struct call_time *call)
@@ -59,16 +59,13 @@ void call_times_free(struct call_times *times);
 void call_times_switch(struct call_times *times, struct call_shadow *from,
 		       const struct call_shadow *to);
 
-/*
- * What was open before anything was seen: from now on its time counts, but not the call. From the
- * innermost frame on, NULL for none.
- */
-void call_times_adopt(struct call_times *times, py_frame frame);
-
 /* What was open has ended unseen. */
 void call_times_drop(struct call_times *times);
 
-/* Make room for one more of this function. False: it is counted as beyond, and as lost. */
+/* Is there room for one more of this function, or can it be made? */
+bool call_times_has_room(struct call_times *times, uint32_t id);
+
+/* The same where there must be. False: it is counted as beyond, and as lost. */
 bool call_times_make_room(struct call_times *times, uint32_t id);
 
 /* Settings, lease and what is open, now and then. */

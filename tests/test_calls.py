@@ -306,6 +306,13 @@ def test_what_was_open_before_has_its_time_since_and_no_call(case, tmp_path):
     assert found["before"]["cum_ns"] <= found["<module>"]["cum_ns"]
 
 
+@calls.on(minors=(11, 13), backends=("profile", "monitoring"))
+def test_of_very_deep_calls_the_innermost_have_their_times(case, tmp_path):
+    found, took = of_open_calls(case, tmp_path, "before_deep=1.5")
+    for name in ("even", "odd"):
+        assert found[name]["calls"] == 0 and found[name]["cum_ns"] > 1.4e9, found[name]
+
+
 def test_counts_are_cprofiles(case, said, tmp_path):
     run = calls.trace(case, tmp_path, "calls_program.py", "traced", "body", options=[
         "--calls-level", "count", "--calls-file", PROGRAM + ",<made*"])
