@@ -162,7 +162,7 @@ take_renewed(uint64_t tstate_id)
 static void
 choose_way(struct call_thread *me, uint64_t way, bool asks)
 {
-	bool fast = !asks && call_plan.level == CALL_LEVEL_RECORD &&
+	bool fast = !asks && call_plan.level > CALL_LEVEL_COUNT &&
 		    call_plan.max_depth == UINT32_MAX && clock_is_counter(session.clock_kind);
 	me->here_way = asks ? CALL_NO_EPOCH : way;
 	me->fast_way = fast ? way : CALL_NO_EPOCH;

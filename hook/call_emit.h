@@ -143,6 +143,30 @@ call_record_fast(uint64_t word, enum call_event what)
 	return true;
 }
 
+/* The same at level stats. */
+CALL_INLINE bool
+call_stats_fast(uint64_t word, enum call_event what)
+{
+	struct call_thread *me = &call_thread;
+	uint32_t depth = me->depth;
+	if (unlikely(!call_is_fast(me)))
+		return false;
+	if (call_ends(what) ? !call_times_end_fast(&me->times, call_id(word))
+			    : !call_times_begin_fast(&me->times, call_id(word)))
+		return false;
+	me->depth = call_ends(what) ? depth - (depth > 0) : depth + 1;
+	return true;
+}
+
+/* Either. */
+CALL_INLINE bool
+call_fast(enum call_level level, uint64_t word, enum call_event what)
+{
+	return level == CALL_LEVEL_RECORD  ? call_record_fast(word, what)
+	       : level == CALL_LEVEL_STATS ? call_stats_fast(word, what)
+					   : false;
+}
+
 /* And the fifth, with the same meaning of false. */
 bool call_record_next(uint64_t word, enum call_event what);
 
@@ -197,8 +221,8 @@ call_ends_here(enum call_level level, uint64_t word, enum call_event what)
 CALL_INLINE void
 call_happens(enum call_level level, uint64_t word, enum call_event what)
 {
-	if (level == CALL_LEVEL_RECORD &&
-	    (likely(call_record_fast(word, what)) || likely(call_record_next(word, what))))
+	if (likely(call_fast(level, word, what)) ||
+	    (level == CALL_LEVEL_RECORD && likely(call_record_next(word, what))))
 		return;
 	if (call_ends(what))
 		call_ends_here(level, word, what);

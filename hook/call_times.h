@@ -120,24 +120,62 @@ call_time_since(const struct call_time *call, uint64_t ticks)
 	return (int64_t)(ticks - call->began) > 0 ? ticks - call->began : 0;
 }
 
-static inline __attribute__((always_inline)) void
-call_times_begin(struct call_times *times, uint32_t id)
+/* There is room for a call of this function. */
+static inline __attribute__((always_inline)) bool
+call_times_fits(const struct call_times *times, uint32_t id)
 {
-	if ((unlikely(id >= times->n_ids) || unlikely(times->open.n >= times->open.room) ||
-	     unlikely(times->open.n_beyond > 0)) &&
-	    !call_times_make_room(times, id))
-		return;
+	return likely(id < times->n_ids) && likely(times->open.n < times->open.room) &&
+	       likely(times->open.n_beyond == 0);
+}
+
+/* The innermost call is one of this function. */
+static inline __attribute__((always_inline)) bool
+call_times_on_top(const struct call_times *times, uint32_t id)
+{
+	uint32_t n = times->open.n - 1;
+	return likely(n < times->open.room) && likely(times->open.n_beyond == 0) &&
+	       likely(times->open.calls[n].id == id);
+}
+
+static inline __attribute__((always_inline)) void
+call_times_push(struct call_times *times, uint32_t id, uint64_t ticks)
+{
 	struct call_table *table = call_table_of(times);
 	struct call_stats *stats = &table->stats[id];
 	struct call_time *top = &times->open.calls[times->open.n++];
 	call_sum_add(table, &stats->calls, 1);
 	if (times->levels[id]++ == 0)
 		call_sum_add(table, &stats->primitive, 1);
-	top->id = id;
-	top->inner = 0;
-	uint64_t ticks = clock_ticks(session.clock_kind);
 	top->began = ticks;
-	if (unlikely((int64_t)(ticks - times->open.next_look) >= 0))
+	top->inner = 0;
+	top->id = id;
+}
+
+static inline __attribute__((always_inline)) void
+call_times_pop(struct call_times *times, uint32_t id, uint64_t ticks)
+{
+	uint32_t n = --times->open.n;
+	struct call_time *top = &times->open.calls[n];
+	uint64_t whole = call_time_since(top, ticks);
+	call_times_add(call_table_of(times), top, --times->levels[id] == 0, whole, top->inner);
+	if (likely(n > 0))
+		top[-1].inner += whole;
+}
+
+static inline bool
+call_times_look_due(const struct call_times *times, uint64_t ticks)
+{
+	return unlikely((int64_t)(ticks - times->open.next_look) >= 0);
+}
+
+static inline __attribute__((always_inline)) void
+call_times_begin(struct call_times *times, uint32_t id)
+{
+	if (!call_times_fits(times, id) && !call_times_make_room(times, id))
+		return;
+	uint64_t ticks = clock_ticks(session.clock_kind);
+	call_times_push(times, id, ticks);
+	if (call_times_look_due(times, ticks))
 		call_times_look(times, ticks);
 }
 
@@ -145,17 +183,33 @@ static inline __attribute__((always_inline)) void
 call_times_end(struct call_times *times, uint32_t id)
 {
 	uint64_t ticks = clock_ticks(session.clock_kind);
-	uint32_t n = times->open.n - 1;
-	if ((unlikely(n >= times->open.room) || unlikely(times->open.n_beyond > 0) ||
-	     unlikely(times->open.calls[n].id != id)) &&
-	    !call_times_find(times, id))
-		return;
-	n = --times->open.n;
-	struct call_time *top = &times->open.calls[n];
-	uint64_t whole = call_time_since(top, ticks);
-	call_times_add(call_table_of(times), top, --times->levels[id] == 0, whole, top->inner);
-	if (likely(n > 0))
-		top[-1].inner += whole;
+	if (call_times_on_top(times, id) || call_times_find(times, id))
+		call_times_pop(times, id, ticks);
+}
+
+/*
+ * Both, where nothing is out of the ordinary; false: nothing was done. They call no function, and
+ * the clock is a counter.
+ */
+static inline __attribute__((always_inline)) bool
+call_times_begin_fast(struct call_times *times, uint32_t id)
+{
+	if (!call_times_fits(times, id))
+		return false;
+	uint64_t ticks = clock_counter();
+	if (call_times_look_due(times, ticks))
+		return false;
+	call_times_push(times, id, ticks);
+	return true;
+}
+
+static inline __attribute__((always_inline)) bool
+call_times_end_fast(struct call_times *times, uint32_t id)
+{
+	if (!call_times_on_top(times, id))
+		return false;
+	call_times_pop(times, id, clock_counter());
+	return true;
 }
 
 #endif

@@ -44,6 +44,8 @@ static uint64_t next_look_ns; /* CLOCK_MONOTONIC_COARSE */
 #define LOOK_NS 300000000u
 static unsigned looks_due; /* after somebody else set what is ours; and not before next_look_ns */
 static uint64_t generation; /* of the session that all this is of */
+static bool others_seen;  /* interpreters that are not the main one */
+static bool told_of_others; /* once for each start() */
 #if PY_HAS_GIL
 static bool applying;     /* what is set just now is set by us */
 #else
@@ -85,6 +87,16 @@ calls_want(const struct call_settings *settings)
 		return;
 	wanted = *settings;
 	wanted_version++;
+}
+
+/* What is installed is so in the main interpreter alone. */
+static void
+tell_of_others(void)
+{
+	if (!told_of_others)
+		notice("calls", "those of sub-interpreters are not traced, and this program has some");
+	told_of_others = true;
+	store_relaxed(&others_seen, false);
 }
 
 /* ---- into force ---- */
@@ -154,6 +166,9 @@ start(const struct call_settings *settings, const struct call_source *source, co
 		set_plan(settings, NULL);
 	tell_plan();
 	set_installed(err == 0 ? source : NULL);
+	told_of_others = false;
+	if (err == 0 && PyInterpreterState_Head() != py_main_interpreter()) /* the main one is the last */
+		tell_of_others();
 	return err;
 }
 
@@ -235,6 +250,8 @@ put_right(void)
 		notice("calls", why);
 	if (installed == NULL)
 		return;
+	if (load_relaxed(&others_seen))
+		tell_of_others();
 	applying = true;
 	if (disturbed)
 		installed->look();
@@ -312,13 +329,15 @@ static const char setprofile[] = "sys.setprofile";
 static const char setprofile_all[] = "sys._setprofileallthreads";
 static const char register_callback[] = "sys.monitoring.register_callback";
 static const char import[] = "import";
+static const char new_interpreter[] = "cpython.PyInterpreterState_New";
 
 bool
 calls_watch(const char *event)
 {
 	return installed != NULL &&
 	       (strcmp(event, setprofile) == 0 || strcmp(event, setprofile_all) == 0 ||
-		strcmp(event, register_callback) == 0 || strcmp(event, import) == 0);
+		strcmp(event, register_callback) == 0 || strcmp(event, import) == 0 ||
+		strcmp(event, new_interpreter) == 0);
 }
 
 static void
@@ -331,9 +350,25 @@ look_soon(void)
 		disturbed = false;
 }
 
+/* In one of them, maybe under a GIL of its own: who has the main one's tells. */
+static void
+hear_another(void)
+{
+	if (load_relaxed(&installed) == NULL || load_relaxed(&told_of_others) ||
+	    load_relaxed(&others_seen))
+		return;
+	store_relaxed(&others_seen, true);
+	if (py_run_in_main(settle) < 0)
+		store_relaxed(&others_seen, false);
+}
+
 void
 calls_hear(const char *event, PyObject *args)
 {
+	if (py_thread_state()->interp != py_main_interpreter()) {
+		hear_another();
+		return;
+	}
 	begin_in_child();
 	if (installed == NULL || applying)
 		return;
@@ -342,6 +377,10 @@ calls_hear(const char *event, PyObject *args)
 			call_greenlets_note_threads();
 			call_emit_ask_greenlets();
 		}
+		return;
+	}
+	if (strcmp(event, new_interpreter) == 0) {
+		tell_of_others();
 		return;
 	}
 	if (strcmp(event, setprofile) == 0) {

@@ -46,9 +46,9 @@ py_event(enum call_level level, PyObject *const *args, size_t n_args, enum call_
 	if (unlikely(!call_target_cached((PyCodeObject *)args[0], &word)) ||
 	    unlikely(word & CALL_UNWANTED))
 		return long_way(level, args, n_args, what);
-	if (level != CALL_LEVEL_RECORD)
+	if (level == CALL_LEVEL_COUNT)
 		call_happens(level, word, what);
-	else if (unlikely(!call_record_fast(word, what)))
+	else if (unlikely(!call_fast(level, word, what)))
 		return long_way(level, args, n_args, what);
 	return Py_None;
 }

@@ -90,8 +90,9 @@ event(enum call_level level, PyFrameObject *object, int what, PyObject *arg)
 		return event(CALL_LEVEL_##level, object, what, arg); \
 	}
 FUNCTION(COUNT, COUNT)
-FUNCTION(STATS, STATS)
+FUNCTION(stats_at_length, STATS)
 FUNCTION(record_at_length, RECORD)
+#undef FUNCTION
 
 /* Each fifth. */
 static __attribute__((noinline)) int
@@ -100,12 +101,10 @@ record_next(uint64_t word, enum call_event event, PyFrameObject *object, int wha
 	return likely(call_record_next(word, event)) ? 0 : record_at_length(NULL, object, what, arg);
 }
 
-/*
- * Most events at level record. It calls others as the last thing it does, so that the compiler
- * saves no registers.
- */
-static int
-RECORD(PyObject *self, PyFrameObject *object, int what, PyObject *arg)
+/* Most events of Python functions at levels stats and record. */
+CALL_INLINE int
+short_way(enum call_level level, Py_tracefunc at_length, PyFrameObject *object, int what,
+	  PyObject *arg)
 {
 	uint64_t word;
 	py_frame frame = py_frame_of(object);
@@ -113,13 +112,27 @@ RECORD(PyObject *self, PyFrameObject *object, int what, PyObject *arg)
 	bool calls = what == PyTrace_CALL;
 	if (unlikely(*threads_made != threads_seen) || unlikely(!calls && what != PyTrace_RETURN) ||
 	    unlikely(!call_target_cached(code, &word)) || unlikely(py_code_is_generator(code)))
-		return record_at_length(self, object, what, arg);
+		return at_length(NULL, object, what, arg);
 	if (word & CALL_UNWANTED)
 		return 0;
 	enum call_event event = calls ? CALL_PY_START
 				: py_frame_unwinds(frame, arg) ? CALL_PY_UNWIND : CALL_PY_RETURN;
-	return likely(call_record_fast(word, event)) ? 0 : record_next(word, event, object, what, arg);
+	if (likely(call_fast(level, word, event)))
+		return 0;
+	return level == CALL_LEVEL_RECORD ? record_next(word, event, object, what, arg)
+					  : at_length(NULL, object, what, arg);
 }
+
+/* They call others as the last thing they do, so that the compiler saves no registers. */
+#define FUNCTION(level, at_length) \
+	static int level(PyObject *self, PyFrameObject *object, int what, PyObject *arg) \
+	{ \
+		(void)self; \
+		return short_way(CALL_LEVEL_##level, at_length, object, what, arg); \
+	}
+FUNCTION(STATS, stats_at_length)
+FUNCTION(RECORD, record_at_length)
+#undef FUNCTION
 
 static const Py_tracefunc functions[] = {
 	[CALL_LEVEL_COUNT] = COUNT,

@@ -64,6 +64,25 @@ def test_what_we_do_not_see_is_said(case, alone, together):
     assert not notices or unseen, notices
 
 
+@calls.on(minors=(8, 11, 12, 13, 15))
+@pytest.mark.parametrize("kind", ["own", "shared"])
+@pytest.mark.parametrize("first", ["calls", "interpreters"])
+def test_interpreters_that_are_not_seen_are_said(case, tmp_path, kind, first):
+    words, options, env = [kind], ["-e", "@file"], {"PYAUDITD_RING": "64m"}
+    if first == "calls":
+        options += ["--calls", "--calls-backend", case.backend]
+    else:
+        words.append(case.backend)
+        env["PYTHONPATH"] = os.path.join(harness.BUILD, "python")
+    run = harness.collect([case.python.path, harness.target("interpreters.py"), *words], tmp_path,
+                          options, env)
+    said = [line["detail"] for line in run.of_type("notice", what="calls")]
+    if run.stdout.decode().strip() == "none":
+        assert case.python.minor < 12 and not said
+    else:
+        assert len(said) == 1 and "sub-interpreters" in said[0]
+
+
 @pytest.mark.parametrize("options", [[], ["--no-c-calls"], ["--calls-file", "/nowhere"]])
 def test_the_module_profile_works(case, tmp_path, options):
     (tmp_path / "mine.py").write_text("def f(): pass\nf()\nprint('{}')\n")

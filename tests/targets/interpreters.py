@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: MIT
-"""Sub-interpreters, with the main GIL and with one of their own: interpreters.py own|shared.
+"""Sub-interpreters, with the main GIL and with one of their own: interpreters.py own|shared [BACKEND].
 
-Prints how many of each kind ran; "none" where this Python cannot make such a one.
+Prints how many of each kind ran; "none" where this Python cannot make such a one. With a BACKEND,
+calls are traced from when they are there.
 """
 import sys
 import threading
@@ -33,11 +34,18 @@ def run(interpreter, i):
     assert failure is None, failure
 
 
-def main(own):
+def start_calls(backend):
+    import pyauditd
+    pyauditd.start(calls=True, backend=backend)
+
+
+def main(own, backend=None):
     if own and sys.version_info < (3, 12):
         print("none")
         return
     made = [create(own) for _ in range(3)]
+    if backend:
+        start_calls(backend)
     run(made[0], 0)
     threads = [threading.Thread(target=run, args=(x, i)) for i, x in enumerate(made[1:], 1)]
     for t in threads:
@@ -53,4 +61,4 @@ def main(own):
 
 
 if __name__ == "__main__":
-    main(sys.argv[1] == "own")
+    main(sys.argv[1] == "own", *sys.argv[2:])
