@@ -91,6 +91,7 @@ begin_anew(struct call_thread *me)
 	me->tid = (uint32_t)syscall(SYS_gettid);
 	me->stack = calls_stack(me->tid, 0);
 	me->depth = 0;
+	me->c_callable = NULL;
 	call_greenlets_forget(&me->greenlets);
 	call_times_reset(&me->times);
 	me->epoch = epoch;

@@ -47,6 +47,8 @@ struct call_thread {
 	struct call_times times;
 	struct call_greenlets greenlets;
 	py_frame evaluated;  /* by source_eval, that CPython does not know of yet, or no longer */
+	const PyObject *c_callable; /* source_monitoring: what was called last, if it was a C function */
+	uint64_t c_word;            /* and its word */
 };
 #define CALL_NO_EPOCH UINT64_MAX
 extern __thread struct call_thread call_thread

@@ -145,16 +145,34 @@ call_target_type_version(const PyTypeObject *type)
 	return call_target_type_dies(type) ? (uint32_t)type->tp_version_tag : 0;
 }
 
+/* Its line, but for the name; or NULL. */
+static inline const struct call_cfunc_line *
+call_target_same_cfunc(const PyMethodDef *method, const PyTypeObject *type)
+{
+	const struct call_cfunc_line *line = call_target_cfunc_line(method);
+	if (!PY_HAS_GIL && unlikely(line == NULL))
+		return NULL;
+	bool there = line->method == method && line->type == type &&
+		     line->version == call_target_type_version(type);
+	return likely(there) ? line : NULL;
+}
+
 /* 0: it is not there. */
 static inline uint64_t
 call_target_cached_cfunc(const PyMethodDef *method, const PyTypeObject *type)
 {
-	const struct call_cfunc_line *line = call_target_cfunc_line(method);
-	if (!PY_HAS_GIL && unlikely(line == NULL))
-		return 0;
-	bool there = line->method == method && line->type == type &&
-		     line->version == call_target_type_version(type) &&
-		     same_text(line->name, line->len, method->ml_name);
+	const struct call_cfunc_line *line = call_target_same_cfunc(method, type);
+	bool there = line != NULL && same_text(line->name, line->len, method->ml_name);
+	return likely(there) ? call_word(0, line->id) : 0;
+}
+
+/* The same, also for a name at the end of its page: it calls nothing. */
+static inline uint64_t
+call_target_cfunc_fast(const PyMethodDef *method, const PyTypeObject *type)
+{
+	const struct call_cfunc_line *line = call_target_same_cfunc(method, type);
+	bool there = line != NULL && text_in_page(method->ml_name, line->len) &&
+		     same_text_in_page(line->name, line->len, method->ml_name);
 	return likely(there) ? call_word(0, line->id) : 0;
 }
 

@@ -68,22 +68,31 @@ without_location(PyObject *result)
 #endif
 }
 
-/*
- * A C function as cProfile counts them: built-in functions, and methods of built-in types that
- * are called with an object of the type. Else CALL_UNWANTED.
- */
-CALL_INLINE uint64_t
-c_function(PyObject *function, PyObject *first)
+CALL_INLINE bool
+is_function(PyObject *callable)
 {
-	if (Py_IS_TYPE(function, &PyCFunction_Type) || Py_IS_TYPE(function, &PyCMethod_Type))
-		return call_target_cfunction((PyCFunctionObject *)function);
-	if (!Py_IS_TYPE(function, &PyMethodDescr_Type))
-		return CALL_UNWANTED;
-	PyMethodDescrObject *descriptor = (PyMethodDescrObject *)function;
-	PyTypeObject *type = descriptor->d_common.d_type;
-	if (first == missing || (!Py_IS_TYPE(first, type) && !PyType_IsSubtype(Py_TYPE(first), type)))
-		return CALL_UNWANTED;
-	return call_target_descriptor(descriptor);
+	return Py_IS_TYPE(callable, &PyCFunction_Type) || Py_IS_TYPE(callable, &PyCMethod_Type);
+}
+
+/* A method of a built-in type, called with an object of the type? */
+CALL_INLINE bool
+is_method(PyObject *callable, PyObject *first)
+{
+	if (!Py_IS_TYPE(callable, &PyMethodDescr_Type))
+		return false;
+	PyTypeObject *type = ((PyMethodDescrObject *)callable)->d_common.d_type;
+	return first != missing && (Py_IS_TYPE(first, type) || PyType_IsSubtype(Py_TYPE(first), type));
+}
+
+/* What cProfile counts as a C function: those two. Else CALL_UNWANTED. */
+static uint64_t
+c_function(PyObject *callable, PyObject *first)
+{
+	if (is_function(callable))
+		return call_target_cfunction((PyCFunctionObject *)callable);
+	if (is_method(callable, first))
+		return call_target_descriptor((PyMethodDescrObject *)callable);
+	return CALL_UNWANTED;
 }
 
 /* C calls are on the account of who makes them. */
@@ -93,10 +102,32 @@ caller_is_unwanted(PyObject *code)
 	return call_plan.filtered && (call_target_code((PyCodeObject *)code) & CALL_UNWANTED) != 0;
 }
 
-CALL_INLINE PyObject *
-c_event(enum call_level level, PyObject *const *args, size_t n_args, enum call_event what)
+/*
+ * Something is called; NULL: no C function, or none that is wanted. Noted of every call of which we
+ * hear, so that what returns is what was called last, or something else: no other object can have
+ * come to its address.
+ */
+CALL_INLINE void
+note_called(enum call_level level, const PyObject *callable, uint64_t word)
 {
-	if (unlikely((n_args & ~PY_VECTORCALL_ARGUMENTS_OFFSET) < 4) || !from_interpreter(args, n_args))
+	if (level == CALL_LEVEL_COUNT)
+		return;
+	call_thread.c_callable = callable;
+	call_thread.c_word = word;
+}
+
+/* Its word; 0: it must be looked up. */
+CALL_INLINE uint64_t
+noted(const PyObject *callable)
+{
+	const struct call_thread *me = &call_thread;
+	return likely(me->c_callable == callable) && likely(call_is_here(me)) ? me->c_word : 0;
+}
+
+static __attribute__((noinline)) PyObject *
+c_long_way(enum call_level level, PyObject *const *args, size_t n_args, enum call_event what)
+{
+	if ((n_args & ~PY_VECTORCALL_ARGUMENTS_OFFSET) < 4 || !from_interpreter(args, n_args))
 		return Py_None;
 	bool wanted = !caller_is_unwanted(args[0]);
 	if (what == CALL_C_CALL && unlikely(args[2] == hush_setprofile))
@@ -104,9 +135,51 @@ c_event(enum call_level level, PyObject *const *args, size_t n_args, enum call_e
 	if (unlikely(!wanted))
 		return what == CALL_C_CALL ? Py_NewRef(disable) : Py_None;
 	uint64_t word = c_function(args[2], args[3]);
-	if (word & CALL_UNWANTED)
+	bool unwanted = (word & CALL_UNWANTED) != 0;
+	if (what == CALL_C_CALL)
+		note_called(level, unwanted ? NULL : args[2], word);
+	if (!unwanted)
+		call_happens(level, word, what);
+	return Py_None;
+}
+
+/* The word of what is called, or CALL_UNWANTED; 0: take the long way. It calls nothing. */
+CALL_INLINE uint64_t
+called(PyObject *callable, PyObject *first)
+{
+	if (is_function(callable)) {
+		PyCFunctionObject *function = (PyCFunctionObject *)callable;
+		if (unlikely(callable == hush_setprofile))
+			return 0;
+		return call_target_cfunc_fast(function->m_ml, call_target_own_type(function));
+	}
+	if (!Py_IS_TYPE(callable, &PyMethodDescr_Type))
+		return CALL_UNWANTED;
+	PyMethodDescrObject *method = (PyMethodDescrObject *)callable;
+	if (unlikely(!Py_IS_TYPE(first, method->d_common.d_type)))
+		return 0;
+	return call_target_cfunc_fast(method->d_method, NULL);
+}
+
+/* As py_event(): it calls others as the last thing it does. */
+CALL_INLINE PyObject *
+c_event(enum call_level level, PyObject *const *args, size_t n_args, enum call_event what)
+{
+	if (unlikely((n_args & ~PY_VECTORCALL_ARGUMENTS_OFFSET) < 4) || unlikely(call_plan.filtered) ||
+	    unlikely(!PyCode_Check(args[0])))
+		return c_long_way(level, args, n_args, what);
+	uint64_t word = what == CALL_C_CALL ? called(args[2], args[3]) : noted(args[2]);
+	if (unlikely(word == 0))
+		return c_long_way(level, args, n_args, what);
+	bool unwanted = (word & CALL_UNWANTED) != 0;
+	if (what == CALL_C_CALL)
+		note_called(level, unwanted ? NULL : args[2], word);
+	if (unwanted)
 		return Py_None;
-	call_happens(level, word, what);
+	if (level == CALL_LEVEL_COUNT)
+		call_happens(level, word, what);
+	else if (unlikely(!call_fast(level, word, what)))
+		return c_long_way(level, args, n_args, what);
 	return Py_None;
 }
 

@@ -187,4 +187,5 @@ def test_a_function_that_is_given_back_moves_no_other_threads_times(case, tmp_pa
     [loops] = [line for line in run.of_type("func") if line["func"] == "loops"]
     assert loops["calls"] == loops["primitive"] == 1
     assert abs(loops["cum_ns"] / 1e9 - run.said) < 0.02 and loops["own_ns"] < loops["cum_ns"]
-    assert run.of_type("notice", what="returned")
+    # cProfile is a tool of sys.monitoring from 3.12 on, and takes no thread's profile function.
+    assert bool(run.of_type("notice", what="returned")) == (case.python.minor < 12)

@@ -329,6 +329,43 @@ def test_counts_are_cprofiles(case, said, tmp_path):
     assert {n: seen.get(n) for n in expected} == expected
 
 
+METHODS = """
+class Odd(list):
+    pass
+
+def main():
+    items, odd = [], Odd([1])
+    for i in range(3):
+        list.append(items, i)
+        for arguments in (), (5, i):
+            try:
+                list.append(*arguments)
+            except TypeError:
+                pass
+            try:
+                list.append(i, i) if arguments else list.append()
+            except TypeError:
+                pass
+    odd.sort(key=lambda x: [list.append(items, x), odd.copy(), dict.get({}, x)])
+
+main()
+"""
+
+
+@calls.on(backends=("monitoring",))
+def test_what_is_no_call_of_a_method_ends_none(case, tmp_path):
+    run = harness.collect([case.python.path, "-c", METHODS], tmp_path, [
+        "-e", "custom:none", "--calls", "--calls-file", "<string>"])
+    found = collections.Counter()
+    for lines in calls.by_thread(run.lines).values():
+        thread = calls.Thread(lines)
+        found.update((line["type"], line["func"]) for line, _ in thread.rows if calls.is_c(line))
+        assert not thread.open
+    for name, n in {"append": 4, "sort": 1, "copy": 1, "get": 1}.items():
+        name = "list." + name if name != "get" else "dict.get"
+        assert found["call", name] == found["return", name] == n, found
+
+
 # ---- how programs end ----
 
 @calls.on(minors=(8, 11, 13, 15))
