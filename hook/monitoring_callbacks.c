@@ -24,6 +24,14 @@ from_interpreter(PyObject *const *args, size_t n_args)
 	return likely((n_args & ~PY_VECTORCALL_ARGUMENTS_OFFSET) >= 2 && PyCode_Check(args[0]));
 }
 
+/* It is known what happens, and wanted, but out of the ordinary, or each fifth. */
+static __attribute__((noinline)) PyObject *
+at_length(enum call_level level, uint64_t word, enum call_event what)
+{
+	call_happens(level, word, what);
+	return Py_None;
+}
+
 static __attribute__((noinline)) PyObject *
 long_way(enum call_level level, PyObject *const *args, size_t n_args, enum call_event what)
 {
@@ -49,7 +57,7 @@ py_event(enum call_level level, PyObject *const *args, size_t n_args, enum call_
 	if (level == CALL_LEVEL_COUNT)
 		call_happens(level, word, what);
 	else if (unlikely(!call_fast(level, word, what)))
-		return long_way(level, args, n_args, what);
+		return at_length(level, word, what);
 	return Py_None;
 }
 
@@ -179,7 +187,7 @@ c_event(enum call_level level, PyObject *const *args, size_t n_args, enum call_e
 	if (level == CALL_LEVEL_COUNT)
 		call_happens(level, word, what);
 	else if (unlikely(!call_fast(level, word, what)))
-		return c_long_way(level, args, n_args, what);
+		return at_length(level, word, what);
 	return Py_None;
 }
 
