@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""Each test that asks for `python` runs once per interpreter that the machine has.
+"""Each test that asks for `python` runs once per interpreter that the machine has, or for those of
+@harness.minors().
 
 PYAUDITD_TEST_PYTHONS=3.11,3.13 limits them. Where CI is set, none of them may be missing.
 """
@@ -17,7 +18,8 @@ SUPPORTED = ["3.%d" % minor for minor in range(8, 16)] + ["3.13t"]
 
 def pytest_generate_tests(metafunc):
     if "python" in metafunc.fixturenames:
-        pythons = harness.interpreters()
+        minors = getattr(metafunc.function, "minors", range(99))
+        pythons = [p for p in harness.interpreters() if p.minor in minors]
         metafunc.parametrize("python", pythons, ids=[p.name for p in pythons], scope="module")
 
 

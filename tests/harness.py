@@ -183,6 +183,14 @@ def check_account(run, filtered=False):
                 assert line[name] == stats[name], (line, stats)
 
 
+def minors(*which):
+    """For these interpreters: the test is about what is the same for all, and takes its time."""
+    def mark(function):
+        function.minors = which
+        return function
+    return mark
+
+
 def environment(tmp, **more):
     """What a target runs in: nothing of ours but what the collector adds."""
     env = {name: value for name, value in os.environ.items()

@@ -116,7 +116,7 @@ def n_calls_and_notices(case, tmp_path, how):
     return seen, [line["what"] for line in run.of_type("notice")], run.said["tools"]
 
 
-@calls.on(backends=("monitoring",))
+@calls.on(minors=(12, 15), backends=("monitoring",))
 @pytest.mark.parametrize("how", ["events", "free", "id"])
 def test_who_takes_our_place_untold_is_noticed(case, tmp_path, how):
     seen, notices, tools = n_calls_and_notices(case, tmp_path, how)
@@ -126,7 +126,7 @@ def test_who_takes_our_place_untold_is_noticed(case, tmp_path, how):
     assert tools == ["another" if how == "id" else None, None]
 
 
-@calls.on(backends=("eval",))
+@calls.on(minors=(9, 12, 15), backends=("eval",))
 def test_who_takes_the_evaluators_place_is_noticed(case, tmp_path):
     seen, notices, _ = n_calls_and_notices(case, tmp_path, "evaluator")
     assert [seen[name] for name in ("before", "meanwhile", "after", "again")] == [10, 0, 0, 10], seen
@@ -151,7 +151,7 @@ def evaluator(shared_tmp):
     return library
 
 
-@calls.on(backends=("eval",), minors=(9, 11, 12, 15))
+@calls.on(minors=(9, 12), backends=("eval",))
 @pytest.mark.parametrize("then", ["nothing", "deep", "level", "start"])
 def test_an_evaluator_over_ours_stays_there(case, evaluator, tmp_path, then):
     run = harness.collect([case.python.path, harness.target("calls_over.py"), evaluator, then],

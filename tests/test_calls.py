@@ -399,7 +399,7 @@ def test_a_type_in_the_place_of_a_dead_one_has_its_own_name(case, tmp_path):
     assert called == run.stdout.decode().split()
 
 
-@calls.on(minors=(11, 13))
+@calls.on((11, 13), ("profile", "monitoring"))
 def test_an_exception_as_a_function_begins_moves_no_other_call(case, tmp_path):
     """From a signal handler: CPython may tell of the end of a call of which it did not tell."""
     run = calls.trace(case, tmp_path, "calls_signals.py", calls="--calls=__main__",

@@ -109,6 +109,7 @@ def test_children_through_other_programs(python, tmp_path, way, n):
     assert said(run) == ["parent"] + ["depth 0"] * n
 
 
+@harness.minors(8, 13)
 def test_python_child_without_the_hook_is_told(python, tmp_path):
     run = trace(python, tmp_path, "children.py", "hidden")
     hidden = run.of_type("process", action="start", coverage="none")
