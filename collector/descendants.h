@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Finds Python programs below others that run without the hook (-I, -E, an emptied
- * environment), by walking the children in /proc. One that lives shorter than the grace, or
- * whose parent ended before it was seen, is missed.
+ * Finds the descendants of processes, and among them Python programs that run without the hook
+ * (-I, -E, an emptied environment), by walking the children in /proc. One that lives shorter than
+ * the grace, or whose parent ended before it was seen, is missed.
  */
 #ifndef COLLECTOR_DESCENDANTS_H
 #define COLLECTOR_DESCENDANTS_H

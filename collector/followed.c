@@ -20,27 +20,6 @@
 
 #define MOST_NOTICES 16 /* of one process, on stderr */
 
-bool
-reading_is_full(const struct reading *reading)
-{
-	return reading->closed ||
-	       (reading->max_events != 0 && reading->n_events >= reading->max_events);
-}
-
-/* What else there is, the next one reads; of a command we read it to the end, and leave it out. */
-static void
-look_if_enough(struct reading *reading)
-{
-	reading->enough = !reading->stays && reading_is_full(reading);
-}
-
-void
-reading_close(struct reading *reading)
-{
-	reading->closed = true;
-	look_if_enough(reading);
-}
-
 /* ---- events ---- */
 
 /*
@@ -113,8 +92,8 @@ take_event(void *context, struct tracee *tracee, const struct event *event)
 		tracee_filtered(tracee, 1);
 	if (!of_program)
 		return;
-	reading->n_events += printed;
-	look_if_enough(reading);
+	if (printed)
+		reading_printed(reading);
 	if (is_call) {
 		summary_call(reading->summary, event->type == EVENT_CALL);
 		reading->called = true;

@@ -195,7 +195,7 @@ int
 option_output(struct options *options, const char *value, char *why, size_t size)
 {
 	if (*value == '\0' || strcmp(value, "|") == 0 || strcmp(value, "unix:") == 0) {
-		snprintf(why, size, "-o needs -, a file, unix:PATH or '|program'");
+		snprintf(why, size, "-o needs -, a file, unix:PATH, fd:N or '|program'");
 		return -EINVAL;
 	}
 	return append_string(&options->outputs, value);

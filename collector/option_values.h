@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The arguments of the options, checked and stored. All have the shape that the table in
- * options.c wants: 0, -EINVAL with `why` a sentence, or -ENOMEM.
+ * The arguments of the options, checked and stored. All have the shape of option_fn
+ * (option_table.h): 0, -EINVAL with `why` a sentence, or -ENOMEM.
  */
 #ifndef COLLECTOR_OPTION_VALUES_H
 #define COLLECTOR_OPTION_VALUES_H

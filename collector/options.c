@@ -96,7 +96,7 @@ static const struct option_row rows[] = {
 	 "record: a line each; stats: calls and times of each function;\n"
 	 "count: calls of each function (default: record)"},
 	{"Where to", 'o', "output", "SINK", option_output,
-	 "-, a file, unix:PATH or '|program'; may be repeated\n"
+	 "-, a file, unix:PATH, fd:N or '|program'; may be repeated\n"
 	 "(default: stdout; stderr with -- COMMAND)"},
 	{NULL, 0, "append", NULL, set_append, "append to files instead of emptying them"},
 	{NULL, 0, "format", "json|text", option_format,

@@ -78,7 +78,7 @@ verb_parse(const struct verb *verb, int argc, char **argv, struct verb_options *
 	*status = EXIT_DONE;
 	optind = 0; /* start over: glibc and musl both take 0 for that */
 	opterr = 0;
-	/* '-': words and options in any order, even under POSIXLY_CORRECT; ':' as in options.c. */
+	/* '-': words and options in any order, even under POSIXLY_CORRECT; ':' as in option_table.c. */
 	while (*status == EXIT_DONE && (code = getopt_long(argc, argv, "-:h", longs, NULL)) != -1) {
 		if (code == 'h') {
 			*status = print_help(verb);

@@ -213,9 +213,8 @@ bool lane_refill(struct lane *lane, uint64_t position);
 void lane_drop(struct lane *lane, enum lost_reason reason);
 
 /*
- * A call or return that does not fit the open slot, or there is none: open one with it, whose w2
- * (record.h) is that.
- * False: there was no room, it is counted as lost.
+ * A call or return that does not fit the open slot, or for which none is open: open one with it, and
+ * with this w2 (record.h). False: there was no room, it is counted as lost.
  */
 bool lane_call_open(struct lane *lane, uint64_t word, uint64_t ticks, uint64_t w2);
 

@@ -33,7 +33,7 @@ _Static_assert(sizeof(struct slot) == SLOT_BYTES, "a slot is one cache line");
 /*      type    value  payload */
 #define RECORD_TYPES(X) \
 	X(AUDIT, 1) /* struct audit_head, stack, values (common/value.h); def id: the event */ \
-	X(CALLS, 2) /* up to five packed call events, see below; "def id" is the depth */ \
+	X(CALLS, 2) /* up to five packed call events; its w2 is another: see below */ \
 	X(NOTICE, 4) /* what happened to the tracing itself: two values, what and detail */
 
 enum record_type {

@@ -13,7 +13,7 @@
 #include "call_times.h"
 #include "pycompat.h"
 
-/* From this frame on outwards, NULL for none, but for start(); unless there is something open. */
+/* Put this frame (or NULL) and its callers, but start(), on the shadow, if nothing is open there. */
 void call_adopt(struct call_times *times, py_frame frame);
 
 /* Those that have ended are open no longer. On the stack that runs. */

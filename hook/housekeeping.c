@@ -143,8 +143,8 @@ older(const void *a, const void *b)
 }
 
 /*
- * The dead ones among at most LOOK_AT of them, from a random one on: a look costs 0.3 ms, and
- * with hundreds of living processes each newcomer would look at all.
+ * The dead ones among at most LOOK_AT of them, from a random one on: each look reads the maps of a
+ * process, and with hundreds of living ones each newcomer would look at all.
  */
 static size_t
 pick_dead(int dir, struct candidate *all, size_t n, uint64_t *bytes, bool spare)

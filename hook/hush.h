@@ -4,8 +4,8 @@
  * profile function is told of the return from sys.setprofile() itself, of which it saw no call;
  * the module `profile` fails over that. So from its audit event, before anything has changed, to
  * the end of the instruction, where pending calls are run, its thread is said to be in a callback:
- * then nobody is called, and the back end sees to its own event. Up to 3.11, and without a GIL,
- * pending calls are the main thread's alone, and this is done for it alone.
+ * then nobody is called, and the back end sees to its own event. Up to 3.11, and without a GIL, it
+ * is the main thread alone that is sure to run what it has asked for, and this is done for it alone.
  */
 #ifndef HOOK_HUSH_H
 #define HOOK_HUSH_H

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * What sys.monitoring calls, for source_monitoring.c: objects of a type of our own that has
- * tp_vectorcall, as a built-in function costs twice as much to call. There is a set of them for
- * each id that may be ours, with one for each event at each level.
+ * tp_vectorcall, as a built-in function costs more to call (doc/decisions.md). There is a set of
+ * them for each id that may be ours, with one for each event at each level.
  *
  * What is not wanted is disabled where it happens, and costs nothing from then on; restart_events()
  * brings it back when other things are wanted. DISABLE may be returned only

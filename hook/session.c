@@ -274,8 +274,9 @@ session_renew_ways(void)
 	store_release(&session.calls_way, add_relaxed(&epochs, 1) + 1);
 }
 
-int
-session_open(void)
+/* Make the segment. 0 or -errno; calls nothing of CPython. */
+static int
+open_session(void)
 {
 	struct segment_header header;
 	struct housekeeping removed;
@@ -318,7 +319,7 @@ session_ensure(void)
 	if (__atomic_compare_exchange_n(&session.state, &none, SESSION_STARTING, false,
 					__ATOMIC_ACQUIRE, __ATOMIC_ACQUIRE)) {
 		int saved = errno;
-		int err = session_error = session_open();
+		int err = session_error = open_session();
 		store_release(&session.state, err < 0 ? SESSION_FAILED : SESSION_RUNNING);
 		errno = saved;
 		return err == 0;

@@ -50,7 +50,7 @@ enum session_state {
 	SESSION_RUNNING,
 	SESSION_STARTING,
 	SESSION_STOPPED,     /* stop(), or the interpreter ended */
-	SESSION_FAILED,      /* nothing to be had here: never tried again in this process */
+	SESSION_FAILED,      /* no segment is to be had: only another start() tries again */
 };
 
 /* The linker's page size: what is wiped has its pages for itself. */
@@ -122,12 +122,9 @@ struct session_options {
 };
 extern struct session_options session_options;
 
-/* Why the last session_open() failed: a sentence for PYAUDITD_DEBUG. */
+/* Why session_ensure() failed last: a sentence for PYAUDITD_DEBUG. */
 extern const char *session_why;
 extern int session_error; /* -errno */
-
-/* Make the segment. 0 or -errno; calls nothing of CPython. */
-int session_open(void);
 
 /* SESSION_NONE -> set up; true when events can be recorded. */
 bool session_ensure(void);

@@ -11,8 +11,8 @@ static char reveal[512];
 /* In force are a collector's, or those of the parent's collector in a fork child. */
 static bool leased;
 
-enum level
-settings_level(const char *event)
+static enum level
+level_of(const char *event)
 {
 	return level_rules_apply(&rules, event);
 }
@@ -20,7 +20,7 @@ settings_level(const char *event)
 enum level
 settings_stored_level(const char *event)
 {
-	return calls_watch(event) ? LEVEL_WATCH : settings_level(event);
+	return calls_watch(event) ? LEVEL_WATCH : level_of(event);
 }
 
 /* Is EVENT.ARG in the comma-separated list? */
@@ -123,7 +123,7 @@ enum level
 settings_level_now(const char *event)
 {
 	session_lock();
-	enum level level = settings_level(event);
+	enum level level = level_of(event);
 	session_unlock();
 	return level;
 }

@@ -38,11 +38,11 @@ void settings_use_own(void);
 /* They are others now: into force but for what a collector has said. */
 void settings_renew(void);
 
-/* What the settings say of an event, and what is to stand in the segment for it: with the lock. */
-enum level settings_level(const char *event);
+/* What is to stand in the segment for an event: its level, or that it is watched. With the lock. */
 enum level settings_stored_level(const char *event);
-/* The former, without it. */
+/* What the settings say of it; takes the lock. */
 enum level settings_level_now(const char *event);
+/* Bit i: its argument i is held back. */
 uint32_t settings_secrets(const char *event, const struct event_info *info);
 
 #endif

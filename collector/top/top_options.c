@@ -134,7 +134,7 @@ static const struct option_row rows[] = {
 	 "processes, events, functions, losses, rings, targets, tail or\n"
 	 "all; may be repeated\n"
 	 "(default: processes; with json all but targets and tail)"},
-	{NULL, 0, "sort", "COLUMN", set_sort, "of the first view: a column, in small letters"},
+	{NULL, 0, "sort", "COLUMN", set_sort, "of the first view: a column; a word that is none names them"},
 	{NULL, 0, "invert", NULL, set_invert, "the other way round"},
 	{NULL, 0, "rows", "N", set_rows, "print the first N rows of each view"},
 	{NULL, 'd', "delay", "S", set_delay, "seconds between two looks (default 1)"},

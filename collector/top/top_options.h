@@ -7,7 +7,7 @@
 #include "view.h"
 
 struct top_options {
-	struct options common; /* whom, -e, --calls, --format, -q, -v: parsed by their functions */
+	struct options common; /* whom, -e, --calls, --format, -q: parsed by their functions */
 	bool view_given[N_VIEWS];
 	const char *sort;      /* column, of the first view; NULL: the view's own */
 	bool invert;

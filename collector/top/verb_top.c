@@ -83,7 +83,7 @@ begin(struct top *top)
 		top->fleet.target.launch_id = top->launch.id;
 	}
 	if (getrlimit(RLIMIT_NOFILE, &limit) == 0) {
-		limit.rlim_cur = limit.rlim_max; /* two descriptors for each process */
+		limit.rlim_cur = limit.rlim_max; /* FLEET_FILES_OF_ONE for each process */
 		setrlimit(RLIMIT_NOFILE, &limit);
 	}
 	/* Users' names and the terminal come from libraries whose system calls nobody knows. */

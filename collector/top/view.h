@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A view is a kind of rows of a report (report.h) and the columns that people see of them. Each
- * view has a file of its own, view_*.c.
+ * A view is a kind of rows of a report (report.h) and the columns that people see of them. Views of
+ * the same rows share a file, view_*.c.
  */
 #ifndef COLLECTOR_TOP_VIEW_H
 #define COLLECTOR_TOP_VIEW_H

@@ -44,8 +44,8 @@ def start(events="", stack=1, ring_bytes=4 << 20, mode="drop", calls=False, c_ca
 
     Raises ImportError where there is no hook for this interpreter, TypeError or ValueError for a
     bad setting, OSError (with errno) where there is no shared memory, RuntimeError where another
-    audit hook refuses ours, and for another mode or ring than those that it was started with
-    (the defaults leave them as they are).
+    audit hook refuses ours, in a sub-interpreter if the main one has not started it, and for
+    another mode or ring than those that it was started with (the defaults leave them as they are).
     The program may catch any of them and go on: nothing has changed then.
     Does nothing at all where the environment says PYAUDITD=0.
     """
