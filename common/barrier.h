@@ -22,6 +22,9 @@
 /* For counters with several writers; nothing else hangs on their order. */
 #define add_relaxed(p, v) __atomic_fetch_add((p), (v), __ATOMIC_RELAXED)
 
+/* Of several who want to do it, the first finds another value than its own. */
+#define exchange_relaxed(p, v) __atomic_exchange_n((p), (v), __ATOMIC_RELAXED)
+
 /* A counter with one writer: a plain increment that no reader can see half of. */
 #define bump(p) store_relaxed((p), load_relaxed(p) + 1)
 

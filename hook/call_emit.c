@@ -91,7 +91,6 @@ begin_anew(struct call_thread *me)
 	me->tid = (uint32_t)syscall(SYS_gettid);
 	me->stack = calls_stack(me->tid, 0);
 	me->depth = 0;
-	me->c_callable = NULL;
 	call_greenlets_forget(&me->greenlets);
 	call_times_reset(&me->times);
 	me->epoch = epoch;
@@ -165,6 +164,7 @@ choose_way(struct call_thread *me, uint64_t way, bool asks)
 {
 	bool fast = !asks && call_plan.level > CALL_LEVEL_COUNT &&
 		    call_plan.max_depth == UINT32_MAX && clock_is_counter(session.clock_kind);
+	me->c_callable = NULL; /* others may have been called meanwhile, or unheard */
 	me->here_way = asks ? CALL_NO_EPOCH : way;
 	me->fast_way = fast ? way : CALL_NO_EPOCH;
 	session.calls_owner = me;

@@ -44,8 +44,7 @@ static uint64_t next_look_ns; /* CLOCK_MONOTONIC_COARSE */
 #define LOOK_NS 300000000u
 static unsigned looks_due; /* after somebody else set what is ours; and not before next_look_ns */
 static uint64_t generation; /* of the session that all this is of */
-static bool others_seen;  /* interpreters that are not the main one */
-static bool told_of_others; /* once for each start() */
+static uint64_t told_of_others; /* other interpreters: the session that it was said in; 0: none */
 #if PY_HAS_GIL
 static bool applying;     /* what is set just now is set by us */
 #else
@@ -89,14 +88,13 @@ calls_want(const struct call_settings *settings)
 	wanted_version++;
 }
 
-/* What is installed is so in the main interpreter alone. */
+/* What is installed is so in the main interpreter alone. Said once, by whichever thread finds out. */
 static void
 tell_of_others(void)
 {
-	if (!told_of_others)
+	uint64_t now = session.generation;
+	if (load_relaxed(&told_of_others) != now && exchange_relaxed(&told_of_others, now) != now)
 		notice("calls", "those of sub-interpreters are not traced, and this program has some");
-	told_of_others = true;
-	store_relaxed(&others_seen, false);
 }
 
 /* ---- into force ---- */
@@ -166,7 +164,7 @@ start(const struct call_settings *settings, const struct call_source *source, co
 		set_plan(settings, NULL);
 	tell_plan();
 	set_installed(err == 0 ? source : NULL);
-	told_of_others = false;
+	store_relaxed(&told_of_others, 0);
 	if (err == 0 && PyInterpreterState_Head() != py_main_interpreter()) /* the main one is the last */
 		tell_of_others();
 	return err;
@@ -250,8 +248,6 @@ put_right(void)
 		notice("calls", why);
 	if (installed == NULL)
 		return;
-	if (load_relaxed(&others_seen))
-		tell_of_others();
 	applying = true;
 	if (disturbed)
 		installed->look();
@@ -329,15 +325,13 @@ static const char setprofile[] = "sys.setprofile";
 static const char setprofile_all[] = "sys._setprofileallthreads";
 static const char register_callback[] = "sys.monitoring.register_callback";
 static const char import[] = "import";
-static const char new_interpreter[] = "cpython.PyInterpreterState_New";
 
 bool
 calls_watch(const char *event)
 {
 	return installed != NULL &&
 	       (strcmp(event, setprofile) == 0 || strcmp(event, setprofile_all) == 0 ||
-		strcmp(event, register_callback) == 0 || strcmp(event, import) == 0 ||
-		strcmp(event, new_interpreter) == 0);
+		strcmp(event, register_callback) == 0 || strcmp(event, import) == 0);
 }
 
 static void
@@ -350,23 +344,12 @@ look_soon(void)
 		disturbed = false;
 }
 
-/* In one of them, maybe under a GIL of its own: who has the main one's tells. */
-static void
-hear_another(void)
-{
-	if (load_relaxed(&installed) == NULL || load_relaxed(&told_of_others) ||
-	    load_relaxed(&others_seen))
-		return;
-	store_relaxed(&others_seen, true);
-	if (py_run_in_main(settle) < 0)
-		store_relaxed(&others_seen, false);
-}
-
 void
 calls_hear(const char *event, PyObject *args)
 {
-	if (py_thread_state()->interp != py_main_interpreter()) {
-		hear_another();
+	if (py_thread_state()->interp != py_main_interpreter()) { /* maybe under a GIL of its own */
+		if (load_relaxed(&installed) != NULL)
+			tell_of_others();
 		return;
 	}
 	begin_in_child();
@@ -377,10 +360,6 @@ calls_hear(const char *event, PyObject *args)
 			call_greenlets_note_threads();
 			call_emit_ask_greenlets();
 		}
-		return;
-	}
-	if (strcmp(event, new_interpreter) == 0) {
-		tell_of_others();
 		return;
 	}
 	if (strcmp(event, setprofile) == 0) {

@@ -36,8 +36,8 @@ void calls_stop(void);
 void calls_leave(bool entered);
 
 /*
- * Events that tell of it that somebody may take our place, or that greenlets or other interpreters
- * come; and one of them happens.
+ * Events that tell of it that somebody may take our place, or that greenlets come;
+ * and one of them happens, also in another interpreter than the main one.
  */
 bool calls_watch(const char *event);
 void calls_hear(const char *event, PyObject *args);

@@ -164,7 +164,8 @@ called(PyObject *callable, PyObject *first)
 	if (!Py_IS_TYPE(callable, &PyMethodDescr_Type))
 		return CALL_UNWANTED;
 	PyMethodDescrObject *method = (PyMethodDescrObject *)callable;
-	if (unlikely(!Py_IS_TYPE(first, method->d_common.d_type)))
+	/* `missing` is an object, as what methods of `object` are called with. */
+	if (unlikely(first == missing) || unlikely(!Py_IS_TYPE(first, method->d_common.d_type)))
 		return 0;
 	return call_target_cfunc_fast(method->d_method, NULL);
 }

@@ -15,8 +15,9 @@ notice(const char *what, const char *detail)
 	struct lane_writer w;
 	if (load_relaxed(&session.state) != SESSION_RUNNING)
 		return;
-	struct producer *producer = session_options.free_threaded ? thread_lane_find()
-								  : &session.producers[0];
+	bool own = session_options.free_threaded ||
+		   py_thread_state()->interp != py_main_interpreter();
+	struct producer *producer = own ? thread_lane_find() : &session.producers[0];
 	if (producer == NULL)
 		return;
 	struct lane *lane = &producer->lane;

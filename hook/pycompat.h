@@ -377,21 +377,6 @@ py_run_later(int (*work)(void *))
 	return Py_AddPendingCall(work, NULL);
 }
 
-/*
- * The same in the main interpreter, asked for in another. -1 up to 3.11, where who makes another one
- * raises an event in the main one.
- */
-static inline int
-py_run_in_main(int (*work)(void *))
-{
-#if PY_VERSION_HEX >= 0x030c0000
-	return py_run_soon(work);
-#else
-	(void)work;
-	return -1;
-#endif
-}
-
 /* In a fork child: who ran pending calls then, another thread, does so no longer. */
 static inline void
 py_pending_after_fork(void)

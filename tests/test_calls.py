@@ -337,13 +337,14 @@ def main():
     items, odd = [], Odd([1])
     for i in range(3):
         list.append(items, i)
+        object().__sizeof__()
         for arguments in (), (5, i):
             try:
                 list.append(*arguments)
             except TypeError:
                 pass
             try:
-                list.append(i, i) if arguments else list.append()
+                list.append(i, i) if arguments else object.__sizeof__()
             except TypeError:
                 pass
     odd.sort(key=lambda x: [list.append(items, x), odd.copy(), dict.get({}, x)])
@@ -361,7 +362,8 @@ def test_what_is_no_call_of_a_method_ends_none(case, tmp_path):
     thread = calls.Thread([line for line in lines if line["type"] in ("call", "return")])
     assert not thread.open
     found = collections.Counter(line["func"] for line in lines if calls.is_c(line))
-    assert found == {"list.append": 8, "list.sort": 2, "list.copy": 2, "dict.get": 2}, found
+    assert found == {"list.append": 8, "list.sort": 2, "list.copy": 2, "dict.get": 2,
+                     "object.__sizeof__": 6}, found
 
 
 # ---- how programs end ----
