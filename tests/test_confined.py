@@ -42,7 +42,7 @@ def test_the_program_by_itself_needs_no_more_than_we_think(python, tmp_path):
     assert (done.returncode, done.stdout) == (0, b"child 0\n"), done
 
 
-@harness.minors(8, 11, 13, 15)
+@harness.minors(8, 15)
 @pytest.mark.parametrize("backend", ["", "auto", "eval"])
 @pytest.mark.parametrize("level", ["record", "stats"])
 def test_a_program_that_lists_what_the_manual_says_lives_on(python, tmp_path, backend, level):

@@ -467,6 +467,7 @@ def grew(row):
 @pytest.mark.parametrize("options", [[], ["-e", "custom:early.*"], ["--stack", "5"],
                                      ["--calls=nothing", "--calls-level", "count"]],
                          ids=lambda options: (options or ["nothing"])[0].strip("-"))
+@harness.minors(8, 12, 13, 15)
 def test_what_the_collector_leaves_open_the_program_says(python, tmp_path, options):
     """Also where it says so before the collector that started it has come."""
     run = harness.collect(
