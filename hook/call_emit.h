@@ -125,48 +125,37 @@ call_emit_record(uint64_t word, uint32_t depth)
 		call_emit_open(word, ticks, depth);
 }
 
-/*
- * Four of five events at level record: nothing has changed since the last one, and the open slot
- * has room. False: nothing was done, take the long way. It calls no function, so that a callback
- * saves no registers before it is known to be needed.
- */
 CALL_INLINE bool
-call_record_fast(uint64_t word, enum call_event what)
+call_record_fast(const struct call_thread *me, uint64_t word)
 {
-	struct call_thread *me = &call_thread;
-	uint32_t depth = me->depth;
-	if (unlikely(!call_is_fast(me)))
-		return false;
 	struct lane *lane = call_lane(me);
-	if (unlikely(!lane_call_has_room(lane)) ||
-	    !lane_call(lane, word | call_word(what, 0), clock_counter()))
-		return false;
-	me->depth = call_ends(what) ? depth - (depth > 0) : depth + 1;
-	return true;
+	return likely(lane_call_has_room(lane)) && lane_call(lane, word, clock_counter());
 }
 
-/* The same at level stats. */
 CALL_INLINE bool
-call_stats_fast(uint64_t word, enum call_event what)
+call_stats_fast(struct call_thread *me, uint64_t word, enum call_event what)
 {
-	struct call_thread *me = &call_thread;
-	uint32_t depth = me->depth;
-	if (unlikely(!call_is_fast(me)))
-		return false;
-	if (call_ends(what) ? !call_times_end_fast(&me->times, call_id(word))
-			    : !call_times_begin_fast(&me->times, call_id(word)))
-		return false;
-	me->depth = call_ends(what) ? depth - (depth > 0) : depth + 1;
-	return true;
+	return call_ends(what) ? call_times_end_fast(&me->times, call_id(word))
+			       : call_times_begin_fast(&me->times, call_id(word));
 }
 
-/* Either. */
+/*
+ * At levels stats and record: nothing has changed since the last event, and there is room; at level
+ * record that is so of four events in five. False: nothing was done, take the long way. It calls no
+ * function, so that a callback saves no registers before it is known to be needed.
+ */
 CALL_INLINE bool
 call_fast(enum call_level level, uint64_t word, enum call_event what)
 {
-	return level == CALL_LEVEL_RECORD  ? call_record_fast(word, what)
-	       : level == CALL_LEVEL_STATS ? call_stats_fast(word, what)
-					   : false;
+	struct call_thread *me = &call_thread;
+	uint32_t depth = me->depth;
+	if (level == CALL_LEVEL_COUNT || unlikely(!call_is_fast(me)))
+		return false;
+	if (level == CALL_LEVEL_RECORD ? !call_record_fast(me, word | call_word(what, 0))
+				       : !call_stats_fast(me, word, what))
+		return false;
+	me->depth = call_ends(what) ? depth - (depth > 0) : depth + 1;
+	return true;
 }
 
 /* And the fifth, with the same meaning of false. */

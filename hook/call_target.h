@@ -166,7 +166,7 @@ call_target_cached_cfunc(const PyMethodDef *method, const PyTypeObject *type)
 	return likely(there) ? call_word(0, line->id) : 0;
 }
 
-/* The same, also for a name at the end of its page: it calls nothing. */
+/* The same, and 0 also where the name lies at the end of its page: it calls nothing. */
 static inline uint64_t
 call_target_cfunc_fast(const PyMethodDef *method, const PyTypeObject *type)
 {

@@ -347,7 +347,7 @@ look_soon(void)
 void
 calls_hear(const char *event, PyObject *args)
 {
-	if (py_thread_state()->interp != py_main_interpreter()) { /* maybe under a GIL of its own */
+	if (!py_in_main_interpreter()) { /* maybe under a GIL of its own */
 		if (load_relaxed(&installed) != NULL)
 			tell_of_others();
 		return;

@@ -116,7 +116,7 @@ do_start(PyObject *args, PyObject *kwargs, bool entered)
 			return refused();
 		return restart(&o, entered);
 	}
-	if (py_thread_state()->interp != py_main_interpreter()) {
+	if (!py_in_main_interpreter()) {
 		PyErr_SetString(PyExc_RuntimeError, "start() belongs in the main interpreter");
 		return NULL;
 	}

@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "args.h"
+#include "pycompat.h"
 #include "session.h"
 #include "thread_lane.h"
 
@@ -15,8 +16,7 @@ notice(const char *what, const char *detail)
 	struct lane_writer w;
 	if (load_relaxed(&session.state) != SESSION_RUNNING)
 		return;
-	bool own = session_options.free_threaded ||
-		   py_thread_state()->interp != py_main_interpreter();
+	bool own = session_options.free_threaded || !py_in_main_interpreter();
 	struct producer *producer = own ? thread_lane_find() : &session.producers[0];
 	if (producer == NULL)
 		return;

@@ -103,6 +103,14 @@ py_main_interpreter(void)
 	return PyInterpreterState_Main();
 }
 
+/* Does this thread run the main interpreter, or none? */
+static inline bool
+py_in_main_interpreter(void)
+{
+	PyThreadState *tstate = py_thread_state();
+	return tstate == NULL || tstate->interp == py_main_interpreter();
+}
+
 /* A Python frame, borrowed: valid only as long as nothing runs. */
 #if PY_HAS_INTERPRETER_FRAMES
 typedef struct _PyInterpreterFrame *py_frame;
