@@ -14,6 +14,7 @@
 /* How often to look whether the other collector has left. */
 #define BUSY_NS 1000000000u
 #define YIELDS_NS 20000000u
+#define YIELDS_MOST_NS 1000000000u /* who stands still, stopped or before a full pipe, never does */
 /* What a collector started is its own to read: the others wait for it to take its lock. */
 #define LAUNCHER_FIRST_NS 1000000000u
 
@@ -176,7 +177,7 @@ look_at(struct candidates *candidates, struct candidate *candidate, const struct
 		log_verbose("%s: %s", candidate->name, strerror(-err));
 	if (err != 0 || !target_wants(target, found, &header))
 		return CANDIDATE_SETTLED;
-	return fn(context, candidate->place, found, !candidate->told_busy);
+	return fn(context, candidate, found);
 }
 
 static enum candidate_verdict
@@ -210,6 +211,15 @@ candidates_waiting(const struct candidates *candidates)
 	return false;
 }
 
+static void
+wait_for_leaving(struct candidate *candidate, uint64_t now_ns)
+{
+	if (candidate->asked_ns == 0)
+		candidate->asked_ns = now_ns;
+	candidate->in_vain = now_ns - candidate->asked_ns >= YIELDS_MOST_NS;
+	candidate->next_ns = now_ns + YIELDS_NS;
+}
+
 void
 candidates_try(struct candidates *candidates, const struct target *target, uint64_t now_ns,
 	       candidates_fn fn, void *context)
@@ -230,7 +240,7 @@ candidates_try(struct candidates *candidates, const struct target *target, uint6
 			continue;
 		}
 		if (verdict == CANDIDATE_YIELDS)
-			candidate->next_ns = now_ns + YIELDS_NS;
+			wait_for_leaving(candidate, now_ns);
 		if (verdict == CANDIDATE_BUSY) {
 			candidate->told_busy = true;
 			candidate->next_ns = now_ns + BUSY_NS;

@@ -19,7 +19,9 @@ struct candidate {
 	char name[SEGMENT_NAME_BYTES];
 	uint64_t first_ns; /* when it was noticed, monotonic */
 	uint64_t next_ns;  /* not to be tried before */
-	bool told_busy;
+	uint64_t asked_ns; /* when his reader was first asked to leave; 0: was not */
+	bool in_vain;      /* who had a second for it */
+	bool told_busy;    /* the callback has said so */
 	bool unborn;       /* its header is late: maybe its process is dead */
 	uint32_t hash;
 };
@@ -49,10 +51,10 @@ enum candidate_verdict {
 
 /*
  * One that the target wants, opened and identified. The callback takes what is in `found` or
- * leaves it. `first`: it has not said that this one is busy before.
+ * leaves it.
  */
-typedef enum candidate_verdict (*candidates_fn)(void *context, struct place *place,
-						struct segment_found *found, bool first);
+typedef enum candidate_verdict (*candidates_fn)(void *context, const struct candidate *candidate,
+						struct segment_found *found);
 
 /* There is no descriptor left for this one, or no memory: says so at the first time. */
 enum candidate_verdict candidates_shortage(struct candidates *candidates, uint32_t pid, int err);

@@ -50,6 +50,23 @@ make_filter(struct collect *collect, char *why, size_t why_bytes)
 	return err;
 }
 
+/* With --path os.chdir tells where relative paths start; it shows only if it was asked for. */
+static void
+choose_events(struct collect *collect)
+{
+	static const char chdir_too[] = ",+os.chdir";
+	const struct options *options = collect->options;
+	struct level_rules rules;
+	size_t n = strlen(options->events);
+	memcpy(collect->events, options->events, n + 1);
+	level_rules_parse(&rules, options->events, true, NULL, 0);
+	if (n == 0 || options->paths.n == 0 || n + sizeof chdir_too > sizeof collect->events ||
+	    level_rules_apply(&rules, "os.chdir") == LEVEL_RECORD)
+		return;
+	memcpy(collect->events + n, chdir_too, sizeof chdir_too);
+	collect->reading.hides_chdir = true;
+}
+
 static void
 set_target(struct collect *collect)
 {
@@ -79,7 +96,7 @@ prepare(struct collect *collect, char *why, size_t why_bytes)
 	*reading = (struct reading){
 		.printer = &collect->printer,
 		.summary = summary_new(),
-		.settings = {options->events, options->reveal, options->stack,
+		.settings = {collect->events, options->reveal, options->stack,
 			     options->calls_wanted ? &options->calls : NULL, false},
 		.backlog = options->backlog || options->dump,
 		.dump = options->dump,
@@ -87,6 +104,7 @@ prepare(struct collect *collect, char *why, size_t why_bytes)
 		.max_events = options->max_events,
 		.stays = options->command != NULL,
 	};
+	choose_events(collect);
 	if (reading->summary == NULL)
 		return -ENOMEM;
 	pulse_init(rounds_show_life, collect);
@@ -205,7 +223,7 @@ finish(struct collect *collect)
 {
 	if (roster_stop_watching(&collect->roster))
 		roster_look(&collect->roster, clock_ns(CLOCK_MONOTONIC));
-	rounds_end_gone(collect);
+	rounds_end_gone(collect, true);
 	while (collect->roster.n_followed > 0)
 		if (followed_ended_cleanly(collect->roster.followed[0]))
 			roster_end(&collect->roster, 0, -1);

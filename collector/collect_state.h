@@ -9,6 +9,7 @@
 #include "filter.h"
 #include "give_back.h"
 #include "launch.h"
+#include "levels.h"
 #include "options.h"
 #include "outputs.h"
 #include "printer.h"
@@ -17,6 +18,7 @@
 
 struct collect {
 	const struct options *options;
+	char events[LEVELS_TEXT_BYTES]; /* -e, and what we need ourselves */
 	struct outputs *outputs;
 	struct filter *filter;
 	struct printer printer;

@@ -332,6 +332,7 @@ take_copied(struct drain *drain, const struct drain_to *to, uint64_t n_slots, in
 			break;
 		if (k < 0 && drain->reader.overwrite) {
 			at++; /* of a record whose beginning was overwritten */
+			--*left;
 			continue;
 		}
 		int n = k > 0 ? take_record(drain, to, copy + at, k, position + at, &stay) : -1;

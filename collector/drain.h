@@ -98,8 +98,9 @@ void drain_note(struct drain *drain);
 static inline bool
 drain_has_more(const struct drain *drain)
 {
-	uint64_t n_slots = drain->limit - drain->reader.position;
-	return drain->looking || n_slots > 1 || (n_slots == 1 && drain->part < drain->limit_words);
+	int64_t n_slots = (int64_t)(drain->limit - drain->reader.position);
+	return !drain->damaged && (drain->looking || n_slots > 1 ||
+				   (n_slots == 1 && drain->part < drain->limit_words));
 }
 
 /*

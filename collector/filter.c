@@ -10,6 +10,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "path.h"
 #include "roles.h"
 
 /* An address by value: IPv4 as ::ffff:a.b.c.d, so that one form compares with all. */
@@ -64,44 +65,6 @@ filter_empty(const struct filter *filter)
 	return filter->n_paths == 0 && filter->n_addrs == 0;
 }
 
-/*
- * Join `path` to `cwd` (may be NULL) and resolve "." and ".." and doubled slashes, as text: the
- * file system of the process is not ours, and what it was then is gone. False: too long.
- */
-static bool
-make_absolute(char *to, size_t room, const char *path, size_t n, const char *cwd)
-{
-	size_t len = 0;
-	bool rooted = false;
-	for (int part = n > 0 && path[0] == '/' ? 1 : 0; part < 2; part++) {
-		const char *from = part == 0 ? (cwd != NULL ? cwd : "") : path;
-		const char *end = from + (part == 0 ? strlen(from) : n);
-		if (len == 0 && from < end && *from == '/')
-			rooted = true;
-		while (from < end) {
-			const char *slash = memchr(from, '/', (size_t)(end - from));
-			size_t step = (size_t)((slash != NULL ? slash : end) - from);
-			bool parent = step == 2 && from[0] == '.' && from[1] == '.';
-			if (parent && (rooted || len > 0)) {
-				while (len > 0 && to[--len] != '/')
-					;
-			} else if (step > 0 && !(step == 1 && from[0] == '.')) {
-				if (len + step + 2 > room)
-					return false;
-				if (len > 0 || rooted)
-					to[len++] = '/';
-				memcpy(to + len, from, step);
-				len += step;
-			}
-			from += step + (slash != NULL);
-		}
-	}
-	if (len == 0)
-		to[len++] = rooted ? '/' : '.';
-	to[len] = '\0';
-	return true;
-}
-
 static bool
 read_address(struct address *address, const char *text)
 {
@@ -131,7 +94,7 @@ filter_add_path(struct filter *filter, const char *glob, char *why, size_t why_b
 				   : NULL;
 	if (base == NULL && glob[0] != '/')
 		snprintf(absolute, sizeof absolute, "%s%s", glob[0] == '*' ? "" : "*/", glob);
-	else if (!make_absolute(absolute, sizeof absolute, glob, strlen(glob), base)) {
+	else if (!path_resolve(absolute, sizeof absolute, glob, strlen(glob), base)) {
 		snprintf(why, why_bytes, "the path is too long");
 		return -EINVAL;
 	}
@@ -207,6 +170,67 @@ filter_add_addr(struct filter *filter, const char *addr, char *why, size_t why_b
 	return 0;
 }
 
+/* In str, CPython has a byte that is no UTF-8 as U+DC80 to U+DCFF: to what it stands for. */
+static void
+restore_bytes(char *text)
+{
+	char *to = text;
+	for (const char *from = text; *from != '\0';) {
+		const unsigned char *c = (const unsigned char *)from;
+		if (c[0] == 0xed && (c[1] == 0xb2 || c[1] == 0xb3) && (c[2] & 0xc0) == 0x80) {
+			*to++ = (char)((c[1] - 0xb0) << 6 | (c[2] & 0x3f));
+			from += 3;
+		} else {
+			*to++ = *from++;
+		}
+	}
+	*to = '\0';
+}
+
+static bool
+fits(const struct path_pattern *pattern, const char *path)
+{
+	if (!pattern->plain)
+		return fnmatch(pattern->glob, path, 0) == 0;
+	if (strncmp(path, pattern->glob, pattern->len) != 0)
+		return false;
+	char next = path[pattern->len];
+	return next == '\0' || next == '/' || pattern->len == 1;
+}
+
+/* Where it begins is not known: may its own part end what a plain pattern says, or go below it? */
+static bool
+may_fit_plain(const struct path_pattern *pattern, const char *path)
+{
+	for (size_t n = 0;; n++) {
+		if (path[n] != '\0' && path[n] != '/')
+			continue;
+		if (pattern->len > n && pattern->glob[pattern->len - n - 1] == '/' &&
+		    memcmp(pattern->glob + pattern->len - n, path, n) == 0)
+			return true;
+		if (path[n] == '\0')
+			return pattern->len == 1;
+	}
+}
+
+static bool
+may_fit(const struct path_pattern *pattern, const char *path)
+{
+	while (strncmp(path, "../", 3) == 0)
+		path += 3;
+	if (strcmp(path, ".") == 0 || strcmp(path, "..") == 0)
+		return true;
+	if (pattern->plain)
+		return may_fit_plain(pattern, path);
+	/* Behind any slash, or in the middle of what a star stands for. */
+	if (fnmatch(pattern->glob, path, 0) == 0)
+		return true;
+	for (const char *at = strpbrk(pattern->glob, "/*"); at != NULL; at = strpbrk(at + 1, "/*"))
+		if (fnmatch(at + (*at == '/'), path, 0) == 0)
+			return true;
+	return false;
+}
+
 static bool
 path_matches(struct filter *filter, const struct value *path, const char *cwd)
 {
@@ -215,21 +239,57 @@ path_matches(struct filter *filter, const struct value *path, const char *cwd)
 	/* An abstract socket, or bytes with a NUL: no path of a file. */
 	if (path->len == 0 || memchr(path->bytes, '\0', path->len) != NULL)
 		return false;
-	if (!make_absolute(filter->path, sizeof filter->path, (const char *)path->bytes,
+	if (!path_resolve(filter->path, sizeof filter->path, (const char *)path->bytes,
 			   path->len, cwd))
 		return false;
-	for (size_t i = 0; i < filter->n_paths; i++) {
-		const struct path_pattern *p = &filter->paths[i];
-		if (!p->plain) {
-			if (fnmatch(p->glob, filter->path, 0) == 0)
-				return true;
-		} else if (strncmp(filter->path, p->glob, p->len) == 0) {
-			char next = filter->path[p->len];
-			if (next == '\0' || next == '/' || p->len == 1)
-				return true;
-		}
-	}
+	restore_bytes(filter->path);
+	bool known = filter->path[0] == '/';
+	for (size_t i = 0; i < filter->n_paths; i++)
+		if (known ? fits(&filter->paths[i], filter->path)
+			  : may_fit(&filter->paths[i], filter->path))
+			return true;
 	return false;
+}
+
+/*
+ * The first and the second path of an event start in a folder that is open; or may do so: os.open()
+ * does not tell, and has no mode, which the built-in one has.
+ */
+struct dir_fds {
+	bool first, second, maybe;
+};
+
+static struct dir_fds
+read_dir_fds(const struct event *event)
+{
+	struct dir_fds fds = {false, false, false};
+	bool opens = strcmp(event->name, "open") == 0;
+	const uint8_t *at = event->values;
+	for (unsigned i = 0; event->info != NULL && i < event->n_args; i++) {
+		const struct event_arg *arg = roles_arg(event->info, i, 0);
+		struct value value;
+		value_read(at, &value);
+		at = value_skip(at);
+		fds.maybe |= opens && i == 1 && value.tag == VALUE_NONE;
+		if (arg == NULL || !value_is_int(&value) || value.integer < 0)
+			continue;
+		bool both = strcmp(arg->name, "dir_fd") == 0;
+		fds.first |= both || strcmp(arg->name, "src_dir_fd") == 0;
+		fds.second |= both || strcmp(arg->name, "dst_dir_fd") == 0;
+	}
+	return fds;
+}
+
+static bool
+any_path_matches(struct filter *filter, const struct event *event, const struct roles *roles,
+		 const char *cwd)
+{
+	if (filter->n_paths == 0 || (roles->path.tag == 0 && roles->path2.tag == 0))
+		return false;
+	struct dir_fds fds = read_dir_fds(event);
+	return path_matches(filter, &roles->path, fds.first ? NULL : cwd) ||
+	       (fds.maybe && path_matches(filter, &roles->path, NULL)) ||
+	       path_matches(filter, &roles->path2, fds.second ? NULL : cwd);
 }
 
 static bool
@@ -265,6 +325,5 @@ filter_match(struct filter *filter, const struct event *event, const char *cwd)
 		return true;
 	struct roles roles;
 	roles_read(&roles, event, 0);
-	return path_matches(filter, &roles.path, cwd) || path_matches(filter, &roles.path2, cwd) ||
-	       addr_matches(filter, &roles);
+	return any_path_matches(filter, event, &roles, cwd) || addr_matches(filter, &roles);
 }

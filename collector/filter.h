@@ -6,7 +6,8 @@
  *
  * GLOB is fnmatch's, over the whole absolute path, where * and ? match a / too; a pattern
  * without a wildcard also matches everything below it. Relative paths, of the event and of
- * the pattern, are taken to start in a directory; "." and ".." are resolved as text.
+ * the pattern, are taken to start in a directory; "." and ".." are resolved as text. A name that is
+ * no UTF-8 is given as its bytes, whether the program had it as bytes or as str.
  *
  * HOST[:PORT]: a name or glob compared without case; an IPv4 or IPv6 address compared by
  * value, the latter in brackets when a port follows ([::1]:80); ":80" for any host.
@@ -30,7 +31,11 @@ int filter_add_addr(struct filter *filter, const char *addr, char *why, size_t w
 
 bool filter_empty(const struct filter *filter);
 
-/* `cwd` of the event's process; NULL: not known, then relative paths are matched as they are. */
+/*
+ * `cwd` of the event's process; NULL: not known. Then, and where a path starts in a folder that is
+ * open (dir_fd), a relative one passes that may be meant, by what it says itself: sub/f by
+ * /srv/sub, /srv/sub/f and *.f, but not by /srv/other.
+ */
 bool filter_match(struct filter *filter, const struct event *event, const char *cwd);
 
 #endif

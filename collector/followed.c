@@ -3,7 +3,7 @@
 
 #include <errno.h>
 #include <inttypes.h>
-#include <limits.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,39 +14,15 @@
 #include "call_support.h"
 #include "clock.h"
 #include "end.h"
+#include "levels.h"
 #include "log.h"
 #include "proc.h"
-#include "values.h"
+#include "pulse.h"
 
 #define MOST_NOTICES 16 /* of one process, on stderr */
+#define LEAVING_SHARE 4096
 
 /* ---- events ---- */
-
-/*
- * Where relative paths of the next events start. Events are attempts: a chdir that failed is
- * taken for one that did not, for the process may be far ahead of what is read here.
- */
-static void
-note_chdir(struct followed *followed, const struct event *event)
-{
-	struct value value;
-	char *cwd;
-	if (event->n_args == 0)
-		return;
-	value_read(event->values, &value);
-	if (!value_is_text(&value) || value.len == 0)
-		return;
-	bool absolute = value.bytes[0] == '/';
-	const char *base = absolute || followed->cwd == NULL ? "" : followed->cwd;
-	/* No chdir leads so far at once; and who goes nowhere again and again costs no memory. */
-	if (strlen(base) + value.len >= PATH_MAX)
-		return;
-	if (asprintf(&cwd, "%s%s%.*s", base, absolute ? "" : "/", (int)value.len,
-		     (const char *)value.bytes) < 0)
-		return;
-	free(followed->cwd);
-	followed->source.cwd = followed->cwd = cwd;
-}
 
 static void
 say_notice(struct followed *followed, const struct event *event)
@@ -65,6 +41,12 @@ say_notice(struct followed *followed, const struct event *event)
 	}
 }
 
+static bool
+is_chdir(const struct event *event)
+{
+	return strcmp(event->name, "os.chdir") == 0;
+}
+
 static void
 take_event(void *context, struct tracee *tracee, const struct event *event)
 {
@@ -81,11 +63,14 @@ take_event(void *context, struct tracee *tracee, const struct event *event)
 	if (event->type == EVENT_LOST) {
 		bool ours = followed->from_start && !reading->post_mortem;
 		followed->n_lost += event->lost_count;
+		cwd_forget(&followed->cwd);
+		followed->source.cwd = NULL;
 		summary_loss(reading->summary, event, ours);
 	}
 	followed->cut |= of_program && reading_is_full(reading);
-	bool printed = (!of_program || !reading_is_full(reading)) &&
-		       printer_event(reading->printer, &followed->source, event);
+	bool hidden = of_program && (reading_is_full(reading) ||
+				     (reading->hides_chdir && !is_call && is_chdir(event)));
+	bool printed = !hidden && printer_event(reading->printer, &followed->source, event);
 	if (counts && printed)
 		tracee_emitted(tracee, 1);
 	else if (counts)
@@ -97,8 +82,10 @@ take_event(void *context, struct tracee *tracee, const struct event *event)
 	if (is_call) {
 		summary_call(reading->summary, event->type == EVENT_CALL);
 		reading->called = true;
-	} else if (reading->printer->filter != NULL && strcmp(event->name, "os.chdir") == 0)
-		note_chdir(followed, event);
+	} else if (reading->printer->filter != NULL && is_chdir(event)) {
+		cwd_change(&followed->cwd, event);
+		followed->source.cwd = followed->cwd.path;
+	}
 }
 
 void
@@ -110,7 +97,11 @@ followed_note(struct followed *followed)
 int64_t
 followed_drain(struct followed *followed, uint64_t max)
 {
-	return tracee_drain(followed->tracee, take_event, followed, max);
+	pulse_beat(false);
+	reading_begin_turn(followed->reading);
+	int64_t n = tracee_drain(followed->tracee, take_event, followed, max);
+	followed->stands = n == 0;
+	return n;
 }
 
 void
@@ -137,10 +128,26 @@ followed_relieve(struct followed *followed)
 	tracee_relieve(followed->tracee);
 }
 
+/* What it does meanwhile may be in another place: then the next time. */
+static void
+settle_cwd(struct followed *followed)
+{
+	char *path = followed->pid != 0 ? cwd_ask(&followed->cwd, followed->pid) : NULL;
+	tracee_note(followed->tracee);
+	if (tracee_has_more(followed->tracee) || !followed_alive(followed)) {
+		free(path);
+		return;
+	}
+	cwd_settle(&followed->cwd, path);
+	followed->source.cwd = followed->cwd.path;
+}
+
 void
 followed_tick(struct followed *followed)
 {
 	tracee_tick(followed->tracee);
+	if (cwd_tick(&followed->cwd))
+		settle_cwd(followed);
 }
 
 void
@@ -238,8 +245,33 @@ close_and_free(struct followed *followed)
 		close(followed->pidfd);
 	if (followed->place != NULL)
 		followed->place->n_users--;
-	free(followed->cwd);
+	cwd_fini(&followed->cwd);
 	free(followed);
+}
+
+static bool
+records_chdir(const struct followed *followed)
+{
+	struct level_rules rules;
+	const char *ours = followed->reading->settings.events;
+	bool asked = ours != NULL && ours[0] != '\0';
+	level_rules_parse(&rules, asked ? ours : tracee_header(followed->tracee)->events, true, NULL, 0);
+	return level_rules_apply(&rules, "os.chdir") == LEVEL_RECORD;
+}
+
+/* Where it is now is behind what it did before, if that is to be read, too. */
+static void
+begin_cwd(struct followed *followed, bool from_start)
+{
+	char *then = NULL;
+	followed->cwd.untold = followed->reading->printer->filter != NULL &&
+			       !records_chdir(followed);
+	if (from_start && tracee_is_first_reader(followed->tracee) && !followed->cwd.untold)
+		then = tracee_first_cwd(followed->tracee);
+	cwd_begin(&followed->cwd,
+		  then != NULL ? then : tracee_identity(followed->tracee)->cwd);
+	free(then);
+	followed->source.cwd = followed->cwd.path;
 }
 
 int
@@ -275,12 +307,11 @@ followed_open(struct followed **result, struct reading *reading, struct segment_
 		close_and_free(followed);
 		return err;
 	}
-	followed->cwd = identity->cwd != NULL ? strdup(identity->cwd) : NULL;
-	followed->source.cwd = followed->cwd;
 	followed->from_start = from_start;
 	look_at_calls(followed);
 	from_start |= reading->backlog || !identity->alive;
 	tracee_backlog(followed->tracee, from_start);
+	begin_cwd(followed, from_start);
 	if (reading->dump || reading->post_mortem) /* then it is whole until it is removed */
 		tracee_release_nothing(followed->tracee);
 	tracee_read_until(followed->tracee, &reading->enough);
@@ -295,10 +326,28 @@ followed_open(struct followed **result, struct reading *reading, struct segment_
 	return 0;
 }
 
+/* It is dead, though its memory may live on, in another process that it was cloned into. */
+static bool
+has_exited(const struct followed *followed)
+{
+	struct pollfd poller = {.fd = followed->pidfd, .events = POLLIN};
+	return followed->pidfd >= 0 && poll(&poller, 1, 0) > 0;
+}
+
 bool
 followed_alive(const struct followed *followed)
 {
-	return followed->found.maps >= 0 && proc_alive(followed->found.maps);
+	return followed->found.maps >= 0 && !has_exited(followed) &&
+	       proc_alive(followed->found.maps);
+}
+
+bool
+followed_is_through(struct followed *followed)
+{
+	bool in_vain = followed->noted_last && followed->stands;
+	tracee_note_last(followed->tracee);
+	followed->noted_last = true;
+	return in_vain || !tracee_has_more(followed->tracee);
 }
 
 bool
@@ -356,12 +405,26 @@ remove_object(struct followed *followed)
 			 followed->n_lost, followed->found.name, removed ? "removed" : "kept");
 }
 
+/* In turns, so that those who live see that we do. */
+static void
+finish_reading(struct followed *followed)
+{
+	bool whole = false, over = true;
+	while (!whole && over) {
+		pulse_beat(false);
+		reading_begin_turn(followed->reading);
+		whole = tracee_finish(followed->tracee, take_event, followed);
+		over = reading_turn_is_over(followed->reading);
+	}
+	followed->cut |= !whole;
+}
+
 void
 followed_end(struct followed *followed, int status)
 {
 	struct printer *printer = followed->reading->printer;
 	struct account account;
-	followed->cut |= !tracee_finish(followed->tracee, take_event, followed);
+	finish_reading(followed);
 	uint32_t pid = followed->pid != 0 ? followed->pid : followed->found.name_pid;
 	enum end_how how = end_ask(pid, tracee_identity(followed->tracee)->start_time,
 				   followed->pidfd, &status);
@@ -388,8 +451,8 @@ followed_leave(struct followed *followed)
 	tracee_tick(followed->tracee); /* losses behind the last record come up, too */
 	/* What comes in while we read is the next one's. */
 	followed_note(followed);
-	followed_drain(followed, (uint64_t)CALLS_PER_SLOT *
-					 tracee_header(followed->tracee)->lane0_slots);
+	while (followed_drain(followed, LEAVING_SHARE) > 0) {
+	}
 	add_up(followed);
 	report_all(followed, clock_ns(CLOCK_REALTIME));
 	printer_flush(followed->reading->printer, true);

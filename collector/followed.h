@@ -7,6 +7,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "cwd.h"
 #include "discover.h"
 #include "printer.h"
 #include "reading.h"
@@ -18,12 +19,14 @@ struct followed {
 	struct segment_found found; /* its fd and identity have moved into the tracee */
 	struct place *place;        /* NULL: the object has no name there */
 	struct printer_source source;
-	char *cwd;
+	struct cwd cwd;
 	int pidfd;                  /* -1: none */
 	uint32_t pid;               /* out here; 0 when dead */
 	bool many_lanes;
 	bool from_start;            /* nothing of it happened before we came */
 	bool complained;            /* of a damaged lane */
+	bool noted_last;            /* it is dead; nothing is noted any more */
+	bool stands;                /* the last drain had nothing */
 	bool cut;                   /* --max-events was reached: not all of it was shown */
 	bool wants_calls;           /* they were asked for, and can be had */
 	bool lacks_calls;           /* which were asked for; that has been said */
@@ -44,7 +47,10 @@ int followed_open(struct followed **followed, struct reading *reading,
 /* As tracee_note(). */
 void followed_note(struct followed *followed);
 
-/* Print what was there then, `max` events at the most; how many, or -TRACEE_CONDEMNED. */
+/*
+ * Print what was there then, `max` events at the most and no more than a turn (reading.h); how
+ * many, or -TRACEE_CONDEMNED.
+ */
 int64_t followed_drain(struct followed *followed, uint64_t max);
 
 /* What was drained is written: the program may use the room again. The others as in tracee.h. */
@@ -61,6 +67,9 @@ void followed_beat(struct followed *followed);
 uint32_t *followed_wake_word(struct followed *followed); /* for waiter.h */
 
 bool followed_alive(const struct followed *followed);
+
+/* It is dead, and what it left is read but for what came at the very last. */
+bool followed_is_through(struct followed *followed);
 
 /* It has ended and left its object to its reader. */
 bool followed_ended_cleanly(const struct followed *followed);

@@ -13,6 +13,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "proc.h"
 #include "signals.h"
 
 /* Relative to the folder that our program lies in. */
@@ -162,6 +163,18 @@ wait_for_exec(int report)
 	return n == (ssize_t)sizeof err ? err : 0;
 }
 
+static uint64_t
+start_time_of(pid_t pid)
+{
+	struct proc_stat stat = {0};
+	int proc = proc_open((uint32_t)pid);
+	if (proc < 0)
+		return 0;
+	proc_stat(proc, &stat);
+	close(proc);
+	return stat.start_time;
+}
+
 int
 launch_start(struct launch *launch, char **command, const struct settings *settings,
 	     char *why, size_t why_bytes)
@@ -182,6 +195,7 @@ launch_start(struct launch *launch, char **command, const struct settings *setti
 	close(report[1]);
 	int err = wait_for_exec(report[0]);
 	close(report[0]);
+	launch->start_time = start_time_of(launch->pid);
 	if (err == 0)
 		return 0;
 	waitpid(launch->pid, &launch->status, 0);

@@ -20,6 +20,7 @@
 struct launch {
 	pid_t pid;
 	uint64_t id;  /* of this tree of processes: the hook writes it into its segments */
+	uint64_t start_time; /* of it: its pid may be another's once it is reaped */
 	bool ended;
 	int status;   /* as of waitpid; once ended */
 };

@@ -103,6 +103,7 @@ encoded(struct printer *printer, enum channel channel, size_t from, struct merge
 	uint64_t time_ns)
 {
 	struct line *block = block_of(printer, channel);
+	printer->n_bytes += block->len - from;
 	if (!printer->hold && merge_idle(printer->merge)) {
 		if (time_ns > lane->last_ns)
 			lane->last_ns = time_ns;

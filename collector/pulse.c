@@ -2,7 +2,6 @@
 #include "pulse.h"
 
 #include <signal.h>
-#include <stdbool.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <time.h>
@@ -48,7 +47,6 @@ set_timer(time_t seconds)
 void
 pulse_begin(void)
 {
-	pulse.next_ns = clock_ns(CLOCK_MONOTONIC) + BEAT_NS - BEAT_NS / 8;
 	set_timer(1);
 }
 
@@ -59,11 +57,11 @@ pulse_end(void)
 }
 
 void
-pulse_beat(void)
+pulse_beat(bool waits)
 {
 	uint64_t now_ns = clock_ns(CLOCK_MONOTONIC);
 	if (pulse.fn == NULL || now_ns < pulse.next_ns)
 		return;
 	pulse.next_ns = now_ns + BEAT_NS - BEAT_NS / 8;
-	pulse.fn(pulse.context);
+	pulse.fn(pulse.context, waits);
 }

@@ -221,7 +221,7 @@ came_after_us(const struct roster *roster, const struct segment_found *found)
 
 /* A candidates_fn. */
 static enum candidate_verdict
-try_candidate(void *context, struct place *place, struct segment_found *found, bool first)
+try_candidate(void *context, const struct candidate *candidate, struct segment_found *found)
 {
 	struct roster *roster = context;
 	char why[256] = "";
@@ -234,13 +234,15 @@ try_candidate(void *context, struct place *place, struct segment_found *found, b
 			  came_after_us(roster, found);
 	bool alive = found->identity.alive;
 	uint32_t pid = alive ? found->identity.pid : found->name_pid;
-	int err = follow(roster, found, place, from_start, why, sizeof why);
+	int err = follow(roster, found, candidate->place, from_start, why, sizeof why);
 	if (err == TRACEE_NOT_READY)
 		return CANDIDATE_LATER;
-	if (err == TRACEE_YIELDS)
+	if (err == TRACEE_YIELDS && !candidate->in_vain)
 		return CANDIDATE_YIELDS;
+	if (err == TRACEE_YIELDS)
+		err = TRACEE_BUSY;
 	if (err == TRACEE_BUSY && !roster->reading->dump) { /* which waits for nobody */
-		if (first && alive)
+		if (!candidate->told_busy && alive)
 			log_note("pid %" PRIu32 ": %s; not read before that one leaves", pid, why);
 		return CANDIDATE_BUSY;
 	}
@@ -420,8 +422,8 @@ knows_pid(void *context, uint32_t pid)
 {
 	struct roster *roster = context;
 	for (size_t i = 0; i < roster->n_followed; i++)
-		if (roster->followed[i]->pid == pid)
-			return followed_alive(roster->followed[i]);
+		if (roster->followed[i]->pid == pid && followed_alive(roster->followed[i]))
+			return true; /* another may be what it was before an exec */
 	return false;
 }
 

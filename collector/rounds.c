@@ -6,7 +6,7 @@
  *	who is new        names in /dev/shm -> candidates -> followed
  *	what they did     drain each a little, so that a flood does not hold up the others
  *	write             whole lines, in the order of time; then give back what is written
- *	who has ended     its last lines and the account
+ *	who has ended     when all is read: its last lines and the account
  *	sleep             unless somebody had more than his share
  */
 #include "rounds.h"
@@ -45,7 +45,7 @@ drain_all(struct collect *collect)
 			roster_condemn(&collect->roster, i);
 			continue;
 		}
-		more |= n >= SHARE;
+		more |= n >= SHARE || reading_turn_is_over(&collect->reading);
 		i++;
 	}
 	return more;
@@ -58,19 +58,32 @@ write_all(struct collect *collect)
 	give_back(&collect->give_back, &collect->roster, &collect->printer);
 }
 
-/* The processes that came first end first: a parent that waits for nobody would look odd else. */
-void
-rounds_end_gone(struct collect *collect)
+/* Of one that was dead when it was found only its own word tells when it began. */
+static bool
+is_command(const struct launch *launch, const struct followed *followed)
 {
+	const struct identity *identity = tracee_identity(followed->tracee);
+	return launch->ended && followed->source.pid == (uint32_t)launch->pid &&
+	       (!identity->alive || identity->start_time == launch->start_time);
+}
+
+/* The processes that came first end first: a parent that waits for nobody would look odd else. */
+bool
+rounds_end_gone(struct collect *collect, bool at_once)
+{
+	bool all = true;
 	for (size_t i = 0; i < collect->roster.n_followed;) {
-		if (followed_alive(collect->roster.followed[i])) {
+		struct followed *followed = collect->roster.followed[i];
+		bool alive = followed_alive(followed);
+		if (alive || (!at_once && !followed_is_through(followed))) {
+			all &= alive;
 			i++;
 			continue;
 		}
-		bool command = collect->launch.ended && collect->roster.followed[i]->source.pid ==
-								(uint32_t)collect->launch.pid;
+		bool command = is_command(&collect->launch, followed);
 		roster_end(&collect->roster, i, command ? collect->launch.status : -1);
 	}
+	return all;
 }
 
 static bool
@@ -125,22 +138,27 @@ serve_command(struct collect *collect)
 	collect->terminated |= forward == SIGTERM;
 }
 
-/*
- * While a write waits. The roster is not in the middle of a change when lines are written. Who
- * takes nothing cannot keep us once it is time to leave.
- */
-void
-rounds_show_life(void *context)
+/* Who takes nothing cannot keep us once it is time to leave. */
+static void
+leave_a_write(struct collect *collect)
 {
-	struct collect *collect = context;
 	bool enough = time_is_up(collect, clock_ns(CLOCK_MONOTONIC));
-	serve_command(collect);
 	if (collect->reading.stays)
 		enough = collect->launch.ended && (enough || collect->terminated);
 	else if (enough)
 		reading_close(&collect->reading);
 	if (enough)
 		signals_stop();
+}
+
+/* The roster is not in the middle of a change when lines are written, nor between two processes. */
+void
+rounds_show_life(void *context, bool waits)
+{
+	struct collect *collect = context;
+	serve_command(collect);
+	if (waits)
+		leave_a_write(collect);
 	for (size_t i = 0; i < collect->roster.n_followed; i++)
 		followed_beat(collect->roster.followed[i]);
 }
@@ -266,6 +284,7 @@ time_to_sleep(const struct collect *collect)
 void
 rounds_run(struct collect *collect)
 {
+	bool ending = false;
 	while (!collect->leaving) {
 		bool woken = waiter_begin(&collect->waiter);
 		for (size_t i = 0; i < collect->roster.n_followed; i++) {
@@ -284,9 +303,9 @@ rounds_run(struct collect *collect)
 					any_of_many_lanes(collect);
 		bool more = drain_all(collect);
 		write_all(collect);
-		if (woken || command_had_ended ||
+		if (woken || command_had_ended || ending ||
 		    is_due(collect, &collect->next_alive_ns, ALIVE_NS))
-			rounds_end_gone(collect);
+			ending = !rounds_end_gone(collect, reading_is_full(&collect->reading));
 		if (collect->options->stats_interval_ns != 0 &&
 		    is_due(collect, &collect->next_stats_ns, collect->options->stats_interval_ns))
 			report(collect);
@@ -294,7 +313,7 @@ rounds_run(struct collect *collect)
 		collect->leaving |= all_is_dumped(collect, more);
 		if (targets_are_gone(collect, command_had_ended))
 			break;
-		if (!more && !collect->roster.has_new && !collect->leaving)
+		if (!more && !ending && !collect->roster.has_new && !collect->leaving)
 			waiter_sleep(&collect->waiter, time_to_sleep(collect));
 	}
 }

@@ -123,7 +123,7 @@ sink_write(struct sink *sink, const char *lines, size_t n, size_t *n_lost)
 			err = -errno;
 			break;
 		}
-		pulse_beat();
+		pulse_beat(true);
 	}
 	pulse_end();
 	if (err == 0)

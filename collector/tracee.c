@@ -29,6 +29,20 @@ identify_by_itself(struct tracee *tracee)
 		identity_from_process(&tracee->identity, process, n);
 }
 
+char *
+tracee_first_cwd(const struct tracee *tracee)
+{
+	size_t n;
+	struct identity itself = {0};
+	const char *process = symbols_process(tracee->symbols, &n);
+	if (n > 0)
+		identity_from_process(&itself, process, n);
+	char *cwd = itself.cwd;
+	itself.cwd = NULL;
+	identity_fini(&itself);
+	return cwd;
+}
+
 static int
 begin(struct tracee *tracee, const struct settings *settings)
 {

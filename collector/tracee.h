@@ -82,11 +82,17 @@ void tracee_tick(struct tracee *tracee);
 /* The heartbeat alone, at any time, also in the middle of a drain. */
 void tracee_beat(struct tracee *tracee);
 
+/* The process is gone: for the last time, for a hostile one may write on. */
+void tracee_note_last(struct tracee *tracee);
+
+/* Something is unread of what was noted. */
+bool tracee_has_more(const struct tracee *tracee);
+
 /*
  * The process is gone: drains what is left, then accounts what was never committed (EVENT_LOST
  * reason killed) through fn. tracee_account() is final after it. Then close. The object is to be
  * removed once all that is written; until then it is as it was for the next collector. False: it
- * was enough before all was read (tracee_read_until), and the rest is the next one's.
+ * was enough before all was read (tracee_read_until); the rest can be read by calling it again.
  */
 bool tracee_finish(struct tracee *tracee, tracee_event_fn fn, void *context);
 
@@ -108,6 +114,8 @@ const struct segment_header *tracee_header(const struct tracee *tracee); /* priv
 const char *tracee_key(const struct tracee *tracee);   /* host:pid:start-time:nonce */
 const char *tracee_parent(const struct tracee *tracee);/* key of the parent's segment, or NULL */
 const char *tracee_why(const struct tracee *tracee);   /* why condemned */
+/* Where it was at its start, as it says itself; the caller frees; or NULL. */
+char *tracee_first_cwd(const struct tracee *tracee);
 bool tracee_is_first_reader(const struct tracee *tracee); /* nobody read it before us */
 bool tracee_ended_cleanly(const struct tracee *tracee);
 uint32_t *tracee_wake_word(struct tracee *tracee);     /* futex for the main loop */

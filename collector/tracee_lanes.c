@@ -55,9 +55,18 @@ find_lanes(struct tracee *tracee)
 void
 tracee_note(struct tracee *tracee)
 {
+	if (tracee->noted_last)
+		return;
 	find_lanes(tracee);
 	for (uint32_t i = 0; i < tracee->n_lanes; i++)
 		drain_note(tracee->lanes[i]);
+}
+
+void
+tracee_note_last(struct tracee *tracee)
+{
+	tracee_note(tracee);
+	tracee->noted_last = true;
 }
 
 void
@@ -177,8 +186,8 @@ is_condemned(struct tracee *tracee)
 }
 
 /* Of many quiet processes each round touches as little as can be. */
-static bool
-has_more(const struct tracee *tracee)
+bool
+tracee_has_more(const struct tracee *tracee)
 {
 	for (uint32_t i = 0; i < tracee->n_lanes; i++)
 		if (drain_has_more(tracee->lanes[i]))
@@ -186,16 +195,36 @@ has_more(const struct tracee *tracee)
 	return false;
 }
 
+static bool
+is_enough(const struct tracee *tracee)
+{
+	return tracee->enough != NULL && *tracee->enough;
+}
+
+/* Where one had all that there is, the next turn begins behind it. */
+static uint64_t
+drain_lane(struct tracee *tracee, uint32_t i, const struct drain_to *to, uint64_t max)
+{
+	bool before = is_enough(tracee);
+	uint64_t n = drain_run(tracee->lanes[i], to, max);
+	if (!before && is_enough(tracee))
+		tracee->first_lane = i + 1;
+	return n;
+}
+
 /* Each lane has its share; what the quiet ones leave of theirs is for the busy ones. */
 static uint64_t
 drain_lanes(struct tracee *tracee, const struct drain_to *to, uint64_t max)
 {
 	uint64_t n = 0, share = max / (tracee->n_lanes + 1) + 1;
+	uint32_t first = tracee->first_lane;
 	for (uint32_t i = 0; i < tracee->n_lanes; i++)
-		n += drain_run(tracee->lanes[i], to, share);
-	for (uint32_t i = 0; i < tracee->n_lanes && n < max; i++)
-		if (drain_has_more(tracee->lanes[i]))
-			n += drain_run(tracee->lanes[i], to, max - n);
+		n += drain_lane(tracee, (first + i) % tracee->n_lanes, to, share);
+	for (uint32_t i = 0; i < tracee->n_lanes && n < max; i++) {
+		uint32_t lane = (first + i) % tracee->n_lanes;
+		if (drain_has_more(tracee->lanes[lane]))
+			n += drain_lane(tracee, lane, to, max - n);
+	}
 	return n;
 }
 
@@ -203,7 +232,7 @@ int64_t
 tracee_drain(struct tracee *tracee, tracee_event_fn fn, void *context, uint64_t max)
 {
 	struct drain_to to = begin_reading(tracee, fn, context);
-	if (!tracee->looking && !has_more(tracee))
+	if (!tracee->looking && !tracee_has_more(tracee))
 		return is_condemned(tracee) ? -TRACEE_CONDEMNED : 0;
 	tracee->unreleased = tracee->unmarked = true;
 	if (tracee->looking) {
@@ -260,18 +289,12 @@ tracee_relieve(struct tracee *tracee)
 bool
 tracee_finish(struct tracee *tracee, tracee_event_fn fn, void *context)
 {
-	uint64_t n_events = 0; /* at the most */
-	int64_t n;
 	tracee->looking = true;
-	tracee_note(tracee);
-	/* A dead program adds nothing; a hostile one that is not dead must not hold us. */
-	for (uint32_t i = 0; i < tracee->n_lanes; i++)
-		n_events += CALLS_PER_SLOT * tracee->lanes[i]->reader.n_slots;
-	for (uint64_t i = 0; i <= n_events && (n = tracee_drain(tracee, fn, context, 4096)) > 0;
-	     i += (uint64_t)n) {
+	tracee_note_last(tracee);
+	while (tracee_drain(tracee, fn, context, 4096) > 0) {
 	}
 	tracee->unreleased = tracee->unmarked = true;
-	if (tracee->enough != NULL && *tracee->enough && has_more(tracee))
+	if (is_enough(tracee) && tracee_has_more(tracee))
 		return false;
 	struct drain_to to = begin_reading(tracee, fn, context);
 	tell_lost(tracee, to.now_ns);

@@ -23,9 +23,10 @@ struct tracee {
 	struct symbols *symbols;
 	struct call_room call_room; /* of all lanes */
 	struct drain **lanes;
-	uint32_t n_lanes;
+	uint32_t n_lanes, first_lane; /* and where the next turn begins */
 	struct calibrate_past past;
 	bool first, backlog, begun, waiting, looking;
+	bool noted_last;
 	bool releases_nothing;        /* what is read stays where it is */
 	const bool *enough;           /* as in drain.h */
 	bool unreleased;              /* something was read that is not given back, and ... */

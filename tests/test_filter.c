@@ -98,13 +98,95 @@ START_TEST(a_glob_matches_the_whole_path_slashes_included)
 }
 END_TEST
 
+static bool
+removed(const char *text, int64_t dir_fd)
+{
+	struct node nodes[] = {tree_str(text), tree_int(dir_fd)};
+	return matches("os.remove", nodes, 2, "/cwd");
+}
+
+static bool
+renamed(const char *from, int64_t from_fd, const char *to, int64_t to_fd)
+{
+	struct node nodes[] = {tree_str(from), tree_str(to), tree_int(from_fd), tree_int(to_fd)};
+	return matches("os.rename", nodes, 4, "/cwd");
+}
+
+START_TEST(where_nobody_knows_the_folder_what_may_be_meant_passes)
+{
+	only_path("/srv/d/sub");
+	ck_assert(path("sub", NULL) && path("d/sub", NULL) && path("sub/f", NULL) &&
+		  path("../sub", NULL) && path("srv/d/sub/x/y", NULL));
+	ck_assert(!path("ub", NULL) && !path("d", NULL) && !path("f", NULL) &&
+		  !path("sub2", NULL) && !path("x/sub", NULL));
+	only_path("/");
+	ck_assert(path("anything", NULL));
+	only_path("/srv/*.log");
+	ck_assert(path("a.log", NULL) && path("x/a.log", NULL) && !path("a.txt", NULL));
+	only_path("*.log");
+	ck_assert(path("a.log", NULL) && !path("a.txt", NULL));
+	only_path("/srv/data*.csv");
+	ck_assert(path("sub/x.csv", NULL) && !path("sub/x.txt", NULL));
+	only_path("/srv/d");
+	ck_assert(path(".", NULL) && path("..", NULL));
+	filter_free(filter);
+}
+END_TEST
+
+START_TEST(folder_that_is_open_is_not_the_working_directory)
+{
+	only_path("/cwd/f");
+	ck_assert(removed("f", -1) && removed("f", 5) && !removed("g", -1) && !removed("g", 5));
+	only_path("/srv/d/f");
+	ck_assert(!removed("f", -1) && removed("f", 5));
+	ck_assert(removed("/srv/d/f", 5) && !removed("/srv/e/f", 5));
+	ck_assert(renamed("f", 3, "g", -1) && renamed("g", -1, "f", 3));
+	ck_assert(!renamed("f", -1, "g", 3) && !renamed("g", 3, "f", -1));
+	filter_free(filter);
+}
+END_TEST
+
+static bool
+opened(const char *text, struct node mode)
+{
+	struct node nodes[] = {tree_str(text), mode, tree_int(0)};
+	return matches("open", nodes, 3, "/cwd");
+}
+
+START_TEST(folder_of_os_open_is_not_told)
+{
+	only_path("/srv/d/f");
+	ck_assert(opened("f", tree_plain(VALUE_NONE)) && !opened("f", tree_str("r")));
+	ck_assert(!opened("g", tree_plain(VALUE_NONE)));
+	only_path("/cwd/f");
+	ck_assert(opened("f", tree_plain(VALUE_NONE)) && opened("f", tree_str("r")));
+	filter_free(filter);
+}
+END_TEST
+
+START_TEST(name_that_is_no_utf8_is_its_bytes)
+{
+	only_path("/srv/caf\xe9");
+	ck_assert(path("/srv/caf\xe9", NULL));
+	ck_assert(path("/srv/caf\xed\xb3\xa9", NULL)); /* U+DCE9 */
+	ck_assert(path("caf\xed\xb3\xa9/x", "/srv"));
+	ck_assert(!path("/srv/caf\xed\xb3\xa8", NULL));
+	/* U+D7FF, and a surrogate that stands for no byte, are what they are. */
+	only_path("/\xed\x9f\xbf");
+	ck_assert(path("/\xed\x9f\xbf", NULL));
+	only_path("/\xed\xa0\x80");
+	ck_assert(path("/\xed\xa0\x80", NULL));
+	filter_free(filter);
+}
+END_TEST
+
 START_TEST(relative_paths_start_in_the_directory_of_their_process)
 {
 	char cwd[PATH_MAX];
 	ck_assert_ptr_nonnull(getcwd(cwd, sizeof cwd));
 	only_path("/srv/data");
 	ck_assert(path("data/x", "/srv") && path("./data", "/srv/") && path("../data", "/srv/y"));
-	ck_assert(!path("data/x", "/") && !path("data", NULL));
+	ck_assert(!path("data/x", "/"));
 	ck_assert(path("../../../../srv/./data//x/..", "/a/b"));
 	ck_assert(!path("/srv/data/..", NULL) && !path("/srv/data/../../srv/dat", NULL));
 	only_path("here");
@@ -257,6 +339,10 @@ main(void)
 	tcase_add_test(tc, without_a_pattern_everything_passes);
 	tcase_add_test(tc, a_plain_path_takes_what_lies_below_it);
 	tcase_add_test(tc, a_glob_matches_the_whole_path_slashes_included);
+	tcase_add_test(tc, where_nobody_knows_the_folder_what_may_be_meant_passes);
+	tcase_add_test(tc, folder_that_is_open_is_not_the_working_directory);
+	tcase_add_test(tc, folder_of_os_open_is_not_told);
+	tcase_add_test(tc, name_that_is_no_utf8_is_its_bytes);
 	tcase_add_test(tc, relative_paths_start_in_the_directory_of_their_process);
 	tcase_add_test(tc, either_end_of_a_rename_is_enough);
 	tcase_add_test(tc, odd_paths_match_nothing_and_do_no_harm);

@@ -11,7 +11,7 @@ import time
 import pytest
 
 import harness
-from world import (LOSSES, check, needs_world, numbers, process_state,  # noqa: F401
+from world import (LOSSES, SITE, check, needs_world, numbers, process_state,  # noqa: F401
                    stage, wait_until)
 
 
@@ -233,6 +233,29 @@ def test_target_whose_interpreter_has_ended_is_accounted_though_its_process_live
     assert numbers(run) == list(range(10))
     assert run.exit(run.keys[0])["exit"] == "clean"
     assert not stage.world.segments(target.inner)
+
+
+SHARES_MEMORY = """import ctypes, os, signal
+libc = ctypes.CDLL(None)
+stack = (ctypes.c_char * 65536)()
+clone = libc.clone(libc.pause, ctypes.byref(stack, 65520), 0x100 | signal.SIGCHLD, None)
+print(os.getpid(), clone, flush=True)
+os._exit(3)
+"""
+
+
+@needs_world
+def test_target_whose_memory_another_one_shares_is_accounted_when_it_ends(stage):
+    """CLONE_VM; and its parent does not reap it."""
+    parent = stage.program("sh", "-c", '"$@" & exec sleep 60', "sh", stage.python.path, "-c",
+                           SHARES_MEMORY, stdout=subprocess.PIPE,
+                           env=harness.environment(stage.tmp, PYAUDITD="1", PYTHONPATH=SITE))
+    collector = stage.collector("--all")
+    pid, clone = map(int, parent.popen.stdout.readline().split())
+    collector.wait_for('"action":"exit"')
+    stage.run("kill", "-0", str(pid), str(clone))  # both are there yet
+    [end] = [line for line in check(collector.stop()).of_type("process") if line["action"] == "exit"]
+    assert end["pid"] == pid and (end["exit"], end["status"]) == ("exited", 3)
 
 
 def test_name_is_matched_with_the_command_line(stage):

@@ -200,6 +200,28 @@ def test_it_gives_way_to_a_collector(stage):  # noqa: F811
 
 
 @needs_world
+def test_one_that_stands_still_is_a_reader_like_any_other(stage):  # noqa: F811
+    """It was asked to leave, and does not: that is said, and not waited for."""
+    target = stage.target()
+    with open(os.path.join(str(stage.tmp), "top"), "wb") as file:
+        looker = stage.collector("top", "-b", "-d", "0.1", "--format", "json", "--view", "tail",
+                                 out=None, stdout=file)
+        target.do("audit", "before.it", 1)
+        wait_until(lambda: "before.it" in open(file.name).read(), "it reads")
+        looker.freeze()
+        dump = stage.collector("--all", "--dump")
+        assert not dump.finish(seconds=6, quiet=False).lines and "; not read\n" in dump.stderr
+        collector = stage.collector("--all")
+        wait_until(lambda: "; not read before that one leaves\n" in collector.stderr, "it says so")
+        looker.signal(signal.SIGCONT)
+        collector.wait_attached()
+        target.do("step", 3)
+        assert numbers(collector.stop(quiet=False)) == [0, 1, 2]
+        looker.signal(signal.SIGTERM)
+        assert looker.wait() == 0
+
+
+@needs_world
 @pytest.mark.parametrize("killed", [False, True])
 def test_what_ends_while_it_is_read_is_removed_but_for_a_crash(stage, killed):  # noqa: F811
     """Which is for who writes it down."""

@@ -111,15 +111,14 @@ add(struct fleet *fleet, struct segment_found *found, struct place *place, char 
  * for those of a command of ours, which nobody else will read.
  */
 static enum candidate_verdict
-try_candidate(void *context, struct place *place, struct segment_found *found, bool first)
+try_candidate(void *context, const struct candidate *candidate, struct segment_found *found)
 {
 	struct fleet *fleet = context;
 	char why[256] = "";
 	bool ours = fleet->target.kind == TARGET_LAUNCH;
-	(void)first;
 	if ((!found->identity.alive && !ours) || has(fleet, found))
 		return CANDIDATE_SETTLED;
-	int err = add(fleet, found, place, why, sizeof why);
+	int err = add(fleet, found, candidate->place, why, sizeof why);
 	if (err == DISCOVER_LATER)
 		return CANDIDATE_LATER;
 	if (err == -EMFILE)

@@ -278,7 +278,11 @@ static void
 try_to_open(const struct records *records, struct watched *watched, uint64_t now_ns)
 {
 	static const struct settings none = {.stack = -1, .gives_way = true};
-	struct identity identity = {.pid = watched->found.identity.pid, .alive = true};
+	struct identity identity = {
+		.pid = watched->found.identity.pid,
+		.alive = true,
+		.clock_offset_ns = watched->found.identity.clock_offset_ns,
+	};
 	char path[40], why[200];
 	watched->next_try_ns = now_ns + RETRY_NS;
 	snprintf(path, sizeof path, "/proc/self/fd/%d", watched->found.fd);

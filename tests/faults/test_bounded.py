@@ -23,18 +23,19 @@ LEASE = 3  # seconds without a heartbeat, then the hook takes its collector for 
 
 
 class SlowReader(threading.Thread):
-    """Of a pipe: nothing beyond the first lines until it is told to go on."""
+    """Of a pipe: little, or nothing beyond the first lines, until it is told to go on."""
 
-    def __init__(self):
+    def __init__(self, pause=None):
         super().__init__(daemon=True)
         self.fd, self.w = os.pipe()
+        self.pause = pause
         self.goes_on = threading.Event()
         self.raw = b""
 
     def run(self):
         while part := os.read(self.fd, 1 << 20):
             self.raw += part
-            self.goes_on.wait()
+            self.goes_on.wait(self.pause)
 
 
 def waits_for_pipe(pid):
@@ -75,6 +76,28 @@ def test_collector_that_waits_for_its_reader_is_not_taken_for_dead(stage, mode):
     assert {line["reason"] for line in run.of_type("lost")} == {"lane_full"}
     assert len(run.events()) + sum(line["count"] for line in run.of_type("lost")) == total
     assert numbers(run)[-10:] == list(range(total - 10, total))
+
+
+def test_collector_whose_reader_is_slow_is_not_taken_for_dead(stage):  # noqa: F811
+    """Each write is short, but what stands in one round takes longer than the lease."""
+    reader = SlowReader(pause=0.3)
+    target = stage.target(PYAUDITD_RING="256k", PYAUDITD_EVENTS="all=count")
+    collector = stage.collector("--pid", target.inner, "-e", "custom:driven.*", "--format", "json",
+                                "-o", "fd:1", out=None, stdout=reader.w)
+    os.close(reader.w)
+    reader.start()
+    wait_until(lambda: b'"action":"start"' in reader.raw, "it follows the target")
+    target.do("flood", 20000)
+    time.sleep(3 * LEASE)
+    reader.goes_on.set()
+    total = int(target.do("calm"))
+    collector.signal(signal.SIGTERM)
+    assert collector.wait() == 0
+    reader.join()
+    os.close(reader.fd)
+    run = check(harness.Run(0, b"", b"", reader.raw), lossy=True)
+    assert {line["reason"] for line in run.of_type("lost")} == {"lane_full"}
+    assert len(run.events()) + sum(line["count"] for line in run.of_type("lost")) == total
 
 
 # Many at a time
