@@ -135,7 +135,7 @@ put_str(struct lane_writer *w, PyObject *str, size_t budget, size_t limit)
 	}
 	char piece[256];
 	size_t used = 0, kind = PyUnicode_KIND(str);
-	size_t len = utf8_length(data, kind, n, room, &used);
+	size_t len = utf8_fit(data, kind, n, room, &used);
 	put_text_head(w, VALUE_STR8, len, used < n, n);
 	for (size_t at = 0; at < used;) {
 		size_t part = utf8_encode(data, kind, &at, used, piece, sizeof piece);

@@ -182,7 +182,8 @@ call_begins(enum call_level level, uint64_t word, enum call_event what)
 	if (!call_emit_here(what))
 		return;
 	uint32_t depth = call_thread.depth++;
-	if (unlikely(depth >= call_plan.max_depth))
+	/* Where no end is told the depth grows on and on, and means nothing. */
+	if (unlikely(depth >= call_plan.max_depth) && call_plan.max_depth != UINT32_MAX)
 		return;
 	if (level == CALL_LEVEL_RECORD)
 		call_emit_record(word | call_word(what, 0), depth);

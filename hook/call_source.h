@@ -25,6 +25,8 @@ struct call_source {
 	 * The same from time to time, where that can be done untold: nobody hears of it. Or NULL.
 	 */
 	void (*glance)(void);
+	/* In a fork child, whose stream knows nothing of it: say again whose place is taken. */
+	void (*say_again)(void);
 	/* The interpreter is gone, and what was installed in it. */
 	void (*forget)(void);
 };

@@ -97,6 +97,8 @@ tell_of_others(void)
 		notice("calls", "those of sub-interpreters are not traced, and this program has some");
 }
 
+static void settle_soon(void);
+
 /* ---- into force ---- */
 
 static void
@@ -205,12 +207,30 @@ begin_in_child(void)
 		py_pending_after_fork();
 	}
 #endif
+	if (generation != 0 && installed != NULL)
+		installed->say_again();
 	generation = session.generation;
+}
+
+/*
+ * What is installed is so in the main interpreter alone, and sys.monitoring is that of whichever
+ * runs: what start() and stop() want in another one is done in the main one, soon.
+ */
+static bool
+is_put_off(void)
+{
+	if (!PY_HAS_MONITORING || py_in_main_interpreter())
+		return false;
+	if (!coming)
+		settle_soon();
+	return true;
 }
 
 void
 calls_stop(void)
 {
+	if (is_put_off())
+		return;
 	begin_in_child();
 	take_out();
 	applied_version = 0;
@@ -220,6 +240,8 @@ int
 calls_apply(const char **why)
 {
 	struct call_settings settings;
+	if (is_put_off())
+		return 0;
 	begin_in_child();
 	session_lock();
 	settings = wanted;
@@ -270,6 +292,9 @@ settle(void *unused)
 	if (!entry_try())
 		return 0;
 	store_relaxed(&missed, false);
+	/* Asked for before a fork, it comes in the child, maybe before any event. */
+	if (load_relaxed(&session.state) == SESSION_NONE)
+		session_ensure();
 	if (load_relaxed(&session.state) == SESSION_RUNNING)
 		put_right();
 	else

@@ -69,22 +69,26 @@ keep_launchers(struct session_options *next)
 		next->calls = old->calls;
 }
 
-/* The defaults are no wish: who started us may have said something else. */
+/* The defaults are no wish: who started us may have said something else. False: an exception. */
 static bool
-wants_another_ring(const struct session_options *o)
+keeps_ring(const struct session_options *o)
 {
-	return (o->mode != session_options.mode && o->mode != LANE_DROP) ||
-	       (o->ring_bytes != session_options.ring_bytes && o->ring_bytes != SEGMENT_DEFAULT_RING);
+	const struct session_options *old = &session_options;
+	bool same = (o->mode == old->mode || o->mode == LANE_DROP) &&
+		    (o->ring_bytes == old->ring_bytes || o->ring_bytes == SEGMENT_DEFAULT_RING);
+	if (!same)
+		PyErr_SetString(PyExc_RuntimeError,
+				"ring_bytes and mode stay as they were first started with");
+	return same;
 }
 
 static PyObject *
 restart(const struct session_options *o, bool entered)
 {
-	if (wants_another_ring(o)) {
-		PyErr_SetString(PyExc_RuntimeError,
-				"ring_bytes and mode stay as they were first started with");
+	if (session.header == NULL) /* who was to install the hook, in another thread, was refused */
+		return refused();
+	if (!keeps_ring(o))
 		return NULL;
-	}
 	struct session_options next = *o;
 	next.mode = session_options.mode;
 	next.ring_bytes = session_options.ring_bytes;
@@ -102,12 +106,34 @@ restart(const struct session_options *o, bool entered)
 	return apply_calls(entered);
 }
 
+/* Where its parent was traced it goes on with what that one had, and only then is told otherwise. */
+static bool
+begin_in_child(const struct session_options *o)
+{
+	uint32_t failed = SESSION_FAILED;
+	if (session.state == SESSION_RUNNING || session.state == SESSION_STOPPED)
+		return true;
+	if (!keeps_ring(o))
+		return false;
+	session_options.enabled = true;
+	__atomic_compare_exchange_n(&session.state, &failed, SESSION_NONE, false, __ATOMIC_ACQ_REL,
+				    __ATOMIC_ACQUIRE);
+	if (session_ensure())
+		return true;
+	session_options.enabled = false;
+	fail(session_error ? session_error : -EIO, session_why);
+	return false;
+}
+
 static PyObject *
 do_start(PyObject *args, PyObject *kwargs, bool entered)
 {
 	struct session_options o = {.enabled = true};
 	const char *stdlib = "";
 	if (start_options_parse(args, kwargs, &o, &stdlib) < 0)
+		return NULL;
+	session_leave_removed();
+	if (source_audit_is_installed() && !begin_in_child(&o))
 		return NULL;
 	if (session.state == SESSION_RUNNING || session.state == SESSION_STOPPED) {
 		code_info_init(stdlib); /* after Py_Finalize and another Py_Initialize */
@@ -218,7 +244,8 @@ status_entered(void)
 {
 	static const char *const modes[] = {"drop", "overwrite", "block"};
 	uint64_t attempted = 0, counted = 0, recorded = 0, lost[N_LOST_REASONS] = {0};
-	bool there = session.state == SESSION_RUNNING || session.state == SESSION_STOPPED;
+	bool there = (session.state == SESSION_RUNNING || session.state == SESSION_STOPPED) &&
+		     !session.removed;
 	if (there)
 		account(&attempted, &counted, &recorded, lost);
 	PyObject *reasons = lost_dict(lost);

@@ -579,6 +579,9 @@ py_frame_unwinds(py_frame frame, PyObject *result)
 	if (op == INSTRUMENTED_LINE && code->_co_monitoring != NULL &&
 	    code->_co_monitoring->lines != NULL)
 		op = code->_co_monitoring->lines[at].original_opcode;
+	if (op == INSTRUMENTED_INSTRUCTION && code->_co_monitoring != NULL &&
+	    code->_co_monitoring->per_instruction_opcodes != NULL)
+		op = code->_co_monitoring->per_instruction_opcodes[at];
 	return op != RETURN_VALUE && op != RETURN_CONST && op != INSTRUMENTED_RETURN_VALUE &&
 	       op != INSTRUMENTED_RETURN_CONST && !py_frame_yields(frame);
 #else

@@ -128,9 +128,9 @@ reserve_beginning(int fd)
 		{session.at.lanes + session.at.slots, FIRST_SLOTS_BYTES},
 	};
 	for (size_t i = 0; i < sizeof parts / sizeof parts[0]; i++) {
-		int err = posix_fallocate(fd, (off_t)parts[i].offset, (off_t)parts[i].bytes);
-		if (err != 0)
-			return -err;
+		int err = session_fallocate(fd, (off_t)parts[i].offset, (off_t)parts[i].bytes);
+		if (err < 0)
+			return err;
 		session.budget -= (int64_t)parts[i].bytes;
 	}
 	return 0;
@@ -381,6 +381,8 @@ unlink_at_exit(void)
 void
 session_stop(uint64_t stopped)
 {
+	if (load_relaxed(&session.state) == SESSION_NONE)
+		session_options.enabled = false; /* a fork child that has not begun does not */
 	if (load_acquire(&session.state) != SESSION_RUNNING &&
 	    !(stopped == 2 && session.state == SESSION_STOPPED))
 		return;
@@ -391,7 +393,7 @@ session_stop(uint64_t stopped)
 	store_relaxed(&session.header->stop_ticks, clock_ticks(session.clock_kind));
 	store_release(&session.header->stopped, stopped);
 	if (stopped == 2 && unlink_at_exit())
-		shm_unlink(session.name);
+		session.removed = shm_unlink(session.name) == 0;
 	errno = saved;
 }
 
@@ -408,6 +410,28 @@ session_discard(void)
 	memset(&session, 0, sizeof session);
 	session_options.enabled = false;
 	previous.pid = 0; /* no segment of ours that a child could name */
+}
+
+/* Other memory, of this process alone, for a thread that lived on may write there yet. */
+static void
+replace_mapping(void *base, size_t bytes)
+{
+	if (base != NULL)
+		mmap(base, bytes, PROT_READ | PROT_WRITE,
+		     MAP_FIXED | MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+}
+
+void
+session_leave_removed(void)
+{
+	if (!session.removed)
+		return;
+	for (uint32_t i = 0; i < session.at.n_call_tables; i++)
+		replace_mapping(session.call_tables[i].stats, session.at.call_table_bytes);
+	for (uint32_t i = 1; i < SEGMENT_LANES; i++)
+		replace_mapping(session.producers[i].base, session.at.other_bytes);
+	replace_mapping(session.base, session.at.mapped_bytes);
+	memset(&session, 0, sizeof session);
 }
 
 void

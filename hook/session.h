@@ -31,6 +31,7 @@ struct producer {
 	uint32_t tid;            /* of the thread that emitted last */
 	struct _ts *tstate;      /* the same thread's state, and its id: addresses are reused */
 	uint64_t tstate_id;
+	const void *interp;      /* of which that is */
 	const char *thread;      /* up to 3.11: which OS thread */
 	bool busy;               /* in the middle of an event */
 	uint8_t *base;           /* of its mapping; NULL for lane 0, which lies in session.base */
@@ -83,6 +84,7 @@ struct session {
 	uint64_t heartbeat;      /* as last seen, and when */
 	uint64_t heartbeat_ns;
 	char name[SEGMENT_NAME_BYTES];
+	bool removed;            /* the object has no name any more, for nobody reads it */
 	dev_t dev;               /* of the object: its name may come to mean another */
 	ino_t ino;
 	uint32_t n_lanes;        /* taken at least once; the header's lanes_used is for readers */
@@ -145,6 +147,9 @@ void session_discard(void);
 /* The header says what session_options are now, for a collector that comes. */
 void session_tell_settings(void);
 
+/* After session_stop(2): what has no name any more is none, and the next start() makes another. */
+void session_leave_removed(void);
+
 /* A start() after a stop(). */
 void session_resume(void);
 
@@ -153,6 +158,9 @@ void session_resume(void);
  * removed it and put another one there.
  */
 int session_open_own(int flags);
+
+/* posix_fallocate(), also where signals interrupt it. 0 or -errno. */
+int session_fallocate(int fd, off_t offset, off_t bytes);
 
 /*
  * How many bytes of /dev/shm we may still take: what is free (*free_bytes) less a quarter of it

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #define REFUSED_PAUSE 4096
+#define FALLOCATE_TRIES 100
 #define LEFT_ALONE_MAX (64 << 20)
 #ifndef MADV_POPULATE_WRITE
 #define MADV_POPULATE_WRITE 23 /* Linux 5.14 */
@@ -54,6 +55,16 @@ offset_of(uintptr_t address)
 	return -1;
 }
 
+/* On older kernels any signal interrupts it, and who has an interval timer has many. */
+int
+session_fallocate(int fd, off_t offset, off_t bytes)
+{
+	int err = EINTR;
+	for (int i = 0; i < FALLOCATE_TRIES && err == EINTR; i++)
+		err = posix_fallocate(fd, offset, bytes);
+	return -err;
+}
+
 /* The way before Linux 5.14. */
 static int
 reserve_by_name(uintptr_t first, uint64_t bytes)
@@ -62,9 +73,9 @@ reserve_by_name(uintptr_t first, uint64_t bytes)
 	int fd = offset >= 0 ? session_open_own(O_RDWR) : -EINVAL;
 	if (fd < 0)
 		return fd;
-	int err = posix_fallocate(fd, offset, (off_t)bytes);
+	int err = session_fallocate(fd, offset, (off_t)bytes);
 	close(fd);
-	return -err;
+	return err;
 }
 
 int64_t

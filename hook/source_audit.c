@@ -31,6 +31,7 @@
 static __thread char here __attribute__((tls_model("initial-exec")));
 #endif
 static bool installed;
+static uint64_t installing; /* in this session: a fork child is none the wiser for its parent's */
 static bool seen_own_event;
 static const char own_event[] = "pyauditd.installed";
 static const char last_event[] = "cpython._PySys_ClearAuditHooks";
@@ -50,6 +51,7 @@ change_thread(struct producer *producer, PyThreadState *tstate)
 	lane_call_close(&producer->lane); /* it is the other thread's */
 	producer->tstate = tstate;
 	producer->tstate_id = tstate->id;
+	producer->interp = tstate->interp;
 	producer->tid = (uint32_t)syscall(SYS_gettid);
 	return true;
 }
@@ -61,7 +63,8 @@ same_thread(const struct producer *producer, PyThreadState *tstate)
 	if (producer->thread != &here)
 		return false;
 #endif
-	return producer->tstate == tstate && producer->tstate_id == tstate->id;
+	return producer->tstate == tstate && producer->tstate_id == tstate->id &&
+	       producer->interp == tstate->interp; /* whose numbers begin with 1 each */
 }
 
 /* The lane for this thread state; NULL: counted, leave. */
@@ -296,7 +299,9 @@ wake_up(const char *event, PyObject *args)
 {
 	if (event == own_event)
 		seen_own_event = true;
-	if (session.state == SESSION_STOPPED && strcmp(event, last_event) == 0)
+	bool ended = session.state == SESSION_STOPPED || session.state == SESSION_FAILED ||
+		     !session_options.enabled;
+	if (ended && strcmp(event, last_event) == 0)
 		the_end();
 	return session.state != SESSION_STOPPED && session_ensure() ? running(event, args) : 0;
 }
@@ -317,11 +322,9 @@ hook(const char *event, PyObject *args, void *data)
  * raising RuntimeError, which CPython swallows. So raise one private event, and believe only
  * what the callback saw.
  */
-int
-source_audit_start(void)
+static int
+install(void)
 {
-	if (installed)
-		return 0;
 	if (PySys_AddAuditHook(hook, NULL) < 0) {
 		PyErr_Clear();
 		return -EPERM;
@@ -331,4 +334,22 @@ source_audit_start(void)
 		PyErr_Clear();
 	installed = seen_own_event;
 	return installed ? 0 : -EPERM;
+}
+
+/* Other hooks run meanwhile, and may let another thread come here: it is told what is not so yet. */
+int
+source_audit_start(void)
+{
+	if (installed || installing == session.generation)
+		return 0;
+	installing = session.generation;
+	int err = install();
+	installing = 0;
+	return err;
+}
+
+bool
+source_audit_is_installed(void)
+{
+	return installed;
 }

@@ -249,6 +249,13 @@ look(void)
 	}
 }
 
+static void
+say_again(void)
+{
+	if (evicted)
+		tell_evicted();
+}
+
 /* What was there before us is there again, unless somebody has put himself in our place. */
 static void
 stop(void)
@@ -276,6 +283,7 @@ const struct call_source source_eval = {
 	.stop = stop,
 	.look = look,
 	.glance = look,
+	.say_again = say_again,
 	.forget = forget,
 };
 

@@ -18,6 +18,7 @@
 #define TOOL_NAME "pyauditd"
 /* Ids that no kind of tool has for its own: 3 and 4. */
 #define FIRST_ID 3
+#define EVICTED "another tool took our id, events or callbacks of sys.monitoring"
 
 static PyObject *monitoring; /* the module, for good */
 static int tool = -1;        /* our id */
@@ -147,7 +148,7 @@ static void
 tell_evicted(void)
 {
 	evicted = true;
-	notice("evicted", "another tool took our id, events or callbacks of sys.monitoring");
+	notice("evicted", EVICTED);
 	if (has_id())
 		return;
 	monitoring_callbacks_enable(tool - FIRST_ID, false);
@@ -229,6 +230,13 @@ glance(void)
 	look_whether(tool < 0 || (has_id() && has_events()));
 }
 
+static void
+say_again(void)
+{
+	if (evicted)
+		notice("evicted", EVICTED);
+}
+
 /* The callbacks stay, with what they refer to: what runs yet may come by. */
 static void
 forget(void)
@@ -244,6 +252,7 @@ const struct call_source source_monitoring = {
 	.stop = stop,
 	.look = look,
 	.glance = glance,
+	.say_again = say_again,
 	.forget = forget,
 };
 

@@ -282,6 +282,17 @@ look(void)
 	look_at_all(false);
 }
 
+/* Of the threads there is one left. */
+static void
+say_again(void)
+{
+	uint64_t own = py_thread_state()->id;
+	bool is_taken = forget_taken(own);
+	taken.n = 0;
+	if (is_taken)
+		remember_taken(own, "evicted", "took");
+}
+
 static void
 forget(void)
 {
@@ -294,5 +305,6 @@ const struct call_source source_profile = {
 	.stop = stop,
 	.is_set = is_set,
 	.look = look,
+	.say_again = say_again,
 	.forget = forget,
 };

@@ -20,7 +20,7 @@ width(uint32_t c)
 }
 
 size_t
-utf8_length(const void *points, size_t kind, size_t n, size_t room, size_t *used)
+utf8_fit(const void *points, size_t kind, size_t n, size_t room, size_t *used)
 {
 	size_t bytes = 0, i;
 	for (i = 0; i < n; i++) {

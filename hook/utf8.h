@@ -10,7 +10,7 @@
 #include <stddef.h>
 
 /* Bytes that the first code points take, as many as fit into room; *used says how many. */
-size_t utf8_length(const void *points, size_t kind, size_t n, size_t room, size_t *used);
+size_t utf8_fit(const void *points, size_t kind, size_t n, size_t room, size_t *used);
 
 /* Encode points[*at .. n) as far as they fit, advance *at; returns the bytes written. */
 size_t utf8_encode(const void *points, size_t kind, size_t *at, size_t n, char *to, size_t size);

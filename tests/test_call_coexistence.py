@@ -190,3 +190,36 @@ def test_a_function_that_is_given_back_moves_no_other_threads_times(case, tmp_pa
     assert abs(loops["cum_ns"] / 1e9 - run.said) < 0.02 and loops["own_ns"] < loops["cum_ns"]
     # cProfile is a tool of sys.monitoring from 3.12 on, and takes no thread's profile function.
     assert bool(run.of_type("notice", what="returned")) == (case.python.minor < 12)
+
+
+IN_ANOTHER = """import json, sys
+try:
+    import _interpreters as module
+except ImportError:
+    import _xxsubinterpreters as module
+version = sys.version_info
+other = module.create("legacy") if version >= (3, 13) else \
+    module.create(isolated=False) if version >= (3, 12) else module.create()
+def work(): pass
+def tools(): return [sys.monitoring.get_tool(i) for i in (3, 4)] if version >= (3, 12) else [None] * 2
+work()
+module.run_string(other, "import pyauditd; pyauditd.stop()")
+work()
+stopped = tools()
+module.run_string(other, "import pyauditd; pyauditd.start(calls=True)")
+for _ in range(3): work()
+print(json.dumps([stopped, tools()]))
+"""
+
+
+@calls.on(minors=(8, 11, 12, 13, 15))
+def test_start_and_stop_in_another_interpreter_are_those_of_the_main_one(case, tmp_path):
+    run = harness.collect([case.python.path, "-c", IN_ANOTHER], tmp_path, [
+        "-e", "open", "--calls", "--calls-backend", case.backend],
+        {"PYTHONPATH": os.path.join(harness.BUILD, "python")})
+    stopped, started = json.loads(run.stdout)
+    can = not harness.free_threaded(case.python)  # there is no hook in there without a GIL
+    assert stopped.count("pyauditd") == (not can)
+    assert started.count("pyauditd") == (case.backend == "monitoring")
+    assert sum(line["func"] == "work" for line in run.of_type("call")) == (4 if can else 5)
+    assert not [line for line in run.of_type("notice") if line["what"] == "evicted"]

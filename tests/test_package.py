@@ -523,6 +523,51 @@ def test_a_fork_child_of_a_stopped_program_is_stopped(python, tmp_path):
     assert started["running"] and started["attempted"] == 1
 
 
+def test_what_a_fork_child_does_first_is_done(python, tmp_path):
+    seen = ask(python, tmp_path, "first_deeds")
+    stopped, started = seen["traced"]
+    assert not stopped["running"] and not stopped["recorded"]
+    for status in (started, *seen["stopped"]):
+        assert status["running"] and status["recorded"] == 1
+        assert (status["mode"], status["ring_bytes"]) == ("block", 1 << 20), "as its parent's"
+    assert seen["refused"]["error"][0] == "RuntimeError" and not seen["refused"]["running"]
+
+
+def test_two_starts_at_once_are_one(python, tmp_path):
+    assert ask(python, tmp_path, "at_once") == 1
+
+
+WHERE = """import sysconfig
+of = sysconfig.get_config_var
+print("%s/%s -I%s %s %s %s" % tuple(map(of, (
+    "LIBPL", "LIBRARY", "INCLUDEPY", "LINKFORSHARED", "LIBS", "SYSLIBS"))))
+"""
+LIFE = """import os, sys
+import pyauditd
+pyauditd.start()
+sys.audit("package.life")
+status = pyauditd.status()
+print(status["segment"], status["running"], status["recorded"],
+      os.path.exists("/dev/shm" + status["segment"]), flush=True)
+"""
+
+
+def test_each_life_of_an_interpreter_is_traced(python, tmp_path):
+    """As with programs that embed Python and end it now and then. The object of the one before is gone."""
+    library, *flags = run([python.path, "-c", WHERE], tmp_path).stdout.split()
+    if not os.path.exists(library):  # Debian's, which come without
+        assert python.minor >= 14
+        return
+    subprocess.run(["gcc", "-o", tmp_path / "lives", harness.target("lives.c"), library, *flags],
+                   check=True)
+    prefix = os.path.dirname(os.path.dirname(python.path))
+    done = run([tmp_path / "lives", LIFE, LIFE, LIFE], tmp_path,
+               {"PYTHONPATH": PACKAGE, "PYTHONHOME": prefix})
+    lives = [line.split() for line in done.stdout.splitlines()]
+    assert [life[1:] for life in lives] == [["True", "1", "True"]] * 3, done
+    assert len({life[0] for life in lives}) == 3
+
+
 def test_started_in_a_thread_it_traces_them_all(python, tmp_path):
     row, alive = ask(python, tmp_path, "thread")
     assert alive == 1

@@ -5,6 +5,7 @@ import json
 import os
 import sys
 import threading
+import time
 
 import pyauditd
 
@@ -123,6 +124,55 @@ def fork():
     os.waitpid(pid, 0)
     return {"parent": parent, "child": json.loads(os.read(out, 65536).decode()),
             "again": pyauditd.status()}
+
+
+def in_child(body):
+    """What a fork child says, that does this before anything else."""
+    out, into = os.pipe()
+    pid = os.fork()
+    if pid == 0:
+        said = body()
+        os.write(into, json.dumps(said).encode())
+        if said["segment"]:
+            os.unlink("/dev/shm" + said["segment"])
+        os._exit(0)
+    os.waitpid(pid, 0)
+    return json.loads(os.read(out, 65536).decode())
+
+
+def first_deeds():
+    """Of children that have raised no event yet."""
+    def stopped():
+        pyauditd.stop()
+        sys.audit("package.child")
+        return pyauditd.status()
+
+    def started():
+        pyauditd.start(events="custom:package.*", stack=3)
+        sys.audit("package.child")
+        return pyauditd.status()
+
+    def refused():
+        said = attempt(mode="overwrite")
+        return {"segment": None, "error": said["error"], "running": said["status"]["running"]}
+
+    pyauditd.start(events="custom:package.*", mode="block", ring_bytes=1 << 20)
+    while_traced = in_child(stopped), in_child(started)
+    pyauditd.stop()
+    return {"traced": while_traced, "stopped": [in_child(started)], "refused": in_child(refused)}
+
+
+def at_once():
+    """Two first starts, each of which lets the other one in."""
+    def slow(event, args):
+        if event in ("sys.addaudithook", "pyauditd.installed"):
+            time.sleep(0.05)
+
+    sys.addaudithook(slow)
+    run(lambda: pyauditd.start(events="custom:package.once"), 2)
+    before = pyauditd.status()["recorded"]
+    sys.audit("package.once")
+    return pyauditd.status()["recorded"] - before
 
 
 def fork_of_stopped():

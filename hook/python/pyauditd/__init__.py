@@ -21,15 +21,15 @@ def start(events="", stack=1, ring_bytes=4 << 20, mode="drop", calls=False, c_ca
     the settings that it leaves open, and those for when it has gone.
 
     events      what to record, as `auditd-collect --events` has it: names, globs and categories
-                ("open,@net"), changes to the default ("+import,-exec=off"), "all". "" is the
-                default: files, network, processes, native code.
+                ("open,@net"), changes to the default ("+import,-exec,os.scandir=record"), "all".
+                "" is the default, which `auditd-collect events` lists.
     stack       frames of context per event, 0 to 64.
     ring_bytes  size of the ring in bytes, a power of two from 256 KiB to 1 GiB. It gets smaller
                 where /dev/shm has little room.
     mode        when the ring is full: "drop" the newest events, "overwrite" the oldest, or
                 "block", which waits a bounded time for a collector.
-    block_ms    how long an event waits for room then, in milliseconds. After one wait in vain
-                events are dropped until the collector moves again.
+    block_ms    how long an event waits for room then, in milliseconds, 0 to 600000. After one wait
+                in vain events are dropped until the collector moves again.
 
     calls       trace calls and returns too: True, or only those of Python functions that match a
                 glob, or several ("json.*,Parser.feed"), in module.function, function or module.
