@@ -3,7 +3,8 @@
  * The floors of call tracing, as an extension module: a function for PyEval_SetProfile that does
  * nothing, and two callbacks for sys.monitoring that do nothing, the cheapest built-in function
  * there is and an object of an own type that is called without a look at its arguments. Another
- * such object reads the clock and writes 8 bytes, which is the least that recording can cost.
+ * such object, and a frame evaluator, read the clock and write 8 bytes for each event, which is
+ * the least that recording can cost.
  */
 #include <Python.h>
 #include <frameobject.h>
@@ -13,6 +14,16 @@
 #include "clock.h"
 
 #define RING_EVENTS 65536
+
+static volatile uint64_t ring[RING_EVENTS];
+static uint64_t position;
+static enum clock_kind kind;
+
+static inline void
+record(const void *what)
+{
+	ring[position++ % RING_EVENTS] = clock_ticks(kind) + (uintptr_t)what;
+}
 
 static int
 profile(PyObject *unused, PyFrameObject *frame, int what, PyObject *arg)
@@ -41,8 +52,38 @@ function(PyObject *self, PyObject *const *args, Py_ssize_t n_args)
 	Py_RETURN_NONE;
 }
 
+#if PY_VERSION_HEX < 0x03090000
+#define EVALUATOR
+#else
+#if PY_VERSION_HEX < 0x030b0000
+typedef PyFrameObject evaluated;
+#else
+typedef struct _PyInterpreterFrame evaluated;
+#endif
+
+static PyObject *
+evaluate(PyThreadState *tstate, evaluated *frame, int throwflag)
+{
+	record(frame);
+	PyObject *result = _PyEval_EvalFrameDefault(tstate, frame, throwflag);
+	record(frame);
+	return result;
+}
+
+static PyObject *
+set_evaluator(PyObject *self, PyObject *on)
+{
+	(void)self;
+	_PyInterpreterState_SetEvalFrameFunc(
+		PyInterpreterState_Get(), PyObject_IsTrue(on) ? evaluate : _PyEval_EvalFrameDefault);
+	Py_RETURN_NONE;
+}
+#define EVALUATOR {"set_evaluator", set_evaluator, METH_O, NULL},
+#endif
+
 static PyMethodDef methods[] = {
 	{"set_profile", set_profile, METH_O, NULL},
+	EVALUATOR
 	{"function", (PyCFunction)(void (*)(void))function, METH_FASTCALL, NULL},
 	{NULL, NULL, 0, NULL},
 };
@@ -65,17 +106,13 @@ called(PyObject *self, PyObject *const *args, size_t n_args, PyObject *names)
 	Py_RETURN_NONE;
 }
 
-static volatile uint64_t ring[RING_EVENTS];
-static uint64_t position;
-static enum clock_kind kind;
-
 static PyObject *
 called_and_record(PyObject *self, PyObject *const *args, size_t n_args, PyObject *names)
 {
 	(void)self;
 	(void)n_args;
 	(void)names;
-	ring[position++ % RING_EVENTS] = clock_ticks(kind) + (uintptr_t)args[0];
+	record(args[0]);
 	Py_RETURN_NONE;
 }
 
@@ -101,7 +138,6 @@ add_callback(PyObject *to, const char *name, vectorcallfunc call)
 static int
 add_callbacks(PyObject *to)
 {
-	kind = clock_choose();
 	if (PyType_Ready(&callback_type) < 0 || add_callback(to, "callback", called) < 0)
 		return -1;
 	return add_callback(to, "least", called_and_record);
@@ -119,6 +155,7 @@ PyMODINIT_FUNC PyInit_noop_calls(void);
 __attribute__((visibility("default"))) PyMODINIT_FUNC
 PyInit_noop_calls(void)
 {
+	kind = clock_choose();
 	PyObject *made = PyModule_Create(&module);
 	if (made && add_callbacks(made) < 0)
 		Py_CLEAR(made);

@@ -6,6 +6,7 @@ set-profile                           PyEval_SetProfile, with a function in C th
 monitoring:TYPE:CALLS                 callbacks for sys.monitoring that do nothing; TYPE is
                                       function (built-in), own (a type with tp_vectorcall), or
                                       least (the same, with a look at the clock and 8 bytes)
+evaluator                             a frame evaluator that does the same at call and return
 ours:BACKEND:LEVEL:CALLS[:GLOB]       pyauditd; GLOB are the functions that are wanted
 cprofile:CALLS  viztracer:CALLS  trace0
 CALLS is py, Python functions alone, or c, built-in functions too.
@@ -26,8 +27,8 @@ def start(side, folder, **settings):
     name, _, options = side.partition(":")
     options = options.split(":") if options else []
     return {"none": lambda *_: lambda: None, "set-profile": set_profile, "monitoring": monitoring,
-            "ours": ours, "cprofile": cprofile, "viztracer": viztracer, "trace0": trace0}[name](
-                folder, *options, **settings)
+            "evaluator": evaluator, "ours": ours, "cprofile": cprofile, "viztracer": viztracer,
+            "trace0": trace0}[name](folder, *options, **settings)
 
 
 def set_profile(folder):
@@ -55,6 +56,12 @@ def monitoring(folder, kind, calls):
         monitor.set_events(tool, 0)
         monitor.free_tool_id(tool)
     return stop
+
+
+def evaluator(folder):
+    import noop_calls
+    noop_calls.set_evaluator(True)
+    return lambda: noop_calls.set_evaluator(False)
 
 
 def ours(folder, backend, level, calls, glob=None, mode="overwrite", ring_bytes=4 << 20):
