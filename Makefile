@@ -12,7 +12,9 @@ SAN      ?=
 comma    := ,
 BUILD    := build$(if $(SAN),/san-$(subst $(comma),-,$(SAN)))
 
-CC       ?= gcc
+ifeq ($(origin CC),default) # make's own: cc
+CC       := gcc
+endif
 CFLAGS   ?= -O2 -g
 WARN     := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wpointer-arith \
             -Wvla -Wundef $(if $(WERROR),-Werror)
@@ -53,21 +55,24 @@ LIBS_TEST  = $(shell pkg-config --libs check jansson 2>/dev/null) $(OPTIONAL_LIB
 PY_SUFFIX = $(shell tools/interpreters --suffix $(PYTHON))
 PY_CFLAGS = $(subst -I,-isystem ,$(shell tools/interpreters --cflags $(PYTHON)))
 
+BOOTSTRAP = PYTHON=$(PYTHON) CC='$(CC)' WITHOUT='$(WITHOUT)' tools/bootstrap
+
 .PHONY: all bootstrap bootstrap-demo bootstrap-check build hook hooks package units torture benches \
         check check-faults check-all bench bench-programs demo fuzz fuzzers soak install help clean FORCE
 .DEFAULT_GOAL := all
 .DELETE_ON_ERROR:
 .SECONDARY:
 
-all: bootstrap
+# With `make -j hooks install`, one after the other.
+all: bootstrap $(filter hooks,$(MAKECMDGOALS))
 	$(Q)$(MAKE) --no-print-directory build hook
 
 build: $(COLLECTOR) package
 
 bootstrap:
-	$(Q)PYTHON=$(PYTHON) tools/bootstrap build
+	$(Q)$(BOOTSTRAP) build
 bootstrap-demo bootstrap-check:
-	$(Q)PYTHON=$(PYTHON) tools/bootstrap $(@:bootstrap-%=%)
+	$(Q)$(BOOTSTRAP) $(@:bootstrap-%=%)
 
 # ---- common, collector, unit tests ----
 
@@ -162,12 +167,14 @@ hook-one: $(HOOK_SO)
 -include $(HOOK_OBJ:.o=.d)
 endif
 
-hook: package
+hook: package $(COMMON)
 	$(Q)$(MAKE) --no-print-directory hook-one HOOK_SUFFIX='$(PY_SUFFIX)' HOOK_CFLAGS='$(PY_CFLAGS)'
 	$(Q)$(PYTHON) -I -S -m compileall -q $(BUILD)/python
 
-hooks: package
-	$(Q)PYTHONS='$(PYTHONS)' tools/interpreters | while read -r minor path; do \
+hooks: bootstrap package $(COMMON)
+	$(Q)found=$$(PYTHONS='$(PYTHONS)' tools/interpreters) && [ "$$found" ] || \
+		{ echo "make hooks: no CPython 3.8-3.15 with headers (PYTHONS=)" >&2; exit 1; }; \
+	echo "$$found" | while read -r minor path; do \
 		$(MAKE) --no-print-directory hook PYTHON=$$path || exit 1; done
 
 package: $(PACKAGE:./%=$(BUILD)/python/%)
@@ -210,6 +217,7 @@ install: all
 	install -m 755 $(BUILD)/bin/auditd-collect $(DESTDIR)$(PREFIX)/bin
 	umask 022 && cp -R --preserve=timestamps --remove-destination $(BUILD)/python \
 		$(DESTDIR)$(PREFIX)/lib/pyauditd/
+	chmod -R u=rwX,go=rX $(DESTDIR)$(PREFIX)/lib/pyauditd/python
 	install -m 644 doc/auditd-collect.1 $(DESTDIR)$(PREFIX)/share/man/man1
 	install -m 644 README.md LICENSE doc/schema.json doc/schema.md \
 		$(DESTDIR)$(PREFIX)/share/doc/pyauditd

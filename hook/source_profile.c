@@ -286,11 +286,11 @@ look(void)
 static void
 say_again(void)
 {
-	uint64_t own = py_thread_state()->id;
-	bool is_taken = forget_taken(own);
+	const PyThreadState *own = py_thread_state();
+	bool is_taken = own != NULL && forget_taken(own->id);
 	taken.n = 0;
 	if (is_taken)
-		remember_taken(own, "evicted", "took");
+		remember_taken(own->id, "evicted", "took");
 }
 
 static void

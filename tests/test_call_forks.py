@@ -10,7 +10,7 @@ pytest_generate_tests = calls.parametrize
 # What is due every 300 ms comes up at the event of os.fork() itself, and is done in the child.
 DUE = """import os, time
 def work(): pass
-time.sleep(1.5)
+time.sleep(0.7)
 pid = os.fork()
 if pid == 0:
     for _ in range(10): work()
@@ -30,10 +30,10 @@ sys.monitoring.register_callback(3, sys.monitoring.events.PY_START, lambda *a: N
 }
 EVICTED = """import os, sys, time
 %s
-for _ in range(20): time.sleep(0.05); open("/dev/null").close()
+for _ in range(8): time.sleep(0.05); open("/dev/null").close()
 pid = os.fork()
 if pid == 0:
-    for _ in range(20): time.sleep(0.05); open("/dev/null").close()
+    for _ in range(8): time.sleep(0.05); open("/dev/null").close()
     os._exit(0)
 os.waitpid(pid, 0)
 """
@@ -44,6 +44,7 @@ def trace(case, tmp_path, program, *options):
         "--calls", "--calls-backend", case.backend, "-e", "open,os.fork", *options])
 
 
+@calls.on(minors=(8, 11, 13, 15))
 def test_what_is_due_at_the_fork_is_done_in_the_child(case, tmp_path):
     run = trace(case, tmp_path, DUE)
     seen = Counter(line["key"] for line in run.of_type("call") if line["func"] == "work")

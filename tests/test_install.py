@@ -27,6 +27,8 @@ def installed(tmp_path_factory):
 def make_install(destdir):
     env = {name: value for name, value in os.environ.items()
            if name not in ("MAKEFLAGS", "MAKELEVEL", "MFLAGS")}
+    # As it is where it was built by a user whose files nobody else may read.
+    os.chmod(os.path.join(harness.BUILD, "python", "pyauditd", "py.typed"), 0o600)
     done = subprocess.run(["make", "-s", "install", "DESTDIR=%s" % destdir, "PREFIX=" + PREFIX],
                           cwd=harness.ROOT, env=env, stdout=subprocess.PIPE,
                           stderr=subprocess.PIPE, text=True, timeout=300,

@@ -552,6 +552,7 @@ print(status["segment"], status["running"], status["recorded"],
 """
 
 
+@harness.minors(8, 12, 13, 15)
 def test_each_life_of_an_interpreter_is_traced(python, tmp_path):
     """As with programs that embed Python and end it now and then. The object of the one before is gone."""
     library, *flags = run([python.path, "-c", WHERE], tmp_path).stdout.split()

@@ -131,6 +131,15 @@ def make_next(tree, kind):
     return str(folder) + (os.pathsep + str(folder / "more") if kind == "two" else "")
 
 
+@pytest.mark.parametrize("hook_python", ["3.8", "3.9", "3.10"], indirect=True)
+def test_where_the_working_directory_is_gone_there_is_no_difference(tree, hook_python):
+    """And the path has an element that means it; later versions do not start there by themselves."""
+    path = make_next(tree, "module")
+    compare(tree, ["sh", "-c", "mkdir gone && cd gone && rmdir ../gone && exec \"$0\" -c "
+                   "'import sitecustomize; print(sitecustomize.__name__)'", hook_python],
+            {"PYTHONPATH": path + os.pathsep})
+
+
 @pytest.mark.parametrize("options", [
     "", "-E", "-s", "-B", "-O", "-I", "-bb", "-Werror", "-P", "-Xdev", "-Xlazy_imports=all",
     "-Xfrozen_modules=off", "-Xgil=0"])
@@ -409,7 +418,8 @@ def test_the_users_own_start_up_file_runs_as_before(tree, any_python, terminal):
     assert str(users) in said or terminal
     env = {"PYTHONSTARTUP": str(tree.path / "startup.py"), "PYAUDITD_STARTUP": str(users)}
     traced, said = session(tree, any_python, env, terminal, line)
-    del without["environ"]  # where PYAUDITD_STARTUP is not    assert differences(without, traced) == {} and "mine" in traced["main"]
+    del without["environ"]  # where PYAUDITD_STARTUP is not
+    assert differences(without, traced) == {} and "mine" in traced["main"]
     assert str(users) in said or terminal
 
 

@@ -20,7 +20,8 @@ import sysconfig
 import pyauditd
 
 # The line is run by every Python of the environment, so it does not so much as import the package
-# unless asked, and catches what would otherwise be printed each time.
+# unless asked, and catches what would otherwise be printed each time. From 3.15 on a .start file
+# takes its place, whose entry site looks up, and so imports the package, in any case.
 PTH = ('import os; exec("if os.environ.get(\'PYAUDITD\') {condition} or'
        ' os.environ.get(\'PYAUDITD_DEBUG\'):\\n try:\\n  import pyauditd._activate as a; a.{call}()'
        '\\n except Exception: pass")\n')
@@ -70,14 +71,18 @@ def site_folder(user):
         if not site.ENABLE_USER_SITE:
             raise Refused("this environment does not use your own site-packages")
         return site.getusersitepackages()
-    folder = sysconfig.get_path("purelib")
-    if os.path.realpath(folder) not in map(os.path.realpath, site.getsitepackages()):
-        raise Refused("Python does not read .pth files in %s" % folder)
-    return folder
+    folder, read = sysconfig.get_path("purelib"), site.getsitepackages()
+    if os.path.realpath(folder) in map(os.path.realpath, read):
+        return folder
+    for folder in read:  # Debian's own up to 3.9 says site-packages there, too, and has none
+        if folder.endswith("dist-packages"):
+            return folder
+    raise Refused("Python does not read .pth files in %s" % folder)
 
 
 def install(folder, how):
     pyauditd._load_hook()
+    os.umask(0o022)  # for the programs of all who may use this environment
     new = not is_installed(folder)
     try:
         copy_package(folder)

@@ -25,11 +25,17 @@ def trace(parent):
         sys.path_importer_cache.pop(parent, None)
 
 
-def give_way(folder):
+def is_at(entry, folder):
     import os
+    try:
+        return isinstance(entry, str) and os.path.abspath(entry) == folder
+    except OSError:  # a relative one, and the working directory is gone
+        return False
+
+
+def give_way(folder):
     import sys
-    entries = [entry for entry in sys.path
-               if isinstance(entry, str) and os.path.abspath(entry) == folder]
+    entries = [entry for entry in sys.path if is_at(entry, folder)]
     if not entries:
         return  # somebody found us in another way, and would find us again
     for entry in entries:
