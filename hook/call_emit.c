@@ -193,6 +193,10 @@ call_emit_enter(enum call_event what)
 		errno = saved;
 		return false;
 	}
+#if !PY_HAS_GIL
+	if (!known && me->lane != NULL)
+		lane_call_close(me->lane); /* what is open there is of before */
+#endif
 	choose_way(me, way, asks);
 	if (!known && !asks)
 		adopt(me, what);

@@ -32,6 +32,13 @@ at_length(enum call_level level, uint64_t word, enum call_event what)
 	return Py_None;
 }
 
+/* Unless it is for want of a segment that nothing is wanted: there may be one later. */
+static PyObject *
+not_here(void)
+{
+	return load_relaxed(&session.state) == SESSION_RUNNING ? Py_NewRef(disable) : Py_None;
+}
+
 static __attribute__((noinline)) PyObject *
 long_way(enum call_level level, PyObject *const *args, size_t n_args, enum call_event what)
 {
@@ -39,7 +46,7 @@ long_way(enum call_level level, PyObject *const *args, size_t n_args, enum call_
 		return Py_None;
 	uint64_t word = call_target_code((PyCodeObject *)args[0]);
 	if (unlikely(word & CALL_UNWANTED))
-		return Py_NewRef(disable);
+		return not_here();
 	call_happens(level, word, what);
 	return Py_None;
 }
@@ -92,6 +99,20 @@ is_method(PyObject *callable, PyObject *first)
 	return first != missing && (Py_IS_TYPE(first, type) || PyType_IsSubtype(Py_TYPE(first), type));
 }
 
+/* What `*callable` is bound to is what will return, if that is told: else false. */
+static bool
+unbind(PyObject *const *args, PyObject **callable, PyObject **first)
+{
+	PyObject *bound = *callable;
+	if (!PY_TELLS_BOUND_METHODS || !Py_IS_TYPE(bound, &PyMethod_Type))
+		return true;
+	if (!py_is_called_unbound((PyCodeObject *)args[0], args[1]))
+		return false;
+	*callable = PyMethod_GET_FUNCTION(bound);
+	*first = PyMethod_GET_SELF(bound);
+	return true;
+}
+
 /* What cProfile counts as a C function: those two. Else CALL_UNWANTED. */
 static uint64_t
 c_function(PyObject *callable, PyObject *first)
@@ -141,14 +162,24 @@ c_long_way(enum call_level level, PyObject *const *args, size_t n_args, enum cal
 	if (what == CALL_C_CALL && unlikely(args[2] == hush_setprofile))
 		hush_called(wanted);
 	if (unlikely(!wanted))
-		return what == CALL_C_CALL ? Py_NewRef(disable) : Py_None;
-	uint64_t word = c_function(args[2], args[3]);
+		return what == CALL_C_CALL ? not_here() : Py_None;
+	PyObject *callable = args[2], *first = args[3];
+	bool told = what != CALL_C_CALL || unbind(args, &callable, &first);
+	uint64_t word = told ? c_function(callable, first) : CALL_UNWANTED;
 	bool unwanted = (word & CALL_UNWANTED) != 0;
 	if (what == CALL_C_CALL)
-		note_called(level, unwanted ? NULL : args[2], word);
+		note_called(level, unwanted ? NULL : callable, word);
 	if (!unwanted)
 		call_happens(level, word, what);
 	return Py_None;
+}
+
+/* See unbind(). Most are bound to functions in Python. */
+CALL_INLINE bool
+is_bound_c(PyObject *callable)
+{
+	return PY_TELLS_BOUND_METHODS && Py_IS_TYPE(callable, &PyMethod_Type) &&
+	       !PyFunction_Check(PyMethod_GET_FUNCTION(callable));
 }
 
 /* The word of what is called, or CALL_UNWANTED; 0: take the long way. It calls nothing. */
@@ -162,7 +193,7 @@ called(PyObject *callable, PyObject *first)
 		return call_target_cfunc_fast(function->m_ml, call_target_own_type(function));
 	}
 	if (!Py_IS_TYPE(callable, &PyMethodDescr_Type))
-		return CALL_UNWANTED;
+		return is_bound_c(callable) ? 0 : CALL_UNWANTED;
 	PyMethodDescrObject *method = (PyMethodDescrObject *)callable;
 	/* `missing` is an object, as what methods of `object` are called with. */
 	if (unlikely(first == missing) || unlikely(!Py_IS_TYPE(first, method->d_common.d_type)))

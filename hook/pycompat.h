@@ -49,10 +49,12 @@
 #if PY_VERSION_HEX >= 0x030e0000
 #include <internal/pycore_genobject.h>
 #include <internal/pycore_interpframe.h>
-#include <opcode_ids.h>
 #endif
 #if PY_VERSION_HEX >= 0x030c0000
 #include <internal/pycore_ceval.h>
+#endif
+#if PY_VERSION_HEX >= 0x030d0000
+#include <opcode_ids.h>
 #endif
 #include <internal/pycore_interp.h>
 #if !PY_HAS_GIL
@@ -566,6 +568,47 @@ py_frame_is_yielding(py_frame frame)
 #endif
 }
 
+/*
+ * 3.12 and 3.13: what stands there for calls. In 3.12 also behind what another tool has put in front
+ * of it; how 3.13 keeps that has changed between two of its releases.
+ */
+#if PY_VERSION_HEX >= 0x030c0000 && PY_VERSION_HEX < 0x030e0000
+static inline int
+py_opcode(PyCodeObject *code, int at)
+{
+	int op = _PyCode_CODE(code)[at].op.code;
+#if PY_VERSION_HEX < 0x030d0000
+	const _PyCoMonitoringData *monitoring = code->_co_monitoring;
+	if (op == INSTRUMENTED_LINE && monitoring != NULL && monitoring->lines != NULL)
+		op = monitoring->lines[at].original_opcode;
+	if (op == INSTRUMENTED_INSTRUCTION && monitoring != NULL &&
+	    monitoring->per_instruction_opcodes != NULL)
+		op = monitoring->per_instruction_opcodes[at];
+#endif
+	return op;
+}
+#endif
+
+/*
+ * Up to 3.13 sys.monitoring tells of a bound method as such when it is called, and of what it is bound to
+ * when that returns; but of f(*args) it tells no return. Is one told of what is called at `at`?
+ */
+#if PY_VERSION_HEX >= 0x030c0000
+#define PY_TELLS_BOUND_METHODS (PY_VERSION_HEX < 0x030e0000)
+static inline bool
+py_is_called_unbound(PyCodeObject *code, PyObject *at)
+{
+#if PY_TELLS_BOUND_METHODS
+	long offset = PyLong_AsLong(at);
+	return offset >= 0 && py_opcode(code, (int)(offset / (long)sizeof(_Py_CODEUNIT))) !=
+				      INSTRUMENTED_CALL_FUNCTION_EX;
+#else
+	(void)code, (void)at;
+	return true;
+#endif
+}
+#endif
+
 /* PyTrace_RETURN of a frame that an exception ends; 3.12 has None there, as for a return of it. */
 static inline bool
 py_frame_unwinds(py_frame frame, PyObject *result)
@@ -575,13 +618,7 @@ py_frame_unwinds(py_frame frame, PyObject *result)
 		return false;
 	PyCodeObject *code = frame->f_code;
 	int at = _PyInterpreterFrame_LASTI(frame);
-	int op = _PyCode_CODE(code)[at].op.code;
-	if (op == INSTRUMENTED_LINE && code->_co_monitoring != NULL &&
-	    code->_co_monitoring->lines != NULL)
-		op = code->_co_monitoring->lines[at].original_opcode;
-	if (op == INSTRUMENTED_INSTRUCTION && code->_co_monitoring != NULL &&
-	    code->_co_monitoring->per_instruction_opcodes != NULL)
-		op = code->_co_monitoring->per_instruction_opcodes[at];
+	int op = py_opcode(code, at);
 	return op != RETURN_VALUE && op != RETURN_CONST && op != INSTRUMENTED_RETURN_VALUE &&
 	       op != INSTRUMENTED_RETURN_CONST && !py_frame_yields(frame);
 #else

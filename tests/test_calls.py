@@ -416,3 +416,67 @@ def test_an_exception_as_a_function_begins_moves_no_other_call(case, tmp_path):
     unknown = [line for line in run.of_type("return") if "dur_ns" not in line]
     assert {line["how"] for line in unknown} <= {"unwind"}
     assert not {"main", "outer"} & {line["func"] for line in unknown}
+
+
+BOUND = """import types
+a, numbers = [], [3, 1, 2]
+length, append = types.MethodType(len, numbers), types.MethodType(list.append, a)
+order = types.MethodType(sorted, [3, 1])
+def key(x):
+    order()
+    return x
+def leaf():
+    pass
+def main():
+    for i in range(5):
+        length()
+        append(i)
+    length(*())
+    sorted(range(9), key=key)
+    leaf()
+main()
+"""
+
+
+@calls.on(minors=range(12, 16), backends=["monitoring"])
+@pytest.mark.parametrize("level", ["record", "stats", "count"])
+def test_methods_that_are_bound_to_functions_in_c(case, tmp_path, level):
+    """Up to 3.13 CPython tells of another object when they are called than when they return."""
+    run = harness.collect([case.python.path, "-c", BOUND], tmp_path, [
+        "-e", "custom:none", "--calls=__main__", "--calls-backend", case.backend,
+        "--calls-level", level])
+    names = "len", "append", "sorted", "leaf"
+    if level == "record":
+        seen = {name: [line["type"] for line in run.lines if line["type"] in ("call", "return")
+                       and line["func"].rpartition(".")[2] == name] for name in names}
+        assert all(types.count("call") == types.count("return") for types in seen.values()), seen
+        assert all("dur_ns" in line for line in run.of_type("return") if line["func"] != "<module>")
+        counts = {name: types.count("call") for name, types in seen.items()}
+        assert {line["depth"] for line in run.of_type("call") if line["func"] == "leaf"} == {3}
+    else:
+        counts = {line["func"].rpartition(".")[2]: line["calls"] for line in run.of_type("func")}
+    # Of length(*()) nothing is told.
+    assert {name: counts.get(name) for name in names} == \
+        {"len": 5, "append": 5, "sorted": 10, "leaf": 1}
+
+
+GAP = """import threading, time, pyauditd
+g1, g2 = threading.Lock(), threading.Lock(); g1.acquire(); g2.acquire()
+def inner(g): g.acquire()
+def work(): inner(g1); inner(g2)
+t = threading.Thread(target=work); t.start()
+time.sleep(0.1); pyauditd.stop()
+g1.release(); time.sleep(0.3)
+pyauditd.start(); time.sleep(0.1)
+g2.release(); t.join()
+"""
+
+
+@calls.on(minors=(8, 11, 13, 15))
+def test_no_time_bridges_a_stop(case, tmp_path):
+    """One call of the function ends and another begins meanwhile, in another thread."""
+    run = harness.collect([case.python.path, "-c", GAP], tmp_path, [
+        "-e", "custom:none", "--calls=inner", "--no-c-calls", "--calls-backend", case.backend],
+        {"PYTHONPATH": harness.BUILD + "/python"})
+    assert len(run.of_type("call")) == 1
+    assert not any("dur_ns" in line for line in run.of_type("return"))
