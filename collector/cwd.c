@@ -2,7 +2,6 @@
 #include "cwd.h"
 
 #include <limits.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -22,31 +21,25 @@ cwd_fini(struct cwd *cwd)
 	cwd->path = NULL;
 }
 
+static void
+replace(struct cwd *cwd, char *path)
+{
+	if (path == NULL)
+		return;
+	free(cwd->path);
+	cwd->path = path;
+}
+
 void
 cwd_begin(struct cwd *cwd, const char *path)
 {
 	cwd_settle(cwd, path != NULL ? strdup(path) : NULL);
 }
 
-/* NULL: too long to be one. Who goes nowhere again and again costs no memory. */
-static char *
-join(const char *base, const struct value *path)
-{
-	char *joined;
-	bool absolute = path->bytes[0] == '/';
-	if (absolute || base == NULL)
-		base = "";
-	if (strlen(base) + path->len >= PATH_MAX)
-		return NULL;
-	if (asprintf(&joined, "%s%s%.*s", base, absolute ? "" : "/", (int)path->len,
-		     (const char *)path->bytes) < 0)
-		return NULL;
-	return joined;
-}
-
 void
 cwd_change(struct cwd *cwd, const struct event *event)
 {
+	char path[PATH_MAX]; /* a longer one is none: who goes nowhere again and again costs no memory */
 	struct value value;
 	if (event->n_args == 0)
 		return;
@@ -56,13 +49,11 @@ cwd_change(struct cwd *cwd, const struct event *event)
 		cwd_forget(cwd);
 		return;
 	}
+	const char *to = (const char *)value.bytes;
 	/* From an unknown place a relative path leads to another one. */
-	bool leads = value.len > 0 && (value.bytes[0] == '/' || cwd->path != NULL);
-	char *path = leads ? join(cwd->path, &value) : NULL;
-	if (path == NULL)
-		return;
-	free(cwd->path);
-	cwd->path = path;
+	bool leads = value.len > 0 && (to[0] == '/' || cwd->path != NULL);
+	if (leads && path_resolve(path, sizeof path, to, value.len, cwd->path))
+		replace(cwd, strdup(path));
 }
 
 void
@@ -86,10 +77,8 @@ cwd_tick(struct cwd *cwd)
 static bool
 leads_there(const char *path, int proc)
 {
-	char resolved[PATH_MAX];
 	struct stat known, now;
-	return path != NULL && path_resolve(resolved, sizeof resolved, path, strlen(path), NULL) &&
-	       stat(resolved, &known) == 0 && fstatat(proc, "cwd", &now, 0) == 0 &&
+	return path != NULL && stat(path, &known) == 0 && fstatat(proc, "cwd", &now, 0) == 0 &&
 	       known.st_dev == now.st_dev && known.st_ino == now.st_ino;
 }
 
@@ -112,8 +101,5 @@ void
 cwd_settle(struct cwd *cwd, char *path)
 {
 	cwd->doubt = 0;
-	if (path == NULL)
-		return;
-	free(cwd->path);
-	cwd->path = path;
+	replace(cwd, path);
 }
