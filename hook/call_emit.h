@@ -209,17 +209,24 @@ call_ends_here(enum call_level level, uint64_t word, enum call_event what)
 		call_times_end(&call_thread.times, call_id(word));
 }
 
-/* Either, by the shortest way. */
+/* Either, where call_fast() did nothing. */
 CALL_INLINE void
-call_happens(enum call_level level, uint64_t word, enum call_event what)
+call_happens_slowly(enum call_level level, uint64_t word, enum call_event what)
 {
-	if (likely(call_fast(level, word, what)) ||
-	    (level == CALL_LEVEL_RECORD && likely(call_record_next(word, what))))
+	if (level == CALL_LEVEL_RECORD && likely(call_record_next(word, what)))
 		return;
 	if (call_ends(what))
 		call_ends_here(level, word, what);
 	else
 		call_begins(level, word, what);
+}
+
+/* Either, by the shortest way. */
+CALL_INLINE void
+call_happens(enum call_level level, uint64_t word, enum call_event what)
+{
+	if (!likely(call_fast(level, word, what)))
+		call_happens_slowly(level, word, what);
 }
 
 /* One that the back end was not told of, for hush.h. */

@@ -103,19 +103,33 @@ has_method(const PyTypeObject *type, const PyMethodDef *method)
 	return false;
 }
 
-/* The class that a bound method comes from; the object may be of one derived from it. */
+/* The class of these that has the method, or NULL. */
 static PyTypeObject *
-defining_type(PyTypeObject *type, const PyMethodDef *method)
+definer_among(const PyTypeObject *type, const PyMethodDef *method)
 {
 	PyObject *mro = type->tp_mro;
-	if (mro == NULL || !PyTuple_CheckExact(mro))
-		return type;
-	for (Py_ssize_t i = 0; i < PyTuple_GET_SIZE(mro); i++) {
+	for (Py_ssize_t i = 0; mro != NULL && PyTuple_CheckExact(mro) && i < PyTuple_GET_SIZE(mro); i++) {
 		PyObject *base = PyTuple_GET_ITEM(mro, i);
 		if (PyType_Check(base) && has_method((PyTypeObject *)base, method))
 			return (PyTypeObject *)base;
 	}
-	return type;
+	return NULL;
+}
+
+/*
+ * The class that a bound method comes from, or NULL; the object may be of one derived from it.
+ * Modules are told by their names.
+ */
+static PyTypeObject *
+find_definer(const PyCFunctionObject *function)
+{
+	PyObject *self = function->m_self;
+	if (self == NULL || PyModule_Check(self))
+		return NULL;
+	PyTypeObject *found = NULL;
+	if (PyType_Check(self))
+		found = definer_among((PyTypeObject *)self, function->m_ml);
+	return found != NULL ? found : definer_among(Py_TYPE(self), function->m_ml);
 }
 
 static bool
@@ -189,65 +203,110 @@ call_target_leave(void)
 #endif
 }
 
-/* Where it is found next time, if its name is short enough. */
-static void
-remember(const PyMethodDef *method, const PyTypeObject *type, uint32_t id)
-{
-#if !PY_HAS_GIL
-	if (call_target_cfunc_line(method) == NULL)
-		renew_cfuncs();
-#endif
-	struct call_cfunc_line *line = call_target_cfunc_line(method);
-	size_t len = strlen(method->ml_name);
-	if (line == NULL)
-		return;
-	line->method = NULL;
-	uint32_t version = call_target_type_version(type);
-	if (len + 8 >= sizeof line->name || id == 0 || (call_target_type_dies(type) && version == 0))
-		return;
-	line->type = type;
-	line->version = version;
-	line->len = (uint8_t)len;
-	memcpy(line->name, method->ml_name, len + 1);
-	line->id = id;
-	line->method = method;
-}
-
 static bool
 running(void)
 {
 	return load_relaxed(&session.state) == SESSION_RUNNING || session_ensure();
 }
 
+/* Its line, or the one that it will have, for a call that was not found there; NULL: none. */
+static struct call_cfunc_line *
+line_of(const PyMethodDef *method)
+{
+#if !PY_HAS_GIL
+	if (call_target_cfunc_line(method) == NULL)
+		renew_cfuncs();
+#endif
+	return call_target_cfunc_line(method);
+}
+
+/* The line has the function, but was last asked for another type with it. */
+static bool
+is_same(const struct call_cfunc_line *line, const struct call_cfunc_line *now)
+{
+	return line != NULL && now->definer != NULL && line->method == now->method &&
+	       line->definer == now->definer &&
+	       same_text(line->name, line->len, now->method->ml_name);
+}
+
+/* Where it is found next time, if its name is short enough. */
+static void
+remember(struct call_cfunc_line *line, const struct call_cfunc_line *now, uint32_t id)
+{
+	const char *name = now->method->ml_name;
+	size_t len = strlen(name);
+	if (line == NULL)
+		return;
+	line->method = NULL;
+	if (len + 8 >= sizeof line->name || id == 0)
+		return;
+	line->type = now->type;
+	line->definer = now->definer;
+	line->version = now->version;
+	line->len = (uint8_t)len;
+	memcpy(line->name, name, len + 1);
+	line->id = id;
+	line->method = now->method;
+}
+
 uint64_t
 call_target_find_descriptor(PyMethodDescrObject *descriptor)
 {
 	char module[CODE_TEXT_BYTES], function[CODE_TEXT_BYTES];
+	PyTypeObject *type = descriptor->d_common.d_type;
+	const struct call_cfunc_line now = {
+		.method = descriptor->d_method, .type = type, .definer = type};
 	if (!running())
 		return CALL_UNWANTED;
-	type_texts(descriptor->d_common.d_type, descriptor->d_method->ml_name, module, function);
-	uint32_t id = define(module, function);
-	remember(descriptor->d_method, NULL, id);
+	struct call_cfunc_line *line = line_of(now.method);
+	uint32_t id = is_same(line, &now) ? line->id : 0;
+	if (id == 0) {
+		type_texts(type, now.method->ml_name, module, function);
+		id = define(module, function);
+	}
+	remember(line, &now, id);
 	return call_word(0, id);
+}
+
+/*
+ * What no class has is a function of the module that it names, as those that are bound to a capsule;
+ * but a function of the type itself, as __new__, if it names none.
+ */
+static void
+cfunction_texts(const PyCFunctionObject *object, PyTypeObject *definer, PyTypeObject *type,
+		char *module, char *function)
+{
+	PyObject *self = object->m_self;
+	bool named = object->m_module != NULL && PyUnicode_Check(object->m_module);
+	if (definer != NULL) {
+		type_texts(definer, object->m_ml->ml_name, module, function);
+	} else if (self == NULL || PyModule_Check(self) || (named && !PyType_Check(self))) {
+		snprintf(function, CODE_TEXT_BYTES, "%s", object->m_ml->ml_name);
+		code_info_text(object->m_module, module);
+	} else {
+		type_texts(type, object->m_ml->ml_name, module, function);
+	}
 }
 
 uint64_t
 call_target_find_cfunction(PyCFunctionObject *object)
 {
-	PyMethodDef *method = object->m_ml;
-	PyObject *self = object->m_self;
-	PyTypeObject *type = call_target_own_type(object);
 	char module[CODE_TEXT_BYTES], function[CODE_TEXT_BYTES];
+	PyTypeObject *type = call_target_type(object), *definer = find_definer(object);
+	const struct call_cfunc_line now = {.method = object->m_ml,
+					    .type = type,
+					    .definer = definer,
+					    .version = call_target_version(object, type)};
 	if (!running())
 		return CALL_UNWANTED;
-	if (self == NULL || PyModule_Check(self)) {
-		snprintf(function, sizeof function, "%s", method->ml_name);
-		code_info_text(object->m_module, module);
-	} else {
-		PyTypeObject *owner = type != NULL ? type : Py_TYPE(self);
-		type_texts(defining_type(owner, method), method->ml_name, module, function);
+	struct call_cfunc_line *line = line_of(now.method);
+	uint32_t id = is_same(line, &now) ? line->id : 0;
+	if (id == 0) {
+		cfunction_texts(object, definer, type, module, function);
+		id = define(module, function);
 	}
-	uint32_t id = define(module, function);
-	remember(method, type, id);
+	bool own = type != NULL && object->m_self == (PyObject *)type;
+	if (!own || !call_target_dies(type) || now.version != 0)
+		remember(line, &now, id);
 	return call_word(0, id);
 }

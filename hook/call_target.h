@@ -25,9 +25,10 @@
 #define CALL_CFUNC_NAME 39
 
 struct call_cfunc_line {
-	const PyMethodDef *method;
-	const PyTypeObject *type; /* of a method of the type itself, as __new__ is; or NULL */
-	uint32_t version;         /* of the type, if it may die and another have its address */
+	const PyMethodDef *method;  /* types may share one */
+	const PyTypeObject *type;   /* it was last called for, see call_target_type(); or NULL */
+	const PyTypeObject *definer; /* the class that has the method; or NULL */
+	uint32_t version;           /* call_target_version() */
 	uint32_t id;
 	uint8_t len;
 	char name[CALL_CFUNC_NAME];
@@ -132,63 +133,82 @@ call_target_cfunc_line(const PyMethodDef *method)
 #endif
 }
 
-static inline bool
-call_target_type_dies(const PyTypeObject *type)
+/* The type of the object that it is bound to, or the type that it is bound to, as __new__ is. */
+static inline PyTypeObject *
+call_target_type(const PyCFunctionObject *function)
 {
-	return type != NULL && (type->tp_flags & Py_TPFLAGS_HEAPTYPE) != 0;
+	PyObject *self = function->m_self;
+	if (self == NULL)
+		return NULL;
+	return PyType_Check(self) ? (PyTypeObject *)self : Py_TYPE(self);
 }
 
-/* 0 of one that lives for ever, or that has no number yet. */
-static inline uint32_t
-call_target_type_version(const PyTypeObject *type)
+static inline bool
+call_target_dies(const PyTypeObject *type)
 {
-	return call_target_type_dies(type) ? (uint32_t)type->tp_version_tag : 0;
+	return (type->tp_flags & Py_TPFLAGS_HEAPTYPE) != 0;
+}
+
+/*
+ * Where the name is that of the type itself, for it may die and another have its address: its
+ * version. 0 of others, and where it has none yet.
+ */
+static inline uint32_t
+call_target_version(const PyCFunctionObject *function, const PyTypeObject *type)
+{
+	bool own = type != NULL && function->m_self == (const PyObject *)type;
+	return own && call_target_dies(type) ? (uint32_t)type->tp_version_tag : 0;
 }
 
 /* Its line, but for the name; or NULL. */
 static inline const struct call_cfunc_line *
-call_target_same_cfunc(const PyMethodDef *method, const PyTypeObject *type)
+call_target_same_cfunc(const PyMethodDef *method, const PyTypeObject *type, uint32_t version)
 {
 	const struct call_cfunc_line *line = call_target_cfunc_line(method);
 	if (!PY_HAS_GIL && unlikely(line == NULL))
 		return NULL;
-	bool there = line->method == method && line->type == type &&
-		     line->version == call_target_type_version(type);
+	bool there = line->method == method && line->type == type && line->version == version;
 	return likely(there) ? line : NULL;
 }
 
 /* 0: it is not there. */
 static inline uint64_t
-call_target_cached_cfunc(const PyMethodDef *method, const PyTypeObject *type)
+call_target_cached_cfunc(const PyMethodDef *method, const PyTypeObject *type, uint32_t version)
 {
-	const struct call_cfunc_line *line = call_target_same_cfunc(method, type);
+	const struct call_cfunc_line *line = call_target_same_cfunc(method, type, version);
 	bool there = line != NULL && same_text(line->name, line->len, method->ml_name);
 	return likely(there) ? call_word(0, line->id) : 0;
 }
 
 /* The same, and 0 also where the name lies at the end of its page: it calls nothing. */
 static inline uint64_t
-call_target_cfunc_fast(const PyMethodDef *method, const PyTypeObject *type)
+call_target_cfunc_fast(const PyMethodDef *method, const PyTypeObject *type, uint32_t version)
 {
-	const struct call_cfunc_line *line = call_target_same_cfunc(method, type);
+	const struct call_cfunc_line *line = call_target_same_cfunc(method, type, version);
 	bool there = line != NULL && text_in_page(method->ml_name, line->len) &&
 		     same_text_in_page(line->name, line->len, method->ml_name);
 	return likely(there) ? call_word(0, line->id) : 0;
 }
 
-/* The type whose own method this is, as __new__; or NULL. */
-static inline PyTypeObject *
-call_target_own_type(const PyCFunctionObject *function)
+static inline uint64_t
+call_target_descriptor_fast(const PyMethodDescrObject *descriptor)
 {
-	PyObject *self = function->m_self;
-	return self != NULL && PyType_Check(self) ? (PyTypeObject *)self : NULL;
+	return call_target_cfunc_fast(descriptor->d_method, descriptor->d_common.d_type, 0);
+}
+
+static inline uint64_t
+call_target_cfunction_fast(const PyCFunctionObject *function)
+{
+	const PyTypeObject *type = call_target_type(function);
+	return call_target_cfunc_fast(function->m_ml, type, call_target_version(function, type));
 }
 
 /* A method of a type, found without an object. */
 static inline uint64_t
 call_target_descriptor(PyMethodDescrObject *descriptor)
 {
-	uint64_t word = call_target_cached_cfunc(descriptor->d_method, NULL);
+	uint64_t word =
+		call_target_cached_cfunc(descriptor->d_method, descriptor->d_common.d_type, 0);
 	return likely(word != 0) ? word : call_target_find_descriptor(descriptor);
 }
 
@@ -196,7 +216,9 @@ call_target_descriptor(PyMethodDescrObject *descriptor)
 static inline uint64_t
 call_target_cfunction(PyCFunctionObject *function)
 {
-	uint64_t word = call_target_cached_cfunc(function->m_ml, call_target_own_type(function));
+	const PyTypeObject *type = call_target_type(function);
+	uint64_t word = call_target_cached_cfunc(function->m_ml, type,
+						 call_target_version(function, type));
 	return likely(word != 0) ? word : call_target_find_cfunction(function);
 }
 

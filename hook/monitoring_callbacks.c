@@ -190,7 +190,7 @@ called(PyObject *callable, PyObject *first)
 		PyCFunctionObject *function = (PyCFunctionObject *)callable;
 		if (unlikely(callable == hush_setprofile))
 			return 0;
-		return call_target_cfunc_fast(function->m_ml, call_target_own_type(function));
+		return call_target_cfunction_fast(function);
 	}
 	if (!Py_IS_TYPE(callable, &PyMethodDescr_Type))
 		return is_bound_c(callable) ? 0 : CALL_UNWANTED;
@@ -198,7 +198,7 @@ called(PyObject *callable, PyObject *first)
 	/* `missing` is an object, as what methods of `object` are called with. */
 	if (unlikely(first == missing) || unlikely(!Py_IS_TYPE(first, method->d_common.d_type)))
 		return 0;
-	return call_target_cfunc_fast(method->d_method, NULL);
+	return call_target_descriptor_fast(method);
 }
 
 /* As py_event(): it calls others as the last thing it does. */

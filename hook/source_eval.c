@@ -137,47 +137,83 @@ forget_others(void)
 
 static const _PyFrameEvalFunction functions[];
 
-/* From 3.11 on only a generator's frame is there still. */
+/* `frame`: what CPython does not know of yet, or no longer; NULL if it is gone. */
 CALL_INLINE void
-ends(enum call_level level, py_frame frame, bool generator, uint64_t word, PyObject *result)
+happens_slowly(enum call_level level, uint64_t word, enum call_event what, py_frame frame)
 {
-	bool yields = generator && result != NULL && py_frame_yields(frame);
-	call_thread.evaluated = generator || !PY_HAS_INTERPRETER_FRAMES ? frame : NULL;
-	call_happens(level, word, result == NULL ? CALL_PY_UNWIND
-				  : yields         ? CALL_PY_YIELD
-						   : CALL_PY_RETURN);
+	call_thread.evaluated = frame;
+	call_happens_slowly(level, word, what);
 	call_thread.evaluated = NULL;
 }
 
-CALL_INLINE PyObject *
-evaluate(enum call_level level, PyThreadState *tstate, py_frame frame, int throwflag)
+static __attribute__((noinline)) void
+at_length(enum call_level level, uint64_t word, enum call_event what, py_frame frame)
 {
-	PyCodeObject *code = py_frame_code(frame);
-	bool generator = unlikely(py_code_is_generator(code));
-	/* Who came over us has the function of then. */
-	if (unlikely(ours != functions[level]))
-		return (ours != NULL ? ours : before)(tstate, frame, throwflag);
-	/* A generator that is made is no call of it. */
-	if (generator && !py_frame_is_generators(frame))
-		return before(tstate, frame, throwflag);
-	if (near_a_bound(tstate))
-		return step_aside(tstate, frame, throwflag);
+	happens_slowly(level, word, what, frame);
+}
+
+CALL_INLINE void
+happens(enum call_level level, uint64_t word, enum call_event what, py_frame frame)
+{
+	if (level == CALL_LEVEL_COUNT)
+		happens_slowly(level, word, what, frame);
+	else if (unlikely(!call_fast(level, word, what)))
+		at_length(level, word, what, frame);
+}
+
+CALL_INLINE PyObject *
+evaluate_wanted(enum call_level level, PyThreadState *tstate, py_frame frame, int throwflag,
+		bool generator)
+{
 	uint64_t word = call_target_frame(frame);
 	if (unlikely(word & CALL_UNWANTED))
 		return before(tstate, frame, throwflag);
-	bool resumes = generator && py_frame_resumes(frame);
-	call_thread.evaluated = frame;
-	call_happens(level, word, resumes ? CALL_PY_RESUME : CALL_PY_START);
-	call_thread.evaluated = NULL;
+	enum call_event what = generator && py_frame_resumes(frame) ? CALL_PY_RESUME : CALL_PY_START;
+	happens(level, word, what, frame);
 	uint64_t epoch = session.calls_epoch;
 	unsigned nested = stack.nested; /* in a greenlet, others may begin before this has ended */
 	stack.nested = nested + 1;
 	PyObject *result = before(tstate, frame, throwflag);
 	stack.nested = nested;
 	/* With another plan, or in a fork child, this call is not one of those that it sees. */
-	if (likely(epoch == session.calls_epoch))
-		ends(level, frame, generator, word, result);
+	if (unlikely(epoch != session.calls_epoch))
+		return result;
+	what = result == NULL			      ? CALL_PY_UNWIND
+	       : generator && py_frame_yields(frame) ? CALL_PY_YIELD
+						      : CALL_PY_RETURN;
+	/* From 3.11 on only a generator's frame is there still. */
+	happens(level, word, what, generator || !PY_HAS_INTERPRETER_FRAMES ? frame : NULL);
 	return result;
+}
+
+/* A generator that is made is no call of it. */
+static __attribute__((noinline)) PyObject *
+evaluate_generator(enum call_level level, PyThreadState *tstate, py_frame frame, int throwflag)
+{
+	if (!py_frame_is_generators(frame))
+		return before(tstate, frame, throwflag);
+	if (near_a_bound(tstate))
+		return step_aside(tstate, frame, throwflag);
+	return evaluate_wanted(level, tstate, frame, throwflag, true);
+}
+
+/* Who came over us has the function of then. */
+static __attribute__((noinline)) PyObject *
+hand_on(PyThreadState *tstate, py_frame frame, int throwflag)
+{
+	return (ours != NULL ? ours : before)(tstate, frame, throwflag);
+}
+
+CALL_INLINE PyObject *
+evaluate(enum call_level level, PyThreadState *tstate, py_frame frame, int throwflag)
+{
+	if (unlikely(ours != functions[level]))
+		return hand_on(tstate, frame, throwflag);
+	if (unlikely(py_code_is_generator(py_frame_code(frame))))
+		return evaluate_generator(level, tstate, frame, throwflag);
+	if (near_a_bound(tstate))
+		return step_aside(tstate, frame, throwflag);
+	return evaluate_wanted(level, tstate, frame, throwflag, false);
 }
 
 #define FUNCTION(level) \

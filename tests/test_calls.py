@@ -401,6 +401,16 @@ def test_a_type_in_the_place_of_a_dead_one_has_its_own_name(case, tmp_path):
     assert called == run.stdout.decode().split()
 
 
+@calls.on((8, 11, 13, 15), ("profile", "monitoring"))
+def test_functions_in_c_have_the_names_of_who_defines_them(case, tmp_path):
+    run = harness.collect([case.python.path, harness.target("calls_names.py")], tmp_path,
+                          ["-e", "all=count", "--calls=__main__.main", "--calls-backend", case.backend])
+    inner = ["new", "sha3_224", "sha3_512", "__new__"]  # making an object
+    called = [line["module"] + "." + line["func"] for line in run.of_type("call", kind="c")
+              if line["func"].split(".")[-1] not in inner]
+    assert called == 2 * run.stdout.decode().split()
+
+
 @calls.on((11, 13), ("profile", "monitoring"))
 def test_an_exception_as_a_function_begins_moves_no_other_call(case, tmp_path):
     """From a signal handler: CPython may tell of the end of a call of which it did not tell."""
