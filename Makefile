@@ -107,7 +107,10 @@ $(BUILD)/bin/auditd-collect: $(COLLECT) $(COMMON)
 
 $(BUILD)/tests/%: tests/%.c $(COMMON) $(filter-out %/main.o,$(COLLECT))
 	@mkdir -p $(@D)
-	$(Q)$(C) $(SEE_COLLECTOR) $(OPTIONAL_FLAGS) -Itests $< $(filter %.o,$^) -o $@ $(LIBS_TEST)
+	$(Q)$(C) $(SEE_COLLECTOR) $(OPTIONAL_FLAGS) $(QUICK) -Itests $< $(filter %.o,$^) -o $@ $(LIBS_TEST)
+
+# It is the parts that are tested: the tests need not be fast, but built soon.
+$(UNITS): QUICK := -O0
 
 # A lane needs no collector.
 $(BUILD)/tests/torture/%.o: tests/torture/%.c
