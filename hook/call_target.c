@@ -116,15 +116,12 @@ definer_among(const PyTypeObject *type, const PyMethodDef *method)
 	return NULL;
 }
 
-/*
- * The class that a bound method comes from, or NULL; the object may be of one derived from it.
- * Modules are told by their names.
- */
+/* The class that a bound method comes from, or NULL; the object may be of one derived from it. */
 static PyTypeObject *
 find_definer(const PyCFunctionObject *function)
 {
 	PyObject *self = function->m_self;
-	if (self == NULL || PyModule_Check(self))
+	if (self == NULL)
 		return NULL;
 	PyTypeObject *found = NULL;
 	if (PyType_Check(self))
@@ -220,12 +217,15 @@ line_of(const PyMethodDef *method)
 	return call_target_cfunc_line(method);
 }
 
-/* The line has the function, but was last asked for another type with it. */
+/*
+ * The line has the function, but was last asked for another type with it. A class that may die is
+ * not taken for the same: another may have its address, and share its methods.
+ */
 static bool
 is_same(const struct call_cfunc_line *line, const struct call_cfunc_line *now)
 {
-	return line != NULL && now->definer != NULL && line->method == now->method &&
-	       line->definer == now->definer &&
+	return line != NULL && now->definer != NULL && !call_target_dies(now->definer) &&
+	       line->method == now->method && line->definer == now->definer &&
 	       same_text(line->name, line->len, now->method->ml_name);
 }
 

@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: MIT
 """C functions whose names are not told by what they are bound to alone: of a capsule, of types that
-share a method table, of a metaclass, of classes derived from the one that has the method. Each is
-called twice, in turn with its like; prints the names."""
+share a method table, of a metaclass, of a module as an object, of classes derived from the one that
+has the method. Each is called twice, in turn with its like; prints the names."""
 import ctypes
+import types
+
 import _sha3
 
 
@@ -55,6 +57,8 @@ def main():
         derived.reverse()
         Made.mro()
         int.mro()
+        types.__dir__()
+        types.ModuleType.__dir__(types)
         dict.fromkeys(())
         int.from_bytes(b"", "little")
         bool.from_bytes(b"", "little")
@@ -66,4 +70,5 @@ print("\n".join(["names.first.compute", "names.second.compute",
                  "_sha3.%s.update" % SHA3[0], "_sha3.%s.update" % SHA3[1],
                  "_sha3.%s.copy" % SHA3[0], "_sha3.%s.copy" % SHA3[1]] +
                 ["builtins.list.reverse"] * 3 + ["builtins.type.mro"] * 2 +
+                ["builtins.module.__dir__"] * 2 +
                 ["builtins.dict.fromkeys"] + ["builtins.int.from_bytes"] * 2))
