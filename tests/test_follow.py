@@ -50,6 +50,8 @@ def test_loss_before_any_reader_is_told_and_no_failure(stage, backlog):
     target = stage.target(PYAUDITD_RING="256k")
     target.do("step", 20000)
     collector = stage.attached("--pid", target.inner, "--fail-on-loss", *backlog)
+    if backlog:
+        collector.wait_for('"type":"lost"')  # then there is room again
     target.do("step", 100)
     run = check(collector.stop(), lossy=True)
     assert {line["reason"] for line in run.of_type("lost")} == {"no_reader"}
