@@ -10,9 +10,6 @@
 #include <stdbool.h>
 #include <stdint.h>
 #include <time.h>
-#if defined(__x86_64__)
-#include <x86intrin.h>
-#endif
 
 enum clock_kind {
 	CLOCK_KIND_MONOTONIC = 1, /* nanoseconds of CLOCK_MONOTONIC */
@@ -36,7 +33,7 @@ clock_ticks(enum clock_kind kind)
 {
 #if defined(__x86_64__)
 	if (__builtin_expect(kind == CLOCK_KIND_TSC, 1))
-		return __rdtsc();
+		return __builtin_ia32_rdtsc(); /* __rdtsc(), without the 40,000 lines of its header */
 #elif defined(__aarch64__)
 	if (__builtin_expect(kind == CLOCK_KIND_CNTVCT, 1)) {
 		uint64_t v;

@@ -68,15 +68,14 @@ def validators():
 
 
 # The schema is slow: of many lines alike, it sees so many.
-ALIKE_MAX = 200
+ALIKE_MAX = 50
 
 
 def parse_line(raw, alike=None):
     """One line of the stream, as bytes without its newline. alike, a Counter, counts the lines
     of a type and event."""
     text = raw.decode("utf-8")  # strict: surrogates are not UTF-8
-    line = json.loads(text, parse_constant=lambda word: refuse("no JSON: " + word),
-                      object_pairs_hook=without_twins)
+    line = STRICT.decode(text)
     event = line.get("event", "")
     kind = line.get("type"), event if event in event_table() else event.rpartition(".")[0]
     if alike is not None:
@@ -99,6 +98,10 @@ def without_twins(pairs):
     return fields
 
 
+STRICT = json.JSONDecoder(parse_constant=lambda word: refuse("no JSON: " + word),
+                          object_pairs_hook=without_twins)
+
+
 class Run:
     """What one run of the collector left behind."""
 
@@ -106,11 +109,17 @@ class Run:
         self.status, self.stdout, self.stderr = status, stdout, stderr
         assert not raw or raw.endswith(b"\n"), "the last line is cut: %r" % raw[-200:]
         alike = collections.Counter()
-        self.lines = [parse_line(line, alike) for line in raw.split(b"\n")[:-1]]
+        self.hold([parse_line(line, alike) for line in raw.split(b"\n")[:-1]])
+
+    def hold(self, lines):
+        self.lines = lines
+        self.by_type = collections.defaultdict(list)
+        for line in lines:
+            self.by_type[line["type"]].append(line)
 
     def of_type(self, type, **fields):
-        return [line for line in self.lines if line["type"] == type
-                and all(line.get(k) == v for k, v in fields.items())]
+        return [line for line in self.by_type[type]
+                if all(line.get(k) == v for k, v in fields.items())]
 
     def events(self, event=None, **fields):
         """The audit lines of an event, of all when it is None."""

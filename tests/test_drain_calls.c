@@ -628,10 +628,10 @@ START_TEST(lies_cost_no_more_than_a_ring)
 {
 	struct dice dice = {.state = 11};
 	lies = true;
-	for (int i = 0; i < 20000; i++) {
+	for (unsigned i = 0; i < rounds(20000); i++) {
 		begin(dice_below(&dice, 2) ? LANE_DROP : LANE_OVERWRITE);
 		attach(dice_below(&dice, 2));
-		for (unsigned rounds = 4; rounds > 0; rounds--) {
+		for (unsigned round = 4; round > 0; round--) {
 			for (unsigned n = dice_below(&dice, 60); n > 0; n--)
 				happens(dice_below(&dice, 2) ? CALL_PY_START : CALL_PY_RETURN,
 					1 + dice_below(&dice, 2));

@@ -316,7 +316,7 @@ END_TEST
 
 START_TEST(random_values_come_back)
 {
-	for (unsigned seed = 0; seed < 30000; seed++) {
+	for (unsigned seed = 0; seed < rounds(30000); seed++) {
 		struct dice dice = {seed};
 		tree_reset();
 		check(tree_random(&dice, VALUE_MAX_DEPTH));
@@ -328,7 +328,7 @@ END_TEST
 /* With redaction values differ; the lines must still be lines. */
 START_TEST(random_values_stay_valid_when_redacted)
 {
-	for (unsigned seed = 0; seed < 10000; seed++) {
+	for (unsigned seed = 0; seed < rounds(10000); seed++) {
 		struct dice dice = {seed};
 		tree_reset();
 		struct node node = tree_random(&dice, VALUE_MAX_DEPTH);

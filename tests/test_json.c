@@ -247,7 +247,7 @@ START_TEST(every_event_of_the_table_makes_a_line_of_any_values)
 	size_t n_events;
 	const struct event_info *all = event_info_all(&n_events);
 	init(true);
-	for (unsigned seed = 0; seed < 6000; seed++) {
+	for (unsigned seed = 0; seed < rounds(6000); seed++) {
 		struct dice dice = {seed};
 		struct node nodes[6];
 		unsigned n = dice_below(&dice, 7);
@@ -265,7 +265,7 @@ END_TEST
 START_TEST(random_arguments_come_back)
 {
 	init(false);
-	for (unsigned seed = 0; seed < 6000; seed++) {
+	for (unsigned seed = 0; seed < rounds(6000); seed++) {
 		struct dice dice = {seed + 77};
 		struct node nodes[20];
 		unsigned n = dice_below(&dice, 20);

@@ -326,7 +326,7 @@ START_TEST(a_hostile_tail_costs_records_never_memory)
 		fresh(N_SLOTS, modes[m], 0);
 		unsigned random = 1;
 		uint64_t written = 0, lost = 0;
-		for (unsigned i = 0; i < 100000; i++) {
+		for (unsigned i = 0; i < rounds(100000); i++) {
 			random = random * 1103515245 + 12345;
 			switch (random >> 24 & 7) {
 			case 0: shared.tail = 0; break;

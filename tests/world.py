@@ -330,12 +330,12 @@ def check(run, lossy=False, filtered=True, lost_before=0):
                                for name in ("seq", "seq_from", "seq_to") if name in line}}
         moved.append(line)
     shifted = harness.Run(run.status, b"", b"", b"")
-    shifted.lines = moved
+    shifted.hold(moved)
     harness.check_sequences(shifted)
     if lost_before:
-        shifted.lines = [{**line, "lost_hook": line["lost_hook"] - lost_before,
-                          "attempted": line["attempted"] - lost_before}
-                         if "lost_hook" in line else line for line in run.lines]
+        shifted.hold([{**line, "lost_hook": line["lost_hook"] - lost_before,
+                       "attempted": line["attempted"] - lost_before}
+                      if "lost_hook" in line else line for line in run.lines])
         harness.check_account(shifted, filtered)
     else:
         harness.check_account(run, filtered)
