@@ -116,7 +116,7 @@ def test_what_is_installed(environment):
     environment.install()
     names = {path.name for path in environment.site.iterdir()}
     assert {"pyauditd", "pyauditd.pth"} <= names
-    assert ("pyauditd.start" in names) == (environment.minor >= 15)
+    assert ({"pyauditd.start", "_pyauditd_start.py"} <= names) == (environment.minor >= 15)
     hooks = [path.name for path in (environment.site / "pyauditd").glob("_hook*")]
     assert sorted(hooks) == sorted(path.name for path in Path(PACKAGE, "pyauditd").glob("_hook*"))
     # Whoever runs programs may not be allowed to write here: the byte code is there.
@@ -135,6 +135,23 @@ def test_either_file_alone_is_enough_for_the_versions_that_read_it(environment):
     pth.write_text(text)
     start.unlink()
     assert environment.coverage(PYAUDITD="1") == "site" and environment.coverage() == "None"
+
+
+def test_a_program_that_does_not_ask_for_it_sees_nothing_of_it(environment):
+    """Not even where somebody has deleted the package, and left what every Python reads."""
+    environment.install()
+    code = "import sys; print(sorted(name for name in sys.modules if 'pyauditd' in name))"
+    seen = []
+    for env in {}, {"PYAUDITD": "1"}:
+        done = run([environment.python, "-c", code], environment.folder, env)
+        assert (done.returncode, done.stderr) == (0, ""), done
+        seen.append(ast.literal_eval(done.stdout))
+    entry = ["_pyauditd_start"] if environment.minor >= 15 else []
+    assert seen == [entry, entry + ["pyauditd", "pyauditd._activate", "pyauditd._hook"]]
+    shutil.rmtree(str(environment.site / "pyauditd"))
+    for how in ("", "0", "1"):
+        done = run([environment.python, "-c", ""], environment.folder, {"PYAUDITD": how})
+        assert (done.returncode, done.stdout, done.stderr) == (0, "", ""), done
 
 
 def test_install_twice_is_as_once(environment):

@@ -3,10 +3,11 @@
 
 install copies this package into site-packages, with the hooks of all versions, and puts beside it
 
-    pyauditd.pth      an import line, for Python up to 3.17
-    pyauditd.start    an entry point, for Python from 3.15 on, which then ignores the import line
+    pyauditd.pth          an import line, for Python up to 3.17
+    pyauditd.start        an entry point, for Python from 3.15 on, which ignores the import line then
+    _pyauditd_start.py    that entry point
 
-Both are read whenever a Python of this environment starts. The copy has a file INSTALLED in it:
+The first two are read whenever a Python of this environment starts. The copy has a file INSTALLED in it:
 only a folder with this file is overwritten or removed.
 """
 import argparse
@@ -16,16 +17,22 @@ import shutil
 import site
 import sys
 import sysconfig
+import textwrap
 
 import pyauditd
 
-# The line is run by every Python of the environment, so it does not so much as import the package
-# unless asked, and catches what would otherwise be printed each time. From 3.15 on a .start file
-# takes its place, whose entry site looks up, and so imports the package, in any case.
-PTH = ('import os; exec("if os.environ.get(\'PYAUDITD\') {condition} or'
-       ' os.environ.get(\'PYAUDITD_DEBUG\'):\\n try:\\n  import pyauditd._activate as a; a.{call}()'
-       '\\n except Exception: pass")\n')
-START = "pyauditd._activate:{call}\n"
+# This is run by every Python of the environment, so it does not so much as import the package
+# unless asked, and catches what would otherwise be printed each time, were the package gone. site
+# imports what a .start file names in any case: so that is a module of its own.
+CODE = """\
+if os.environ.get('PYAUDITD') {condition} or os.environ.get('PYAUDITD_DEBUG'):
+    try:
+        import pyauditd._activate
+        pyauditd._activate.{call}()
+    except Exception:
+        pass
+"""
+PTH, START, ENTRY = "pyauditd.pth", "pyauditd.start", "_pyauditd_start.py"
 
 IF_ASKED = {"call": "if_asked", "condition": "", "what": "programs that run with PYAUDITD=1"}
 ALWAYS = {"call": "always", "condition": "!= '0'",
@@ -86,9 +93,13 @@ def install(folder, how):
     new = not is_installed(folder)
     try:
         copy_package(folder)
-        write(os.path.join(folder, "pyauditd.pth"), PTH.format(**how))
+        code = CODE.format(**how)
+        write(os.path.join(folder, PTH), "import os; exec(%r)\n" % code)
         if sys.version_info >= (3, 15):
-            write(os.path.join(folder, "pyauditd.start"), START.format(**how))
+            entry = os.path.join(folder, ENTRY)
+            write(entry, "import os\n\n\ndef run():\n" + textwrap.indent(code, "    "))
+            compileall.compile_file(entry, quiet=2)
+            write(os.path.join(folder, START), "_pyauditd_start:run\n")
     except EnvironmentError:
         if new:
             remove(folder)
@@ -110,7 +121,7 @@ def status(folder):
     if not is_installed(folder):
         print("not installed in %s" % folder)
         return 1
-    with open(os.path.join(folder, "pyauditd.pth")) as file:
+    with open(os.path.join(folder, PTH)) as file:
         how = ALWAYS if "always" in file.read() else IF_ASKED
     if not os.path.exists(os.path.join(folder, "pyauditd", "__init__.py")):
         raise Refused("%s is gone: install again, or uninstall" % os.path.join(folder, "pyauditd"))
@@ -121,7 +132,7 @@ def status(folder):
 
 def is_installed(folder):
     return any(os.path.lexists(os.path.join(folder, name))
-               for name in ("pyauditd.pth", "pyauditd.start", "pyauditd/INSTALLED"))
+               for name in (PTH, START, ENTRY, "pyauditd/INSTALLED"))
 
 
 def copy_package(folder):
@@ -189,9 +200,16 @@ def write(path, content):
 
 def remove(folder):
     """Take away what install made, also if it did not finish."""
-    for name in ("pyauditd.pth", "pyauditd.start"):
+    for name in (PTH, START, ENTRY):
         if os.path.lexists(os.path.join(folder, name)):
             os.unlink(os.path.join(folder, name))
+    cache = os.path.join(folder, "__pycache__")
+    names = os.listdir(cache) if os.path.isdir(cache) else []
+    ours = [name for name in names if name.startswith("_pyauditd_start.")]
+    for name in ours:
+        os.unlink(os.path.join(cache, name))
+    if ours and ours == names:
+        os.rmdir(cache)
     package = os.path.join(folder, "pyauditd")
     marker = os.path.join(package, "INSTALLED")
     if os.path.exists(marker) and not os.path.islink(package):
