@@ -115,8 +115,7 @@ def test_only_without_site_there_is_nothing(environment):
 def test_what_is_installed(environment):
     environment.install()
     names = {path.name for path in environment.site.iterdir()}
-    assert {"pyauditd", "pyauditd.pth"} <= names
-    assert ({"pyauditd.start", "_pyauditd_start.py"} <= names) == (environment.minor >= 15)
+    assert {"pyauditd", "pyauditd.pth", "pyauditd.start", "_pyauditd_start.py"} <= names
     hooks = [path.name for path in (environment.site / "pyauditd").glob("_hook*")]
     assert sorted(hooks) == sorted(path.name for path in Path(PACKAGE, "pyauditd").glob("_hook*"))
     # Whoever runs programs may not be allowed to write here: the byte code is there.
@@ -152,6 +151,38 @@ def test_a_program_that_does_not_ask_for_it_sees_nothing_of_it(environment):
     for how in ("", "0", "1"):
         done = run([environment.python, "-c", ""], environment.folder, {"PYAUDITD": how})
         assert (done.returncode, done.stdout, done.stderr) == (0, "", ""), done
+    done = run([environment.python, "-c", ""], environment.folder, {"PYAUDITD_DEBUG": "1"})
+    assert done.stderr.startswith("pyauditd: not loaded: No module named 'pyauditd"), done
+
+
+def test_what_is_installed_in_two_folders_goes_as_each_says(environment):
+    environment.install()
+    more = environment.folder / "more"
+    run([environment.python, "-c", "import pyauditd.__main__ as m; m.install(%r, m.ALWAYS)" % str(more)],
+        environment.folder, {"PYTHONPATH": PACKAGE})
+    assert environment.coverage() == "None"
+    code = "import site, sys; site.addsitedir(sys.argv[1])\n" + COVERAGE
+    done = run([environment.python, "-c", code, more], environment.folder)
+    shutil.rmtree(str(more))
+    assert (done.stdout, done.stderr) == ("site\n", ""), done
+
+
+def test_an_uninstall_that_failed_can_be_done_again(environment):
+    environment.install()
+    broken = """import os, sys, pyauditd.__main__ as m
+unlink = os.unlink
+def fails(path, **how):
+    if path.endswith(".so"):
+        raise OSError("busy")
+    unlink(path, **how)
+os.unlink = fails
+sys.exit(m.main(["uninstall"]))"""
+    done = run([environment.python, "-c", broken], environment.folder, {"PYTHONPATH": PACKAGE})
+    assert (done.returncode, done.stderr) == (1, "pyauditd: uninstall: busy\n"), done
+    assert environment.coverage(PYAUDITD="1") == "None"
+    assert environment.pyauditd("status").returncode == 1
+    environment.install()
+    assert environment.coverage(PYAUDITD="1") == "site"
 
 
 def test_install_twice_is_as_once(environment):

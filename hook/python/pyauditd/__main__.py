@@ -29,14 +29,31 @@ if os.environ.get('PYAUDITD') {condition} or os.environ.get('PYAUDITD_DEBUG'):
     try:
         import pyauditd._activate
         pyauditd._activate.{call}()
-    except Exception:
-        pass
+    except Exception as error:
+        if os.environ.get('PYAUDITD_DEBUG') == '1' and sys.stderr:
+            sys.stderr.write('pyauditd: not loaded: %s\\n' % error)
 """
-PTH, START, ENTRY = "pyauditd.pth", "pyauditd.start", "_pyauditd_start.py"
-
 IF_ASKED = {"call": "if_asked", "condition": "", "what": "programs that run with PYAUDITD=1"}
 ALWAYS = {"call": "always", "condition": "!= '0'",
           "what": "all programs but those that run with PYAUDITD=0"}
+
+PTH, START, ENTRY = "pyauditd.pth", "pyauditd.start", "_pyauditd_start.py"
+
+
+def pth_content(how):
+    return "import os, sys; exec(%r)\n" % CODE.format(**how)
+
+
+def start_content(how):
+    return "_pyauditd_start:%s\n" % how["call"]
+
+
+def entry_content():
+    """The same in each folder: of several of one name, Python imports the first."""
+    return "import os\nimport sys\n" + "".join(
+        "\n\ndef %s():\n%s" % (how["call"], textwrap.indent(CODE.format(**how), "    "))
+        for how in (IF_ASKED, ALWAYS))
+
 
 HERE = os.path.dirname(os.path.abspath(pyauditd.__file__))
 
@@ -93,14 +110,13 @@ def install(folder, how):
     new = not is_installed(folder)
     try:
         copy_package(folder)
-        code = CODE.format(**how)
-        write(os.path.join(folder, PTH), "import os; exec(%r)\n" % code)
+        # By any version, for those of other versions that read the same folder.
+        write({os.path.join(folder, ENTRY): entry_content()})
         if sys.version_info >= (3, 15):
-            entry = os.path.join(folder, ENTRY)
-            write(entry, "import os\n\n\ndef run():\n" + textwrap.indent(code, "    "))
-            compileall.compile_file(entry, quiet=2)
-            write(os.path.join(folder, START), "_pyauditd_start:run\n")
-    except EnvironmentError:
+            compileall.compile_file(os.path.join(folder, ENTRY), quiet=2)
+        write({os.path.join(folder, PTH): pth_content(how),
+               os.path.join(folder, START): start_content(how)})
+    except BaseException:
         if new:
             remove(folder)
         raise
@@ -121,10 +137,11 @@ def status(folder):
     if not is_installed(folder):
         print("not installed in %s" % folder)
         return 1
+    for name in PTH, "pyauditd/__init__.py":
+        if not os.path.exists(os.path.join(folder, name)):
+            raise Refused("%s is gone: install again, or uninstall" % os.path.join(folder, name))
     with open(os.path.join(folder, PTH)) as file:
         how = ALWAYS if "always" in file.read() else IF_ASKED
-    if not os.path.exists(os.path.join(folder, "pyauditd", "__init__.py")):
-        raise Refused("%s is gone: install again, or uninstall" % os.path.join(folder, "pyauditd"))
     pyauditd._load_hook()
     print("installed in %s: traces %s" % (folder, how["what"]))
     return 0
@@ -141,25 +158,33 @@ def copy_package(folder):
     marker = os.path.join(package, "INSTALLED")
     if os.path.realpath(package) == os.path.realpath(HERE):
         return
-    if os.path.lexists(package) and not os.path.exists(marker):
-        raise Refused("%s is there already, and not from here" % package)
     if not os.path.exists(marker):
+        if os.path.lexists(package) and (not os.path.isdir(package) or files_of(package)):
+            raise Refused("%s is there already, and not from here" % package)
         made = make_folders(package)
         try:
-            write(marker, b"".join(os.fsencode(path) + b"\n" for path in made))
-        except EnvironmentError:
+            write({marker: b"".join(os.fsencode(path) + b"\n" for path in made)})
+        except BaseException:
             remove_folders(made)
             raise
     names = [name for name in os.listdir(HERE)
              if name.endswith((".py", ".pyi", ".so")) or name == "py.typed"]
-    for name in os.listdir(package):
-        if name not in names and name not in ("INSTALLED", "__pycache__"):
-            os.unlink(os.path.join(package, name))
+    contents = {}
     for name in names:
         with open(os.path.join(HERE, name), "rb") as file:
-            write(os.path.join(package, name), file.read())
+            contents[os.path.join(package, name)] = file.read()
+    write(contents)
+    for name in files_of(package):
+        if name not in names and name != "INSTALLED":
+            os.unlink(os.path.join(package, name))
     # Who runs programs here may not be allowed to write here.
     compileall.compile_dir(package, quiet=2)
+
+
+def files_of(package):
+    """But the byte code, and what NFS keeps of a removed file that somebody has open yet."""
+    return [name for name in os.listdir(package)
+            if name != "__pycache__" and not name.startswith(".nfs")]
 
 
 def make_folders(path):
@@ -185,38 +210,56 @@ def remove_folders(paths):
             break  # somebody uses it by now
 
 
-def write(path, content):
-    """Replace the file, never change it: a process that has it mapped would crash."""
-    temporary = os.path.join(os.path.dirname(path), ".pyauditd.tmp")
+def write(contents):
+    """Replace the files, never change them: a process that has one mapped would crash. `contents`
+    by path; all are written before the first one is in its place."""
+    written = {}
     try:
-        with open(temporary, "wb") as file:
-            file.write(content if isinstance(content, bytes) else content.encode("ascii"))
-        os.rename(temporary, path)
-    except EnvironmentError:
-        if os.path.lexists(temporary):
-            os.unlink(temporary)
-        raise
+        for path, content in contents.items():
+            written[path] = os.path.join(os.path.dirname(path), ".pyauditd.%d.%d.tmp" % (
+                os.getpid(), len(written)))
+            with open(written[path], "wb") as file:
+                file.write(content if isinstance(content, bytes) else content.encode("ascii"))
+        for path in contents:
+            os.rename(written[path], path)
+    finally:
+        for temporary in written.values():
+            if os.path.lexists(temporary):
+                os.unlink(temporary)
 
 
 def remove(folder):
-    """Take away what install made, also if it did not finish."""
-    for name in (PTH, START, ENTRY):
+    """Take away what install made, also if it did not finish; after an error, again. The entry
+    point comes last: a Python that is starting may have read already that it is to be called."""
+    for name in (PTH, START):
         if os.path.lexists(os.path.join(folder, name)):
             os.unlink(os.path.join(folder, name))
+    package = os.path.join(folder, "pyauditd")
+    if os.path.exists(os.path.join(package, "INSTALLED")) and not os.path.islink(package):
+        remove_package(package)
+    if os.path.lexists(os.path.join(folder, ENTRY)):
+        os.unlink(os.path.join(folder, ENTRY))
     cache = os.path.join(folder, "__pycache__")
-    names = os.listdir(cache) if os.path.isdir(cache) else []
-    ours = [name for name in names if name.startswith("_pyauditd_start.")]
+    ours = [name for name in (os.listdir(cache) if os.path.isdir(cache) else [])
+            if name.startswith("_pyauditd_start.")]
     for name in ours:
         os.unlink(os.path.join(cache, name))
-    if ours and ours == names:
-        os.rmdir(cache)
-    package = os.path.join(folder, "pyauditd")
+    if ours:
+        remove_folders([cache])  # if nothing else is in it
+
+
+def remove_package(package):
+    """The marker goes last: as long as it is there, this can be done again."""
     marker = os.path.join(package, "INSTALLED")
-    if os.path.exists(marker) and not os.path.islink(package):
-        with open(marker, "rb") as file:
-            made = [os.fsdecode(line) for line in file.read().splitlines()]
-        shutil.rmtree(package)
-        remove_folders(made[1:])
+    with open(marker, "rb") as file:
+        made = [os.fsdecode(line) for line in file.read().splitlines()]
+    if os.path.isdir(os.path.join(package, "__pycache__")):
+        shutil.rmtree(os.path.join(package, "__pycache__"))
+    for name in files_of(package):
+        if name != "INSTALLED":
+            os.unlink(os.path.join(package, name))
+    os.unlink(marker)
+    remove_folders([package] + made[1:])
 
 
 if __name__ == "__main__":
