@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "end.h"
 
-#include <stdbool.h>
+#include <errno.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -60,24 +60,51 @@ ask_zombie(int proc, int *status)
 	return last != NULL && sscanf(last, " %d", status) == 1;
 }
 
-/*
- * On its way out it has no memory any more, and is not yet a zombie. What runs has an executable.
- */
 static bool
-has_memory(int proc)
+is_over(const struct proc_stat *stat)
 {
-	char *exe = proc_link(proc, "exe");
-	free(exe);
-	return exe != NULL;
+	return stat->state == 'Z' || stat->state == 'X';
 }
 
-/* Its state once it is over, or runs something; still the old one if that takes too long. */
+/* Its memory is gone already: what runs has an executable. */
+static bool
+is_on_its_way_out(int proc, const struct proc_stat *stat)
+{
+	char *exe = proc_link(proc, "exe");
+	bool none = exe == NULL && errno == ENOENT;
+	free(exe);
+	return none && !is_over(stat);
+}
+
+static int
+open_it(uint32_t pid, uint64_t start_time, struct proc_stat *stat)
+{
+	int proc = pid != 0 ? proc_open(pid) : -1;
+	if (proc >= 0 && proc_stat(proc, stat) == 0 && stat->start_time == start_time)
+		return proc;
+	if (proc >= 0)
+		close(proc);
+	return -1;
+}
+
+bool
+end_is_coming(uint32_t pid, uint64_t start_time)
+{
+	struct proc_stat stat;
+	int proc = open_it(pid, start_time, &stat);
+	if (proc < 0)
+		return false;
+	bool coming = is_on_its_way_out(proc, &stat);
+	close(proc);
+	return coming;
+}
+
+/* Of that which has no memory any more; but not for as long as giving back gigabytes may take. */
 static void
 wait_for_its_end(int proc, struct proc_stat *stat)
 {
 	struct timespec pause = {.tv_nsec = PAUSE_NS};
-	for (int i = 0; i < PAUSES && stat->state != 'Z' && stat->state != 'X' && !has_memory(proc);
-	     i++) {
+	for (int i = 0; i < PAUSES && is_on_its_way_out(proc, stat); i++) {
 		nanosleep(&pause, NULL);
 		if (proc_stat(proc, stat) < 0)
 			stat->state = 'X';
@@ -87,19 +114,21 @@ wait_for_its_end(int proc, struct proc_stat *stat)
 enum end_how
 end_ask(uint32_t pid, uint64_t start_time, int pidfd, int *status)
 {
-	struct proc_stat stat = {.state = 'X'};
-	int proc = pid != 0 ? proc_open(pid) : -1;
-	bool there = proc >= 0 && proc_stat(proc, &stat) == 0 && stat.start_time == start_time;
-	if (there)
+	struct proc_stat stat;
+	int proc = open_it(pid, start_time, &stat);
+	bool there = proc >= 0, runs = false;
+	if (there) {
 		wait_for_its_end(proc, &stat);
+		runs = !is_over(&stat) && !is_on_its_way_out(proc, &stat);
+	}
 	bool known = *status != -1;
 	if (!known && there && stat.state == 'Z')
 		known = ask_zombie(proc, status);
 	else if (!known)
 		known = ask_pidfd(pidfd, status);
-	if (proc >= 0)
+	if (there)
 		close(proc);
-	if (there && stat.state != 'Z' && stat.state != 'X')
+	if (runs)
 		return END_EXEC;
 	if (!known)
 		return END_UNKNOWN;

@@ -3,6 +3,7 @@
 #ifndef COLLECTOR_END_H
 #define COLLECTOR_END_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 /*      value   text, as in the stream */
@@ -27,6 +28,9 @@ const char *end_name(enum end_how how);
  * stays -1 when nobody knows. `pidfd` may be -1.
  */
 enum end_how end_ask(uint32_t pid, uint64_t start_time, int pidfd, int *status);
+
+/* It gives its memory back, with gigabytes for a second and more; how it ends is not to be known yet. */
+bool end_is_coming(uint32_t pid, uint64_t start_time);
 
 /* The ioctl that end_ask() makes, for who limits system calls (PIDFD_GET_INFO of Linux 6.13). */
 #define END_GET_INFO 0xc040ff0bu

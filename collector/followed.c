@@ -314,6 +314,8 @@ followed_open(struct followed **result, struct reading *reading, struct segment_
 	begin_cwd(followed, from_start);
 	if (reading->dump || reading->post_mortem) /* then it is whole until it is removed */
 		tracee_release_nothing(followed->tracee);
+	if (reading->dump) /* what is held at this moment, however fast it goes on */
+		tracee_note_last(followed->tracee);
 	tracee_read_until(followed->tracee, &reading->enough);
 	tracee_set_waiting(followed->tracee, true);
 	if (!from_start)
@@ -338,7 +340,8 @@ bool
 followed_alive(const struct followed *followed)
 {
 	return followed->found.maps >= 0 && !has_exited(followed) &&
-	       proc_alive(followed->found.maps);
+	       (proc_alive(followed->found.maps) ||
+		end_is_coming(followed->pid, tracee_identity(followed->tracee)->start_time));
 }
 
 bool

@@ -218,6 +218,27 @@ def test_dump_of_a_flight_recorder_has_the_newest_and_says_how_many_are_gone(sta
     assert sum(lost["count"] for lost in run.of_type("lost")) + len(run.events()) >= 50010
 
 
+SLOW = """|/usr/bin/python3 -c 'import os, time
+while True:
+    bytes = os.read(0, 65536)
+    if not bytes:
+        break
+    os.write(1, bytes)
+    time.sleep(0.02)' >%s"""
+
+
+def test_dump_of_a_program_that_does_not_pause_ends(stage):  # noqa: F811
+    target = stage.target(PYAUDITD_MODE="overwrite", PYAUDITD_RING="256k")
+    target.do("flood")
+    out = stage.tmp / "slow.jsonl"
+    stage.run(harness.COLLECTOR, "-q", "--pid", target.inner, "--dump", "-o", SLOW % out)
+    last = int(target.do("stop_flood"))
+    run = harness.Run(0, b"", b"", out.read_bytes())
+    seen = numbers(run)
+    assert 1000 < len(seen) <= 4096 and seen[-1] < last, (len(seen), seen[-1], last)
+    check(run, lossy=True)
+
+
 def test_dump_is_for_those_that_run(tmp_path):
     done = harness.run_collector(["--dump", "--", "true"], tmp_path)
     assert done.returncode == 2 and done.stderr.count(b"\n") == 1

@@ -176,6 +176,18 @@ def test_killed_in_the_middle_of_an_event(python, tmp_path):
     assert reasons <= {"killed", "lane_full"}, run.of_type("lost")
 
 
+@harness.minors(13)
+def test_killed_with_memory_that_takes_its_time_to_be_given_back(tmp_path, python):
+    """For that long it has no executable any more, and is no zombie yet."""
+    if os.sysconf("SC_AVPHYS_PAGES") < 1 << 20:
+        pytest.skip("less than 4 GiB of memory are free")
+    code = ("import mmap, os\nm = mmap.mmap(-1, 2 << 30)\nm.madvise(mmap.MADV_NOHUGEPAGE)\n"
+            "for at in range(0, len(m), 4096): m[at] = 1\nos.kill(os.getpid(), 9)")
+    run = harness.collect([python.path, "-c", code], tmp_path, ["--calls"], status=SIGKILL_STATUS)
+    [end] = run.of_type("process", action="exit")
+    assert (end["exit"], end["signal"]) == ("killed", 9)
+
+
 def test_exec_in_place_begins_a_new_stream(python, tmp_path):
     run = trace(python, tmp_path, "ends.py", "execute")
     first, second = run.keys
