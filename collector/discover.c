@@ -48,7 +48,7 @@ check_object(struct segment_found *found, const struct stat *st, char *why, size
 	found->dev = st->st_dev;
 	found->ino = st->st_ino;
 	found->owner = st->st_uid;
-	found->created_ns = (uint64_t)st->st_ctim.tv_sec * 1000000000u +
+	found->changed_ns = (uint64_t)st->st_ctim.tv_sec * 1000000000u +
 			    (uint64_t)st->st_ctim.tv_nsec;
 	return 0;
 }
@@ -119,6 +119,7 @@ discover_header(struct segment_found *found, struct segment_header *header)
 	if ((size_t)n < sizeof *header || header->ready == 0)
 		return DISCOVER_LATER;
 	found->pid_ns = header->pid_ns;
+	found->began_ns = header->start_realtime_ns;
 	return 0;
 }
 
@@ -332,7 +333,7 @@ int
 discover_bury_unborn(const struct place *place, struct segment_found *found)
 {
 	char why[256];
-	uint64_t age_ns = clock_ns(CLOCK_REALTIME) - found->created_ns;
+	uint64_t age_ns = clock_ns(CLOCK_REALTIME) - found->changed_ns;
 	if (age_ns < UNBORN_NS || age_ns > UINT64_MAX / 2) /* the clock was set back: a moment ago */
 		return DISCOVER_LATER;
 	int err = discover_identify(found, why, sizeof why);

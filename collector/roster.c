@@ -210,13 +210,13 @@ roster_follow_dead(struct roster *roster, struct place *place, struct segment_fo
 	return follow(roster, found, place, true, why, why_bytes);
 }
 
-/* Is the object younger than we are? By the system's clock, which may have been set since. */
+/* Has its tracing begun since we did? By the system's clock, which may have been set since. */
 static bool
 came_after_us(const struct roster *roster, const struct segment_found *found)
 {
 	uint64_t age_ns = clock_ns(CLOCK_BOOTTIME) - roster->started_boot_ns;
-	return found->created_ns >= roster->started_realtime_ns ||
-	       found->created_ns >= clock_ns(CLOCK_REALTIME) - age_ns;
+	return found->began_ns >= roster->started_realtime_ns ||
+	       found->began_ns >= clock_ns(CLOCK_REALTIME) - age_ns;
 }
 
 /* A candidates_fn. */

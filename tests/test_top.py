@@ -193,6 +193,17 @@ def test_it_gives_way_to_a_collector(stage):  # noqa: F811
         everybody.wait_attached()
         target.do("step", 3)
         assert numbers(everybody.stop()) == [1000, 1001, 1002]
+        wait_until(lambda: looks(open(out).read().rpartition("\n")[0])[-1]["read_by_others"] == 0,
+                   "it reads once more")
+        # What was before it came is not its, though it had to ask for it.
+        looker.freeze()
+        target.do("step", 1000)
+        everybody = stage.collector("--all")
+        time.sleep(0.3)
+        looker.signal(signal.SIGCONT)
+        everybody.wait_attached()
+        target.do("step", 3)
+        assert numbers(everybody.stop()) == [2003, 2004, 2005]
         looker.signal(signal.SIGTERM)
         assert looker.wait() == 0
     target.end()
