@@ -120,6 +120,7 @@ discover_header(struct segment_found *found, struct segment_header *header)
 		return DISCOVER_LATER;
 	found->pid_ns = header->pid_ns;
 	found->began_ns = header->start_realtime_ns;
+	found->start_time = header->start_time;
 	return 0;
 }
 
@@ -148,6 +149,22 @@ is_the_object(void *context, const struct proc_mapping *mapping)
 	return !search->mapped;
 }
 
+static uint64_t
+own_pid_ns(void)
+{
+	struct stat st;
+	return stat("/proc/self/ns/pid", &st) == 0 ? st.st_ino : 0;
+}
+
+/* Its pid is that of another process by now, whose memory need not be looked at. */
+static bool
+began_at_another_time(const struct segment_found *found, int proc)
+{
+	struct proc_stat stat;
+	return found->start_time != 0 && found->pid_ns != 0 && found->pid_ns == own_pid_ns() &&
+	       proc_stat(proc, &stat) == 0 && stat.start_time != found->start_time;
+}
+
 /* Is `pid` the process? Then its maps stay open and the identity is filled in. */
 static int
 try_process(struct search *search, uint32_t pid)
@@ -166,6 +183,8 @@ try_process(struct search *search, uint32_t pid)
 	maps = proc_open_maps(proc);
 	search->mapped = false;
 	err = maps < 0 ? maps : proc_maps(maps, is_the_object, search);
+	if (err == -EACCES && began_at_another_time(found, proc))
+		err = -ESRCH;
 	if (err < 0)
 		goto out;
 	err = DISCOVER_LATER;
@@ -208,13 +227,6 @@ take_as_dead(struct segment_found *found)
 	identity_fini(&found->identity);
 	found->identity.ns_pid = found->name_pid;
 	found->identity.uid = found->owner;
-}
-
-static uint64_t
-own_pid_ns(void)
-{
-	struct stat st;
-	return stat("/proc/self/ns/pid", &st) == 0 ? st.st_ino : 0;
 }
 
 int

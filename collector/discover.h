@@ -24,6 +24,7 @@ struct segment_found {
 	ino_t ino;
 	uint32_t owner;                /* uid of the object */
 	uint64_t pid_ns;               /* as its header says: may spare a search; 0: not known */
+	uint64_t start_time;           /* of its process, as its header says; 0: not known */
 	uint64_t changed_ns;           /* Unix time; of its inode, which who writes to it moves on */
 	uint64_t began_ns;             /* Unix time, as its header says */
 	int maps;                      /* for proc_alive(); -1 when dead */

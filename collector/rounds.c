@@ -294,6 +294,7 @@ rounds_run(struct collect *collect)
 		collect->now_ns = clock_ns(CLOCK_MONOTONIC);
 		look_at_signals(collect);
 		bool command_had_ended = collect->launch.ended;
+		collect->printer.hold = collect->roster.n_followed > 0; /* and somebody may be new */
 		roster_look(&collect->roster, collect->now_ns);
 		if (is_due(collect, &collect->next_tick_ns, TICK_NS))
 			tick(collect);

@@ -7,6 +7,7 @@
 static struct sigbus_map *maps;
 static struct sigaction before; /* of one that is not ours: it may restore a terminal */
 #define PAGE_BYTES ((uintptr_t)4096)
+#define AT_ONCE ((size_t)1 << 20) /* where memory is not overcommitted, gigabytes are not to be had */
 
 static void
 handle(int signal_number, siginfo_t *info, void *context)
@@ -18,9 +19,11 @@ handle(int signal_number, siginfo_t *info, void *context)
 		uintptr_t start = (uintptr_t)map->start;
 		if (fault < start || fault - start >= map->bytes)
 			continue;
-		/* All that lies behind is gone too: one fault, not one for each page. */
+		/* All that lies behind is gone too: one fault for many pages. */
 		uintptr_t page = fault & ~(PAGE_BYTES - 1);
-		void *put = mmap((void *)page, start + map->bytes - page, PROT_READ | PROT_WRITE,
+		size_t left = start + map->bytes - page;
+		void *put = mmap((void *)page, left < AT_ONCE ? left : AT_ONCE,
+				 PROT_READ | PROT_WRITE,
 				 MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED | MAP_NORESERVE, -1, 0);
 		if (put == MAP_FAILED)
 			break;

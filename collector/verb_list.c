@@ -85,10 +85,12 @@ static void
 look_at(void *context, struct place *place, const char *name)
 {
 	struct list *list = context;
+	struct segment_header header;
 	struct segment_found found;
 	char why[200] = "";
 	int err = discover_open(place, name, &found, why, sizeof why);
 	if (err == 0) {
+		discover_header(&found, &header); /* where and when its process began, if it is there yet */
 		err = discover_identify(&found, why, sizeof why);
 		if (err == 0)
 			add(list, &found);

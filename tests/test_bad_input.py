@@ -2,6 +2,7 @@
 """What is wrong is said in one line with the right exit status, and whoever else is read is read
 on. PYAUDITD_TEST_BUILD=build/san-address-undefined runs it with sanitizers."""
 import fcntl
+import json
 import os
 import shutil
 import signal
@@ -190,6 +191,40 @@ def test_user_reads_his_own_and_root_reads_his_too(stage, public):
     assert {(both.start(key)["pid"], both.start(key)["uid"]) for key in both.keys} == \
         {(roots.inner, 0), (pid, 65534)}
     assert numbers(both) == list(range(10, 20))
+
+
+TAKES_PID = """while :; do
+echo $(($1 - 1)) >/proc/sys/kernel/ns_last_pid
+sleep 60 &
+[ $! = $1 ] && break
+kill $!
+done
+echo
+wait"""
+
+
+@needs_world
+@needs_public_python
+def test_what_a_program_left_whose_pid_another_users_program_has_now(stage, public):
+    """It may not be looked at; but it began at another time."""
+    his = as_nobody(stage, public, PUBLIC_PYTHON, public + "/targets/driven.py")
+    pid = int(his.popen.stdout.readline())
+    his.popen.stdin.write(b"step 10\n")
+    his.popen.stdin.flush()
+    his.popen.stdout.readline()
+    his.signal(signal.SIGKILL)
+    his.wait()
+    taker = stage.program("sh", "-c", TAKES_PID, "sh", str(pid), stdout=subprocess.PIPE)
+    taker.popen.stdout.readline()
+    [listed] = as_nobody(stage, public, public + "/bin/auditd-collect", "list",
+                         "--format", "json").popen.communicate()[0].splitlines()
+    assert json.loads(listed)["state"] == "dead"
+    out, said = as_nobody(stage, public, public + "/bin/auditd-collect", "--post-mortem",
+                          str(pid)).popen.communicate()
+    assert numbers(check(harness.Run(0, b"", b"", out))) == list(range(10)), said
+    assert stage.world.segments() == []
+    os.kill(taker.pid, signal.SIGTERM)
+    stage.run("kill", str(pid))
 
 
 @needs_world

@@ -103,6 +103,31 @@ def test_chain_of_subprocesses(python, tmp_path):
     assert {run.start(key)["coverage"] for key in run.keys} == {"site"}
 
 
+FORKS = """import os, sys, time
+for k in range(30):
+    for i in range(2000):
+        sys.audit("x.parent", i)
+    pid = os.fork()
+    if pid == 0:
+        sys.audit("x.child", k)
+        os._exit(0)
+    os.waitpid(pid, 0)
+    time.sleep(0.07)"""
+
+
+@harness.minors(13)
+def test_a_child_does_not_begin_before_what_its_parent_did_before(python, tmp_path):
+    run = harness.collect([python.path, "-c", FORKS], tmp_path, ["-e", "custom:x.*"])
+    parent, *children = run.keys
+    assert len(children) == 30
+    following = float("inf")  # of the parent's, the earliest behind here
+    for line in reversed(run.lines):
+        if line["type"] == "audit" and line["key"] == parent:
+            following = min(following, line["ts"])
+        elif line.get("action") == "start" and line["key"] in children:
+            assert line["ts"] <= following, line
+
+
 @pytest.mark.parametrize("way, n", [("through_shell", 1), ("system", 2)])
 def test_children_through_other_programs(python, tmp_path, way, n):
     run = trace(python, tmp_path, "children.py", way)
