@@ -14,6 +14,7 @@
 #include "outputs.h"
 #include "printer.h"
 #include "roster.h"
+#include "stragglers.h"
 #include "waiter.h"
 
 struct collect {
@@ -31,6 +32,8 @@ struct collect {
 	uint64_t next_tick_ns, next_alive_ns, next_stats_ns, alone_since_ns;
 	unsigned n_idle_ticks; /* until somebody is seen */
 	uint64_t over_since_ns; /* the command has ended, and nobody is followed; 0: not so */
+	uint64_t next_stragglers_ns;
+	enum stragglers stragglers; /* as of the last look, since then */
 	bool terminated;       /* a SIGTERM was passed on to the command */
 	bool leaving;
 };

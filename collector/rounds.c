@@ -197,14 +197,22 @@ more_may_come(struct collect *collect)
 	return alone_ns < (any ? EXEC_GRACE_NS : CHILD_GRACE_NS);
 }
 
-/* What it left behind may be starting. Who starts others without end does not keep us. */
+/*
+ * What it left behind may be starting: who starts others without end does not keep us. A worker that
+ * has done nothing yet does; it is asked after now and then, for /proc may be large.
+ */
 static bool
 straggler_may_come(struct collect *collect)
 {
-	if (collect->over_since_ns == 0)
+	if (collect->over_since_ns == 0) {
 		collect->over_since_ns = collect->now_ns;
-	return collect->now_ns - collect->over_since_ns < STRAGGLER_GRACE_NS &&
-	       stragglers_any(collect->launch.id);
+		collect->next_stragglers_ns = 0;
+	}
+	bool grace = collect->now_ns - collect->over_since_ns < STRAGGLER_GRACE_NS;
+	if (is_due(collect, &collect->next_stragglers_ns, grace ? 0 : TICK_NS))
+		collect->stragglers = stragglers_look(collect->launch.id);
+	return collect->stragglers == STRAGGLERS_SILENT ||
+	       (grace && collect->stragglers == STRAGGLERS_STARTING);
 }
 
 static bool

@@ -15,7 +15,7 @@
 
 struct look {
 	char mark[40];
-	bool found;
+	enum stragglers found;
 };
 
 static uint64_t
@@ -26,14 +26,18 @@ age_ns(const struct proc_stat *stat)
 	return now_ns > started_ns ? now_ns - started_ns : 0;
 }
 
-static bool
-is_starting(int proc, const char *mark)
+static enum stragglers
+what_it_is(int proc, const char *mark)
 {
 	struct proc_stat stat;
 	if (proc_stat(proc, &stat) < 0 || stat.state == 'Z' || stat.state == 'X')
-		return false;
+		return STRAGGLERS_NONE;
 	environment_read(proc);
-	return environment_get(mark) != NULL && (age_ns(&stat) < EXEC_NS || untraced_python(proc));
+	if (environment_get(mark) == NULL)
+		return STRAGGLERS_NONE;
+	if (age_ns(&stat) < EXEC_NS || untraced_python(proc))
+		return STRAGGLERS_STARTING;
+	return untraced_worker(proc) ? STRAGGLERS_SILENT : STRAGGLERS_NONE;
 }
 
 /* A proc_each_fn. */
@@ -44,15 +48,17 @@ look_at(void *context, uint32_t pid)
 	int proc = proc_open(pid);
 	if (proc < 0)
 		return true;
-	look->found = is_starting(proc, look->mark);
+	enum stragglers is = what_it_is(proc, look->mark);
+	if (is > look->found)
+		look->found = is;
 	close(proc);
-	return !look->found;
+	return look->found != STRAGGLERS_SILENT;
 }
 
-bool
-stragglers_any(uint64_t launch_id)
+enum stragglers
+stragglers_look(uint64_t launch_id)
 {
-	struct look look = {.found = false};
+	struct look look = {.found = STRAGGLERS_NONE};
 	snprintf(look.mark, sizeof look.mark, "PYAUDITD_LAUNCH=%016" PRIx64 ":", launch_id);
 	proc_each(look_at, &look);
 	return look.found;

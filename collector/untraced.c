@@ -8,7 +8,7 @@
 #include "proc.h"
 
 struct libraries {
-	bool python, hook;
+	bool python, hook, segment;
 };
 
 static bool
@@ -20,7 +20,21 @@ note_library(void *context, const struct proc_mapping *mapping)
 		libraries->python = true;
 	if (strstr(mapping->path, "/pyauditd/_hook.") != NULL)
 		libraries->hook = true;
-	return !libraries->hook;
+	if (strstr(mapping->path, "/pyauditd.") != NULL)
+		libraries->segment = true;
+	return !libraries->segment;
+}
+
+static struct libraries
+look(int proc)
+{
+	struct libraries libraries = {.python = false};
+	int maps = proc_open_maps(proc);
+	if (maps >= 0) {
+		proc_maps(maps, note_library, &libraries);
+		close(maps);
+	}
+	return libraries;
 }
 
 static bool
@@ -36,11 +50,14 @@ is_named_python(int proc)
 bool
 untraced_python(int proc)
 {
-	struct libraries libraries = {false, false};
-	int maps = proc_open_maps(proc);
-	if (maps < 0)
-		return false;
-	proc_maps(maps, note_library, &libraries);
-	close(maps);
-	return !libraries.hook && (libraries.python || is_named_python(proc));
+	struct libraries libraries = look(proc);
+	return !libraries.hook && !libraries.segment &&
+	       (libraries.python || is_named_python(proc));
+}
+
+bool
+untraced_worker(int proc)
+{
+	struct libraries libraries = look(proc);
+	return libraries.hook && !libraries.segment;
 }

@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: MIT */
-/* Python programs without the hook, as their memory shows. */
+/* Python programs without the hook, or without events, as their memory shows. */
 #ifndef COLLECTOR_UNTRACED_H
 #define COLLECTOR_UNTRACED_H
 
 #include <stdbool.h>
 
-/*
- * Is it one, by the directory of the process in /proc? A forked worker that has raised nothing yet
- * has the hook, and no segment: it is none.
- */
+/* Has it no hook? By the directory of the process in /proc. */
 bool untraced_python(int proc);
+
+/* Is it a forked worker that has raised nothing yet? It has the hook, and no segment. */
+bool untraced_worker(int proc);
 
 #endif
