@@ -222,8 +222,8 @@ install: all
 		$(DESTDIR)$(PREFIX)/lib/pyauditd/
 	chmod -R u=rwX,go=rX $(DESTDIR)$(PREFIX)/lib/pyauditd/python
 	install -m 644 doc/auditd-collect.1 $(DESTDIR)$(PREFIX)/share/man/man1
-	install -m 644 README.md LICENSE doc/schema.json doc/schema.md \
-		$(DESTDIR)$(PREFIX)/share/doc/pyauditd
+	install -m 644 README.md LICENSE CONTRIBUTING.md $(DESTDIR)$(PREFIX)/share/doc/pyauditd
+	install -m 644 doc/*.md doc/schema.json $(DESTDIR)$(PREFIX)/share/doc/pyauditd/doc
 	install -m 644 doc/pictures/*.svg $(DESTDIR)$(PREFIX)/share/doc/pyauditd/doc/pictures
 
 help:

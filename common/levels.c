@@ -38,6 +38,7 @@ parse_name(struct level_rules *rules, char *name, struct level_rule *rule, char 
 	rule->category = -1;
 	if (strncmp(name, "custom:", 7) == 0) {
 		name += 7;
+		rule->custom = true;
 	} else if (name[0] == '@' || name[0] == '%') {
 		rule->category = (int8_t)category_find(name + 1, strlen(name + 1));
 		if (rule->category < 0) {
@@ -138,8 +139,10 @@ enum context { IN_APP, IN_IMPORT };
 
 static bool
 rule_matches(const struct level_rules *rules, const struct level_rule *rule, const char *event,
-	     enum category category)
+	     const struct event_info *info, enum category category)
 {
+	if (rule->custom && info != NULL)
+		return false;
 	if (rule->everything)
 		return true;
 	if (rule->category >= 0)
@@ -159,7 +162,7 @@ level_in(const struct level_rules *rules, const char *event, const struct event_
 			category = CATEGORY_IMPORT;
 	}
 	for (unsigned i = rules->n_rules; i-- > 0;)
-		if (rule_matches(rules, &rules->rules[i], event, category))
+		if (rule_matches(rules, &rules->rules[i], event, info, category))
 			return (enum level)rules->rules[i].level;
 	return rules->replaces ? LEVEL_OFF : by_default;
 }
@@ -182,16 +185,13 @@ level_rules_apply(const struct level_rules *rules, const char *event)
 bool
 level_rule_fits_any(const struct level_rules *rules, unsigned i)
 {
-	static const char expressly[] = "custom:";
 	const struct level_rule *rule = &rules->rules[i];
-	size_t len = sizeof expressly - 1, n;
-	if (rule->category >= 0 || rule->everything)
-		return true;
-	if (rule->name >= len && memcmp(rules->text + rule->name - len, expressly, len) == 0)
+	size_t n;
+	if (rule->category >= 0 || rule->everything || rule->custom)
 		return true;
 	const struct event_info *all = event_info_all(&n);
 	for (size_t k = 0; k < n; k++)
-		if (rule_matches(rules, rule, all[k].name, (enum category)all[k].category))
+		if (rule_matches(rules, rule, all[k].name, &all[k], (enum category)all[k].category))
 			return true;
 	return false;
 }

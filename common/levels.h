@@ -40,6 +40,7 @@ struct level_rule {
 	int8_t category;  /* enum category; -1: by name */
 	uint8_t level;    /* enum level */
 	bool everything;
+	bool custom;      /* only of names that are not in the table */
 };
 
 struct level_rules {

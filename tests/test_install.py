@@ -40,8 +40,8 @@ def test_what_lies_where(installed):
     for path in ("bin/auditd-collect", "lib/pyauditd/python/site/sitecustomize.py",
                  "lib/pyauditd/python/startup.py", "lib/pyauditd/python/pyauditd/__init__.py",
                  "share/man/man1/auditd-collect.1", "share/doc/pyauditd/README.md",
-                 "share/doc/pyauditd/LICENSE", "share/doc/pyauditd/schema.json",
-                 "share/doc/pyauditd/schema.md",
+                 "share/doc/pyauditd/LICENSE", "share/doc/pyauditd/CONTRIBUTING.md",
+                 "share/doc/pyauditd/doc/schema.json", "share/doc/pyauditd/doc/schema.md",
                  "share/doc/pyauditd/doc/pictures/top-processes.svg"):
         assert (installed / path).is_file(), path
     for path in installed.rglob("*"):

@@ -67,6 +67,9 @@ START_TEST(bad_lists_are_refused_with_a_reason)
 			 -ENOENT);
 	ck_assert_ptr_nonnull(strstr(why, "raised as 'smtplib.send'"));
 	ck_assert_int_eq(level_of("custom:myapp.login", "myapp.login"), LEVEL_RECORD);
+	ck_assert_int_eq(level_of("custom:*", "myapp.login"), LEVEL_RECORD);
+	ck_assert_int_eq(level_of("custom:*", "open"), LEVEL_OFF);
+	ck_assert_int_eq(level_of("custom:open", "open"), LEVEL_OFF);
 }
 END_TEST
 

@@ -6,6 +6,7 @@ import os
 import re
 import signal
 import subprocess
+import sys
 import time
 
 import pytest
@@ -618,3 +619,20 @@ def test_it_opens_nothing_for_writing_and_takes_no_lock(stage):  # noqa: F811
     assert numbers(collector.stop()) == [0, 1, 2]
     looker.signal(signal.SIGTERM)
     looker.wait()
+
+
+@pytest.mark.parametrize("terminal", ["stdout", "stderr"])
+def test_the_format_is_that_of_where_it_is_printed(tmp_path, terminal):
+    """With a command that is standard error."""
+    outer, inner = os.openpty()
+    done = subprocess.run([harness.COLLECTOR, "top", "-b", "-n", "1", "--", sys.executable, "-c", ""],
+                          env=harness.environment(tmp_path), cwd=tmp_path, stdin=subprocess.DEVNULL,
+                          **dict({"stdout": subprocess.PIPE, "stderr": subprocess.PIPE},
+                                 **{terminal: inner}), timeout=20)
+    os.close(inner)
+    if terminal == "stdout":
+        assert done.returncode == 0 and json.loads(done.stderr.splitlines()[0])["v"] == 1
+    else:
+        said = os.read(outer, 65536)
+        assert done.returncode == 0 and done.stdout == b"" and not said.startswith(b"{"), said
+    os.close(outer)

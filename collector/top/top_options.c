@@ -260,9 +260,12 @@ top_options_parse(struct top_options *options, int argc, char **argv, char *why,
 		snprintf(why, why_bytes, "--line prints text: not with --format json");
 		return -EINVAL;
 	}
-	if (options->common.format == FORMAT_AUTO)
-		options->common.format = isatty(STDOUT_FILENO) ? FORMAT_TEXT : FORMAT_JSON;
-	options->batch |= options->common.format == FORMAT_JSON;
+	options->batch |= options->common.format == FORMAT_JSON || !isatty(STDOUT_FILENO);
+	if (options->common.format == FORMAT_AUTO) { /* what is printed beside a command: on stderr */
+		int fd = options->batch && options->common.command != NULL ? STDERR_FILENO
+									     : STDOUT_FILENO;
+		options->common.format = isatty(fd) ? FORMAT_TEXT : FORMAT_JSON;
+	}
 	choose_views(options);
 	err = check_target(&options->common, why, why_bytes);
 	if (err == 0)
