@@ -52,8 +52,8 @@ call_greenlets_import(PyObject *args)
 bool
 call_greenlets_imported(void)
 {
-	PyObject *modules = PyImport_GetModuleDict();
-	for (size_t i = 0; modules != NULL && i < N_NAMES; i++)
+	PyObject *modules = PySys_GetObject("modules"); /* the C API ends the program when there are none */
+	for (size_t i = 0; modules != NULL && PyDict_Check(modules) && i < N_NAMES; i++)
 		if (PyDict_GetItemString(modules, names[i]) != NULL)
 			return true;
 	return false;

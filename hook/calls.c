@@ -212,16 +212,26 @@ begin_in_child(void)
 	generation = session.generation;
 }
 
+/* Up to 3.11 what is asked for in another interpreter comes up in that one. */
+static bool
+comes_up_in_the_main_one(void)
+{
+	return PY_HAS_MONITORING || py_in_main_interpreter();
+}
+
 /*
  * What is installed is so in the main interpreter alone, and sys.monitoring is that of whichever
- * runs: what start() and stop() want in another one is done in the main one, soon.
+ * runs: what start() and stop() want in another one is done in the main one, soon; up to 3.11 at that
+ * one's next event.
  */
 static bool
 is_put_off(void)
 {
-	if (!PY_HAS_MONITORING || py_in_main_interpreter())
+	if (py_in_main_interpreter())
 		return false;
-	if (!coming)
+	if (!comes_up_in_the_main_one())
+		store_relaxed(&session.calls_next_look, 0);
+	else if (!coming)
 		settle_soon();
 	return true;
 }
@@ -229,7 +239,7 @@ is_put_off(void)
 void
 calls_stop(void)
 {
-	if (is_put_off())
+	if (comes_up_in_the_main_one() && is_put_off())
 		return;
 	begin_in_child();
 	take_out();
@@ -240,7 +250,7 @@ int
 calls_apply(const char **why)
 {
 	struct call_settings settings;
-	if (is_put_off())
+	if (is_put_off() || py_is_finalizing()) /* what is left of the program then is not worth a risk */
 		return 0;
 	begin_in_child();
 	session_lock();
@@ -328,7 +338,8 @@ see_to_others(void)
 	bool changed = load_relaxed(&wanted_version) != applied_version;
 	if (state == SESSION_STOPPED)
 		calls_stop();
-	else if (state == SESSION_RUNNING && changed && !coming)
+	else if (state == SESSION_RUNNING && changed && !coming && comes_up_in_the_main_one() &&
+		 !py_is_finalizing())
 		coming = py_run_later(settle) == 0;
 }
 
@@ -425,6 +436,7 @@ calls_time_passed(uint64_t ticks)
 {
 	if (load_relaxed(&installed) == NULL) {
 		store_relaxed(&session.calls_next_look, UINT64_MAX);
+		calls_settle(); /* what was put off */
 		return;
 	}
 	store_relaxed(&session.calls_next_look, ticks + CALL_LOOK_TICKS);

@@ -15,9 +15,10 @@ static struct {
 void
 hush_init(void)
 {
-	if (hush_setprofile == NULL) {
-		hush_setprofile = PySys_GetObject("setprofile");
-		Py_XINCREF(hush_setprofile);
+	PyObject *function = PySys_GetObject("setprofile");
+	if (hush_setprofile == NULL && function != NULL && PyCFunction_Check(function)) {
+		Py_INCREF(function); /* else somebody has put one of his own there */
+		hush_setprofile = function;
 	}
 }
 

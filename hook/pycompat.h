@@ -107,6 +107,16 @@ py_main_interpreter(void)
 
 /* Does this thread run the main interpreter, or none? */
 static inline bool
+py_is_finalizing(void)
+{
+#if PY_VERSION_HEX >= 0x030d0000
+	return Py_IsFinalizing();
+#else
+	return _Py_IsFinalizing();
+#endif
+}
+
+static inline bool
 py_in_main_interpreter(void)
 {
 	PyThreadState *tstate = py_thread_state();

@@ -161,6 +161,26 @@ forget_taken(uint64_t id)
 	return false;
 }
 
+static bool
+is_there(uint64_t id)
+{
+	PyThreadState *tstate = PyInterpreterState_ThreadHead(py_main_interpreter());
+	while (tstate != NULL && tstate->id != id)
+		tstate = PyThreadState_Next(tstate);
+	return tstate != NULL;
+}
+
+/* Threads end with another's function, too. */
+static void
+forget_ended(void)
+{
+	unsigned n = 0;
+	for (unsigned i = 0; i < taken.n; i++)
+		if (is_there(taken.ids[i]))
+			taken.ids[n++] = taken.ids[i];
+	taken.n = n;
+}
+
 static void
 remember_taken(uint64_t id, const char *what, const char *how)
 {
@@ -168,6 +188,8 @@ remember_taken(uint64_t id, const char *what, const char *how)
 	for (unsigned i = 0; i < taken.n; i++)
 		if (taken.ids[i] == id)
 			return;
+	if (taken.n == TAKEN_MAX)
+		forget_ended();
 	if (taken.n == TAKEN_MAX)
 		return;
 	taken.ids[taken.n++] = id;
@@ -204,13 +226,14 @@ static int
 look_at_all(bool starting)
 {
 	PyInterpreterState *interp = py_main_interpreter();
-	PyThreadState *own = py_thread_state(), *tstate = PyInterpreterState_ThreadHead(interp);
+	PyThreadState *own = py_thread_state();
 	Py_tracefunc ours = functions[call_plan.level];
 	bool own_is_free = false;
 	int err = 0;
 	installing = true;
 	threads_made = py_threads_made(interp);
-	threads_seen = *threads_made;
+	threads_seen = *threads_made; /* first: who comes from now on is looked for again */
+	PyThreadState *tstate = PyInterpreterState_ThreadHead(interp);
 	for (; tstate != NULL; tstate = PyThreadState_Next(tstate)) {
 		bool free = is_free(tstate, starting);
 		own_is_free |= free && tstate == own;

@@ -67,3 +67,78 @@ def test_many_calls_leave_nothing_behind(case, tmp_path):
     out = untraced(case, tmp_path, "calls_harmless.py", case.backend,
                    env={"PYTHONPATH": os.path.join(harness.BUILD, "python")})
     assert out == b"as before\n"
+
+
+BUSY = """import sys, time
+print(flush=True)
+end = time.time() + 1
+while time.time() < end:
+    pass
+"""
+
+
+def attach(case, tmp, code):
+    """A program that has printed a line is attached to. What it printed afterwards, and the Run."""
+    out = os.path.join(str(tmp), "attached.jsonl")
+    site = os.path.join(harness.BUILD, "python", "site")
+    program = subprocess.Popen([case.python.path, "-c", code], stdout=subprocess.PIPE, cwd=tmp,
+                               stderr=subprocess.STDOUT, env=harness.environment(
+                                   tmp, PYAUDITD="1", PYTHONPATH=site))
+    program.stdout.readline()
+    done = harness.run_collector(["--pid", program.pid, "--calls", "--calls-backend", case.backend,
+                                  "-o", out], tmp)
+    said = program.communicate()[0].decode()
+    assert (done.returncode, program.wait()) == (0, 0), (done, said)
+    with open(out, "rb") as file:
+        return said, harness.Run(0, b"", b"", file.read())
+
+
+@calls.on(minors=(8, 11, 13), backends=("profile", "monitoring"))
+def test_a_program_that_does_nothing_between_the_attach_and_its_end(case, tmp_path):
+    """The settings come up when the interpreter has no modules any more."""
+    said, _ = attach(case, tmp_path, BUSY)
+    assert said == ""
+
+
+SUB = """import sys, time
+try:
+    import _xxsubinterpreters as interpreters
+except ImportError:
+    import _interpreters as interpreters
+print(flush=True)
+other = interpreters.create()
+for _ in range(10):
+    interpreters.run_string(other, "import sys; sys.audit('sub')")
+    end = time.time() + 0.1
+    while time.time() < end:
+        pass
+import profile
+profile.run("len([])")
+sys.audit("main")
+def seen(): pass
+for _ in range(10): seen()
+"""
+
+
+@calls.on(minors=(8, 11, 13), backends=("profile", "monitoring"))
+def test_an_attach_that_a_sub_interpreter_notices_first(case, tmp_path):
+    said, run = attach(case, tmp_path, SUB)
+    assert "function calls in" in said and "Error" not in said
+    assert len(run.of_type("call", func="seen")) == len(run.of_type("return", func="seen")) == 10
+
+
+REPLACED = """import sys
+real = sys.setprofile
+def setprofile(function): real(function)
+sys.setprofile = setprofile
+def main():
+    for _ in range(3): sys.setprofile(None)
+main()
+"""
+
+
+@calls.on(minors=(8, 12, 13, 14), backends=("profile", "monitoring"))
+def test_a_setprofile_that_is_the_programs_own(case, tmp_path):
+    run = harness.collect([case.python.path, "-c", REPLACED], tmp_path, [
+        "--calls=__main__", "--calls-backend", case.backend])
+    assert run.of_type("call", func="main")
