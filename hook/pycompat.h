@@ -77,9 +77,9 @@
 #endif
 
 /* 3.12 and 3.13 count the C calls of a thread. */
-#if PY_VERSION_HEX >= 0x030d0000
+#if PY_VERSION_HEX >= 0x030d0000 && PY_VERSION_HEX < 0x030e0000
 #define PY_C_RECURSION_MARGIN (Py_C_RECURSION_LIMIT / 4)
-#elif PY_VERSION_HEX >= 0x030c0000
+#elif PY_VERSION_HEX >= 0x030c0000 && PY_VERSION_HEX < 0x030d0000
 #define PY_C_RECURSION_MARGIN (C_RECURSION_LIMIT / 4)
 #endif
 
@@ -507,14 +507,30 @@ py_frame_is_generators(py_frame frame)
 #endif
 }
 
-/* Few C calls, one in another, are left to this thread before CPython raises RecursionError. */
-static inline bool
-py_c_recursion_is_low(PyThreadState *tstate)
+/*
+ * C calls, one in another, that should be left to a thread before CPython raises RecursionError:
+ * a quarter. The bound is another in other releases of 3.12 than the one that the hook was built with.
+ */
+static inline int
+py_c_recursion_margin(PyThreadState *tstate)
 {
-#if PY_VERSION_HEX >= 0x030c0000 && PY_VERSION_HEX < 0x030e0000
-	return tstate->c_recursion_remaining < PY_C_RECURSION_MARGIN;
+#ifdef PY_C_RECURSION_MARGIN
+	int margin = tstate->c_recursion_remaining / 4;
+	return margin < PY_C_RECURSION_MARGIN ? margin : PY_C_RECURSION_MARGIN;
 #else
 	(void)tstate; /* none (to 3.11), or the address of the stack tells (3.14) */
+	return 0;
+#endif
+}
+
+static inline bool
+py_c_recursion_is_low(PyThreadState *tstate, int margin)
+{
+#ifdef PY_C_RECURSION_MARGIN
+	return tstate->c_recursion_remaining < margin;
+#else
+	(void)tstate;
+	(void)margin;
 	return false;
 #endif
 }

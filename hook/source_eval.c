@@ -32,6 +32,7 @@
 static _PyFrameEvalFunction before; /* what was there, and evaluates for us */
 static _PyFrameEvalFunction ours;   /* in force, or NULL */
 static bool in_chain;               /* who is over us may hand on to us, also when we are stopped */
+static int c_margin;                /* py_c_recursion_margin() when we started */
 static unsigned n_aside;            /* threads that are near a bound */
 static bool evicted;
 
@@ -86,7 +87,7 @@ near_a_bound(PyThreadState *tstate)
 		find_low();
 	uintptr_t here = (uintptr_t)__builtin_frame_address(0);
 	return unlikely(here < stack.low || (stack.nested >= MAX_NESTED && here < stack.far) ||
-			py_c_recursion_is_low(tstate));
+			py_c_recursion_is_low(tstate, c_margin));
 }
 
 /* ---- evaluation ---- */
@@ -257,6 +258,7 @@ start(const char **why)
 	}
 	told_of_forks = true;
 	ours = functions[call_plan.level];
+	c_margin = py_c_recursion_margin(py_thread_state());
 	evicted = false;
 	if (n_aside > 0)
 		return 0; /* and comes when that has unwound */

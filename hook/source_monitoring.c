@@ -125,8 +125,9 @@ static bool
 has_id(void)
 {
 	PyObject *name = PyObject_CallMethod(monitoring, "get_tool", "i", tool);
-	bool ours = name != NULL && PyUnicode_Check(name) &&
-		    PyUnicode_CompareWithASCIIString(name, TOOL_NAME) == 0;
+	/* At the bound of the stack one is told nothing: then it is as it was. */
+	bool ours = name == NULL || (PyUnicode_Check(name) &&
+				     PyUnicode_CompareWithASCIIString(name, TOOL_NAME) == 0);
 	PyErr_Clear();
 	Py_XDECREF(name);
 	return ours;
@@ -136,12 +137,13 @@ static bool
 has_events(void)
 {
 	PyObject *on = PyObject_CallMethod(monitoring, "get_events", "i", tool);
-	long told = on != NULL && PyLong_Check(on) ? PyLong_AsLong(on) : -1;
+	bool known = on != NULL;
+	long told = known && PyLong_Check(on) ? PyLong_AsLong(on) : -1;
 	PyErr_Clear();
 	Py_XDECREF(on);
 	/* C_RETURN and C_RAISE belong to CALL, and are never told of. */
 	const long c_ends = 1L << PY_MONITORING_EVENT_C_RETURN | 1L << PY_MONITORING_EVENT_C_RAISE;
-	return told == (events & ~c_ends);
+	return !known || told == (events & ~c_ends);
 }
 
 static void
