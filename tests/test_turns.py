@@ -44,6 +44,7 @@ def test_what_is_lost_while_a_collector_stands_still_is_in_its_sums(stage):
     time.sleep(3.5)
     target.do("step", 10000)
     collector.signal(signal.SIGCONT)
+    collector.wait_for('"type":"lost"', 3)
     target.do("step", 10)
     run = check(collector.stop(status=3), lossy=True)
     assert [line["reason"] for line in run.of_type("lost")] == ["no_reader", "lane_full", "no_reader"]
