@@ -52,7 +52,7 @@ call_greenlets_import(PyObject *args)
 bool
 call_greenlets_imported(void)
 {
-	PyObject *modules = PySys_GetObject("modules"); /* the C API ends the program when there are none */
+	PyObject *modules = py_main_sys("modules"); /* the C API ends the program when there are none */
 	for (size_t i = 0; modules != NULL && PyDict_Check(modules) && i < N_NAMES; i++)
 		if (PyDict_GetItemString(modules, names[i]) != NULL)
 			return true;

@@ -212,26 +212,16 @@ begin_in_child(void)
 	generation = session.generation;
 }
 
-/* Up to 3.11 what is asked for in another interpreter comes up in that one. */
-static bool
-comes_up_in_the_main_one(void)
-{
-	return PY_HAS_MONITORING || py_in_main_interpreter();
-}
-
 /*
  * What is installed is so in the main interpreter alone, and sys.monitoring is that of whichever
- * runs: what start() and stop() want in another one is done in the main one, soon; up to 3.11 at that
- * one's next event.
+ * runs: what start() and stop() want in another one is done in the main one, soon.
  */
 static bool
 is_put_off(void)
 {
-	if (py_in_main_interpreter())
+	if (!PY_HAS_MONITORING || py_in_main_interpreter())
 		return false;
-	if (!comes_up_in_the_main_one())
-		store_relaxed(&session.calls_next_look, 0);
-	else if (!coming)
+	if (!coming)
 		settle_soon();
 	return true;
 }
@@ -239,7 +229,7 @@ is_put_off(void)
 void
 calls_stop(void)
 {
-	if (comes_up_in_the_main_one() && is_put_off())
+	if (is_put_off())
 		return;
 	begin_in_child();
 	take_out();
@@ -338,8 +328,7 @@ see_to_others(void)
 	bool changed = load_relaxed(&wanted_version) != applied_version;
 	if (state == SESSION_STOPPED)
 		calls_stop();
-	else if (state == SESSION_RUNNING && changed && !coming && comes_up_in_the_main_one() &&
-		 !py_is_finalizing())
+	else if (state == SESSION_RUNNING && changed && !coming && !py_is_finalizing())
 		coming = py_run_later(settle) == 0;
 }
 
@@ -436,7 +425,6 @@ calls_time_passed(uint64_t ticks)
 {
 	if (load_relaxed(&installed) == NULL) {
 		store_relaxed(&session.calls_next_look, UINT64_MAX);
-		calls_settle(); /* what was put off */
 		return;
 	}
 	store_relaxed(&session.calls_next_look, ticks + CALL_LOOK_TICKS);

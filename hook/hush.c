@@ -15,7 +15,7 @@ static struct {
 void
 hush_init(void)
 {
-	PyObject *function = PySys_GetObject("setprofile");
+	PyObject *function = py_main_sys("setprofile");
 	if (hush_setprofile == NULL && function != NULL && PyCFunction_Check(function)) {
 		Py_INCREF(function); /* else somebody has put one of his own there */
 		hush_setprofile = function;

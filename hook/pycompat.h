@@ -123,6 +123,21 @@ py_in_main_interpreter(void)
 	return tstate == NULL || tstate->interp == py_main_interpreter();
 }
 
+/*
+ * Borrowed, or NULL; an attribute of `sys` in the main interpreter. Up to 3.11, where all have one
+ * GIL, another one may ask; later it is done in the main one.
+ */
+static inline PyObject *
+py_main_sys(const char *name)
+{
+#if PY_VERSION_HEX >= 0x030c0000
+	return PySys_GetObject(name);
+#else
+	PyObject *attributes = py_main_interpreter()->sysdict;
+	return attributes != NULL ? PyDict_GetItemString(attributes, name) : NULL;
+#endif
+}
+
 /* A Python frame, borrowed: valid only as long as nothing runs. */
 #if PY_HAS_INTERPRETER_FRAMES
 typedef struct _PyInterpreterFrame *py_frame;

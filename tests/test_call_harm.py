@@ -85,7 +85,8 @@ def attach(case, tmp, code):
                                stderr=subprocess.STDOUT, env=harness.environment(
                                    tmp, PYAUDITD="1", PYTHONPATH=site))
     program.stdout.readline()
-    done = harness.run_collector(["--pid", program.pid, "--calls", "--calls-backend", case.backend,
+    done = harness.run_collector(["--pid", program.pid, "--calls", "--no-c-calls", "--calls-backend",
+                                  case.backend,
                                   "-o", out], tmp)
     said = program.communicate()[0].decode()
     assert (done.returncode, program.wait()) == (0, 0), (done, said)
