@@ -86,8 +86,7 @@ def attach(case, tmp, code):
                                    tmp, PYAUDITD="1", PYTHONPATH=site))
     program.stdout.readline()
     done = harness.run_collector(["--pid", program.pid, "--calls", "--no-c-calls", "--calls-backend",
-                                  case.backend,
-                                  "-o", out], tmp)
+                                  case.backend, "-o", out], tmp)
     said = program.communicate()[0].decode()
     assert (done.returncode, program.wait()) == (0, 0), (done, said)
     with open(out, "rb") as file:
