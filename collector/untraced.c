@@ -25,16 +25,16 @@ note_library(void *context, const struct proc_mapping *mapping)
 	return !libraries->segment;
 }
 
-static struct libraries
-look(int proc)
+/* False: they cannot be seen. */
+static bool
+look(int proc, struct libraries *libraries)
 {
-	struct libraries libraries = {.python = false};
 	int maps = proc_open_maps(proc);
-	if (maps >= 0) {
-		proc_maps(maps, note_library, &libraries);
-		close(maps);
-	}
-	return libraries;
+	if (maps < 0)
+		return false;
+	proc_maps(maps, note_library, libraries);
+	close(maps);
+	return true;
 }
 
 static bool
@@ -50,14 +50,14 @@ is_named_python(int proc)
 bool
 untraced_python(int proc)
 {
-	struct libraries libraries = look(proc);
-	return !libraries.hook && !libraries.segment &&
+	struct libraries libraries = {.python = false};
+	return look(proc, &libraries) && !libraries.hook && !libraries.segment &&
 	       (libraries.python || is_named_python(proc));
 }
 
 bool
 untraced_worker(int proc)
 {
-	struct libraries libraries = look(proc);
-	return libraries.hook && !libraries.segment;
+	struct libraries libraries = {.python = false};
+	return look(proc, &libraries) && libraries.hook && !libraries.segment;
 }

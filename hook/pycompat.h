@@ -105,7 +105,7 @@ py_main_interpreter(void)
 	return PyInterpreterState_Main();
 }
 
-/* Does this thread run the main interpreter, or none? */
+/* The main interpreter ends: it may have no modules any more. */
 static inline bool
 py_is_finalizing(void)
 {
@@ -116,6 +116,7 @@ py_is_finalizing(void)
 #endif
 }
 
+/* Does this thread run the main interpreter, or none? */
 static inline bool
 py_in_main_interpreter(void)
 {

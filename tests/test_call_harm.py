@@ -131,6 +131,8 @@ REPLACED = """import sys
 real = sys.setprofile
 def setprofile(function): real(function)
 sys.setprofile = setprofile
+import pyauditd
+pyauditd.start(calls="__main__", backend=sys.argv[1])
 def main():
     for _ in range(3): sys.setprofile(None)
 main()
@@ -139,6 +141,6 @@ main()
 
 @calls.on(minors=(8, 12, 13, 14), backends=("profile", "monitoring"))
 def test_a_setprofile_that_is_the_programs_own(case, tmp_path):
-    run = harness.collect([case.python.path, "-c", REPLACED], tmp_path, [
-        "--calls=__main__", "--calls-backend", case.backend])
+    run = harness.collect([case.python.path, "-c", REPLACED, case.backend], tmp_path,
+                          env={"PYTHONPATH": os.path.join(harness.BUILD, "python")})
     assert run.of_type("call", func="main")

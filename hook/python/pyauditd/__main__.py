@@ -7,8 +7,8 @@ install copies this package into site-packages, with the hooks of all versions, 
     pyauditd.start        an entry point, for Python from 3.15 on, which ignores the import line then
     _pyauditd_start.py    that entry point
 
-The first two are read whenever a Python of this environment starts. The copy has a file INSTALLED in it:
-only a folder with this file is overwritten or removed.
+The first two are read whenever a Python of this environment starts. The copy has a file INSTALLED
+in it: only a folder with this file is overwritten or removed.
 """
 import argparse
 import compileall
