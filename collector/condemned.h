@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* Segments that made no sense, and are not read again; of very many, the last ones. */
+/*
+ * Segments that are not read again: they made no sense, or no output takes any more what they hold.
+ * Of very many, the last ones.
+ */
 #ifndef COLLECTOR_CONDEMNED_H
 #define COLLECTOR_CONDEMNED_H
 

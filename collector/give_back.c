@@ -42,8 +42,11 @@ has_nobody_to_write_to(const struct roster *roster, const struct outputs *output
 void
 give_back(struct give_back *give_back, struct roster *roster, const struct printer *printer)
 {
-	if (has_nobody_to_write_to(roster, printer->outputs))
+	if (has_nobody_to_write_to(roster, printer->outputs)) {
+		roster_leave_ended(roster);
+		give_back->marked = false;
 		return;
+	}
 	if (printer_idle(printer)) {
 		give_all(give_back, roster);
 		return;

@@ -199,6 +199,14 @@ roster_bury(struct roster *roster, size_t n)
 		memmove(roster->ended, roster->ended + n, roster->n_ended * sizeof *roster->ended);
 }
 
+void
+roster_leave_ended(struct roster *roster)
+{
+	for (size_t i = 0; i < roster->n_ended; i++)
+		condemned_add(&roster->condemned, &roster->ended[i]->found, roster->ended[i]->pid);
+	roster_bury(roster, roster->n_ended);
+}
+
 int
 roster_follow_dead(struct roster *roster, struct place *place, struct segment_found *found,
 		   char *why, size_t why_bytes)

@@ -76,4 +76,7 @@ void roster_condemn(struct roster *roster, size_t i);
 void roster_end(struct roster *roster, size_t i, int status);
 void roster_bury(struct roster *roster, size_t n);
 
+/* No output takes their lines: what they hold is the next collector's. */
+void roster_leave_ended(struct roster *roster);
+
 #endif

@@ -166,16 +166,15 @@ put_type_name(struct lane_writer *w, PyTypeObject *type, size_t budget)
 	size_t len = 0, room = budget - 2 < sizeof name - 1 ? budget - 2 : sizeof name - 1;
 	if (type->tp_flags & Py_TPFLAGS_HEAPTYPE) {
 		PyObject *dict = type->tp_dict;
-		bool held = dict != NULL && py_hold(dict);
-		PyObject *module = held ? dict_scan(dict, "__module__") : NULL;
+		enum py_hold hold = dict != NULL ? py_hold(dict) : PY_NOT_HELD;
+		PyObject *module = hold ? dict_scan(dict, "__module__") : NULL;
 		PyObject *qualname = ((PyHeapTypeObject *)type)->ht_qualname;
 		if (module != NULL) {
 			len = args_utf8(module, name, room);
 			if (len < room)
 				name[len++] = '.';
 		}
-		if (held)
-			py_release(dict);
+		py_release(dict, hold);
 		if (qualname != NULL && PyUnicode_CheckExact(qualname))
 			len += args_utf8(qualname, name + len, room - len);
 	} else {
@@ -308,17 +307,19 @@ put_held(struct lane_writer *w, PyObject *value, unsigned depth, size_t budget,
 {
 	static __thread PyObject *held[VALUE_MAX_DEPTH]
 		__attribute__((tls_model("initial-exec"))); /* by depth: what contains us */
-	bool hold = !PyTuple_CheckExact(value);
-	for (unsigned i = 0; hold && i < depth; i++)
-		hold = held[i] != value;
-	if (hold && !py_hold(value)) {
+	enum py_hold hold = PyTuple_CheckExact(value) ? PY_HELD_BEFORE : PY_NOT_HELD;
+	for (unsigned i = 0; i < depth; i++)
+		if (held[i] == value)
+			hold = PY_HELD_BEFORE;
+	if (hold == PY_NOT_HELD)
+		hold = py_hold(value);
+	if (hold == PY_NOT_HELD) {
 		put_kind(w, VALUE_SHAPE, value);
 		return;
 	}
 	held[depth] = value;
 	put_contents(w, value, depth, budget, limits);
-	if (hold)
-		py_release(value);
+	py_release(value, hold);
 }
 #endif
 

@@ -155,20 +155,20 @@ code_info_text(PyObject *str, char to[CODE_TEXT_BYTES])
 size_t
 code_info_dict_text(PyObject *dict, const char *name, char to[CODE_TEXT_BYTES])
 {
-	bool held = dict != NULL && PyDict_CheckExact(dict) && py_hold(dict);
-	size_t bytes = code_info_text(held ? dict_scan(dict, name) : NULL, to);
-	if (held)
-		py_release(dict);
+	bool is_dict = dict != NULL && PyDict_CheckExact(dict);
+	enum py_hold hold = is_dict ? py_hold(dict) : PY_NOT_HELD;
+	size_t bytes = code_info_text(hold ? dict_scan(dict, name) : NULL, to);
+	py_release(dict, hold);
 	return bytes;
 }
 
 static uint64_t
 hash_module(uint64_t hash, PyObject *globals)
 {
-	bool held = globals != NULL && PyDict_CheckExact(globals) && py_hold(globals);
-	hash = content_hash_str(hash, held ? dict_scan(globals, "__name__") : NULL);
-	if (held)
-		py_release(globals);
+	bool is_dict = globals != NULL && PyDict_CheckExact(globals);
+	enum py_hold hold = is_dict ? py_hold(globals) : PY_NOT_HELD;
+	hash = content_hash_str(hash, hold ? dict_scan(globals, "__name__") : NULL);
+	py_release(globals, hold);
 	return hash;
 }
 

@@ -58,6 +58,7 @@
 #endif
 #include <internal/pycore_interp.h>
 #if !PY_HAS_GIL
+#include <internal/pycore_critical_section.h>
 #include <internal/pycore_lock.h>
 #include <sched.h>
 #endif
@@ -320,40 +321,66 @@ py_long_bytes(PyObject *value, unsigned char *bytes, size_t n)
 /*
  * While it is held, the items of a list or dict may be borrowed: no other thread changes it. With
  * a GIL that is always so. Without, it is the container's lock, which is tried and not waited for:
- * who waits for it lets go of other locks, those of the program's own code among them. Held locks
- * are held for moments, so false, after some trying, is rare: do without the items.
+ * who waits for it lets go of other locks, those of the program's own code among them. This thread
+ * has it already where the program changes the container and Python code runs within that: a
+ * __del__ of what is replaced. Other threads have it for moments, so PY_NOT_HELD, after some
+ * trying, is rare: do without the items.
  */
+enum py_hold { PY_NOT_HELD, PY_HELD, PY_HELD_BEFORE };
+
 #if PY_HAS_GIL
-static inline bool
+static inline enum py_hold
 py_hold(PyObject *container)
 {
 	(void)container;
-	return true;
+	return PY_HELD;
 }
 
 static inline void
-py_release(PyObject *container)
+py_release(PyObject *container, enum py_hold hold)
 {
 	(void)container;
+	(void)hold;
 }
 #else
 #define PY_HOLD_TRIES 200
 
+/* Those that are inactive, and what is below them, were let go of while the thread waited. */
 static inline bool
-py_hold(PyObject *container)
+py_holds(const PyObject *container)
 {
-	for (int i = 0; i < PY_HOLD_TRIES; i++) {
-		if (PyMutex_LockFast(&container->ob_mutex._bits))
+	uintptr_t at = py_thread_state()->critical_section;
+	while (at != 0 && (at & _Py_CRITICAL_SECTION_INACTIVE) == 0) {
+		const PyCriticalSection *section = (void *)(at & ~(uintptr_t)_Py_CRITICAL_SECTION_MASK);
+		bool two = (at & _Py_CRITICAL_SECTION_TWO_MUTEXES) != 0;
+		if (section->_cs_mutex == &container->ob_mutex ||
+		    (two && ((const PyCriticalSection2 *)section)->_cs_mutex2 == &container->ob_mutex))
 			return true;
-		sched_yield();
+		at = section->_cs_prev;
 	}
 	return false;
 }
 
-static inline void
-py_release(PyObject *container)
+static inline enum py_hold
+py_hold(PyObject *container)
 {
-	PyMutex_Unlock(&container->ob_mutex);
+	if (PyMutex_LockFast(&container->ob_mutex._bits))
+		return PY_HELD;
+	if (py_holds(container))
+		return PY_HELD_BEFORE;
+	for (int i = 0; i < PY_HOLD_TRIES; i++) {
+		sched_yield();
+		if (PyMutex_LockFast(&container->ob_mutex._bits))
+			return PY_HELD;
+	}
+	return PY_NOT_HELD;
+}
+
+static inline void
+py_release(PyObject *container, enum py_hold hold)
+{
+	if (hold == PY_HELD)
+		PyMutex_Unlock(&container->ob_mutex);
 }
 #endif
 

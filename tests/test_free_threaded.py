@@ -249,3 +249,20 @@ def test_what_new_threads_overwrite_while_we_read_is_no_loss_of_before(free, tmp
     said = collector.communicate(timeout=60)[1].decode()
     assert collector.returncode == 3 and "lost: overwritten\n" in said, said
     assert "before we came" not in said
+
+
+def test_what_runs_within_a_change_of_its_globals(free, tmp_path):
+    """`x = None` holds the lock of the dict while the old value's __del__ runs: we read it all the same."""
+    program = tmp_path / "replaced.py"
+    program.write_text("import sys\n"
+                       "class Replaced:\n"
+                       "    def __del__(self): late()\n"
+                       "def late(): sys.audit('free.late', globals())\n"
+                       "replaced = Replaced()\n"
+                       "replaced = None\n")
+    run = harness.collect([free.path, str(program)], tmp_path,
+                          ["-e", "custom:free.*", "--calls=__main__.*", "--no-c-calls"])
+    calls_of = [(line["func"], line["module"]) for line in run.of_type("call")]
+    assert calls_of == [(name, "__main__") for name in ("<module>", "Replaced", "Replaced.__del__", "late")]
+    [event] = run.events("free.late")
+    assert event["args"]["_0"]["__name__"] == "__main__"

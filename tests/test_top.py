@@ -595,11 +595,22 @@ def test_those_that_there_is_no_room_for_are_told_and_come_later(stage):  # noqa
             target.do("step", 1)
         for target in targets[:12]:
             target.end()
-        # Those that have ended are seen for ten seconds.
         wait_until(lambda: '"alive":2' in last_look(), "the others are")
         looker.signal(signal.SIGTERM)
         assert looker.wait() == 0
     assert looker.stderr.count("\n") == 1
+
+
+def test_those_that_ended_make_room_and_the_command_ends(tmp_path):
+    code = ("import subprocess, sys\n"
+            "for i in range(25): subprocess.run([sys.executable, '-c', ''])\n")
+    done = subprocess.run(["prlimit", "--nofile=40:40", harness.COLLECTOR, "top", "-b", "-d", "0.1",
+                           "--format", "json", "--", harness.interpreters()[0].path, "-c", code],
+                          env=harness.environment(tmp_path), cwd=tmp_path, stdin=subprocess.DEVNULL,
+                          stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=30)
+    looks = [json.loads(line) for line in done.stderr.splitlines()]
+    seen = {process["key"] for look in looks for process in look["processes"]}
+    assert done.returncode == 0 and len(seen) == 26
 
 
 # ---- what it costs ----

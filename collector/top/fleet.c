@@ -74,13 +74,32 @@ room_for(void)
 	return most < FLEET_MOST ? (size_t)most : FLEET_MOST;
 }
 
+/* Those that have ended are shown for a while: as long as nobody needs their room. */
+static bool
+make_room(struct fleet *fleet)
+{
+	size_t first = fleet->n;
+	if (fleet->n < room_for())
+		return true;
+	for (size_t i = 0; i < fleet->n; i++)
+		if (fleet->items[i]->ended_ns != 0 &&
+		    (first == fleet->n || fleet->items[i]->ended_ns < fleet->items[first]->ended_ns))
+			first = i;
+	if (first == fleet->n)
+		return false;
+	let_go(fleet, fleet->items[first]);
+	memmove(&fleet->items[first], &fleet->items[first + 1],
+		(--fleet->n - first) * sizeof *fleet->items);
+	return true;
+}
+
 /* 0, DISCOVER_LATER, or -errno (-EMFILE: no room); takes what is in `found`. */
 static int
 add(struct fleet *fleet, struct segment_found *found, struct place *place, char *why,
     size_t why_bytes)
 {
 	struct watched *watched;
-	if (fleet->n >= room_for()) {
+	if (!make_room(fleet)) {
 		if (!fleet->told_full)
 			log_error("top: %zu processes are shown and others are not: the limit of open "
 				  "files (ulimit -n), and %d at the most", fleet->n, FLEET_MOST);

@@ -15,7 +15,7 @@
 #define FLEET_MOST 8192            /* processes at a time, */
 #define FLEET_FILES_OF_ONE 3       /* if there are descriptors for so many, */
 #define FLEET_FILES_OF_US 32       /* and for what else we open */
-#define FLEET_KEEP_NS 10000000000u /* how long one that has ended stays */
+#define FLEET_KEEP_NS 10000000000u /* how long one that has ended stays, room permitting */
 
 /* What is said then, unless we have started a command. */
 #define FLEET_IS_EMPTY "nothing is traced yet; try: auditd-collect top -- python3 app.py"
