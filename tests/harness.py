@@ -68,17 +68,24 @@ def validators():
 
 
 # The schema is slow: of many lines alike, it sees so many.
-ALIKE_MAX = 50
+ALIKE_MAX = 5
+NO_DIGITS = str.maketrans("", "", "0123456789")
+
+
+def kind_of(line):
+    """What lines alike have in common: type, event (whatever its number), fields, types of arguments."""
+    args = line.get("args") or {}
+    return (line.get("type"), str(line.get("event")).translate(NO_DIGITS), tuple(line),
+            tuple((tuple(v) if type(v) is dict else type(v)) for v in args.values()))
 
 
 def parse_line(raw, alike=None):
     """One line of the stream, as bytes without its newline. alike, a Counter, counts the lines
-    of a type and event."""
+    of a kind."""
     text = raw.decode("utf-8")  # strict: surrogates are not UTF-8
     line = STRICT.decode(text)
-    event = line.get("event", "")
-    kind = line.get("type"), event if event in event_table() else event.rpartition(".")[0]
     if alike is not None:
+        kind = kind_of(line)
         alike[kind] += 1
         if alike[kind] > ALIKE_MAX:
             return line

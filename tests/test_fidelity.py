@@ -17,6 +17,7 @@ import harness
 
 TEXT_LIMIT, ITEM_LIMIT, DEPTH_LIMIT = 4096, 64, 4
 WHOLE_ROLES = {"path", "path2", "argv"}
+SURROGATE = re.compile("[\ud800-\udfff]")
 RECORD_ROOM = 60000  # an event whose values need less than this must be whole
 PROGRAMS = ["files", "net", "procs", "inner", "threads", "values"]
 
@@ -38,7 +39,7 @@ def percent(raw, bad):
 
 def bad_bytes(raw):
     """Positions of NUL and of what is not UTF-8."""
-    bad, at = {i for i, byte in enumerate(raw) if byte == 0}, 0
+    bad, at = {i for i, byte in enumerate(raw) if byte == 0} if 0 in raw else set(), 0
     while at < len(raw):
         try:
             raw[at:].decode()
@@ -51,6 +52,8 @@ def bad_bytes(raw):
 
 def shown_text(text):
     """How a str is written, and what "enc" says of it."""
+    if "\0" not in text and not SURROGATE.search(text):
+        return text, set()
     raw, bad = bytearray(), set()
     for c in text:
         point = ord(c)

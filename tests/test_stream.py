@@ -383,6 +383,7 @@ def test_by_default_noise_is_counted(python, tmp_path):
     assert counts["import"] > 0 and counts["open"] > 3
 
 
+@harness.minors(8, 13)
 @pytest.mark.parametrize("list, there, absent", [
     ("open", {"open"}, {"os.rename", "small.custom", "socket.connect"}),
     ("trace=open,os.mkdir", {"open", "os.mkdir"}, {"os.rename"}),
@@ -451,6 +452,7 @@ def test_no_redact_shows_command_lines_whole(python, tmp_path):
         "http://user:secret@host.example/?token=abc&x=1"
 
 
+@harness.minors(8, 13)
 @pytest.mark.parametrize("glob, expected", [
     ("*.txt", ["open", "open", "socket.connect"]),
     ("{cwd}/one.txt", ["open", "socket.connect"]),
@@ -467,6 +469,7 @@ def test_only_events_that_touch_a_path(python, tmp_path, glob, expected):
     assert stats["filtered"] > 0 and stats["emitted"] == len(run.events(key=run.keys[0]))
 
 
+@harness.minors(8, 13)
 @pytest.mark.parametrize("addr, ports", [
     ("127.0.0.1", [1, 2]), ("127.0.0.1:2", [2]), ("::1", [1]), ("[::1]:1", [1]), (":1", [1, 1]),
     ("10.0.0.1", []),
