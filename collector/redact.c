@@ -29,21 +29,31 @@ is_name_char(uint8_t c)
 	       c == '_' || c == '-' || c == '.';
 }
 
+static bool
+ends_in(const uint8_t *text, size_t n, const char *word, size_t k)
+{
+	if (k > n)
+		return false;
+	const uint8_t *end = text + n - k;
+	while (k > 0 && folded(end[k - 1]) == word[k - 1])
+		k--;
+	return k == 0;
+}
+
 bool
 redact_is_name(const uint8_t *text, size_t n)
 {
-	char last = n > 0 ? folded(text[n - 1]) : '\0';
-	for (size_t i = 0; i < sizeof words / sizeof words[0]; i++) {
-		size_t k = words[i].len;
-		if (words[i].text[k - 1] != last || k > n)
-			continue;
-		const uint8_t *end = text + n - k;
-		while (k > 0 && folded(end[k - 1]) == words[i].text[k - 1])
-			k--;
-		if (k == 0)
+	for (size_t i = 0; i < sizeof words / sizeof words[0]; i++)
+		if (ends_in(text, n, words[i].text, words[i].len))
 			return true;
-	}
 	return false;
+}
+
+/* Of headers with several words. */
+static bool
+is_header_name(const uint8_t *text, size_t n)
+{
+	return ends_in(text, n, "authorization", 13) || ends_in(text, n, "cookie", 6);
 }
 
 bool
@@ -89,18 +99,64 @@ replace(struct scan *scan, size_t from, size_t to)
 	scan->found = true;
 }
 
-/* Where a value that begins at `i` ends. */
-static size_t
-value_end(const struct scan *scan, size_t i, bool to_the_end)
+static bool
+is_quote(uint8_t c)
 {
-	if (to_the_end)
-		return scan->n;
+	return c == '"' || c == '\'';
+}
+
+/* Where a value without quotes ends: rather behind it than within it. */
+static size_t
+word_end(const struct scan *scan, size_t i)
+{
 	const uint8_t *t = scan->text;
-	for (; i < scan->n; i++)
-		if (is_blank(t[i]) || t[i] == '&' || t[i] == ';' || t[i] == '#' || t[i] == ',' ||
-		    t[i] == '"' || t[i] == '\'' || t[i] == '}' || t[i] == ')')
-			break;
+	while (i < scan->n && !is_blank(t[i]) && !is_quote(t[i]) && t[i] != '&' && t[i] != ';')
+		i += t[i] == '\\' && i + 1 < scan->n ? 2 : 1;
 	return i;
+}
+
+/*
+ * Where text in quotes ends, whose opening quote is behind `depth` backslashes, as in a shell's
+ * "{\"name\": \"value\"}": at the next one behind as many, or fewer; with more, it is of the text.
+ */
+static size_t
+quoted_end(const struct scan *scan, size_t i, uint8_t quote, size_t depth)
+{
+	const uint8_t *t = scan->text;
+	size_t run = 0;
+	for (; i < scan->n; i++) {
+		if (t[i] == quote && (run <= depth || run % (2 * (depth + 1)) == depth))
+			return i - (run < depth ? run : depth);
+		run = t[i] == '\\' ? run + 1 : 0;
+	}
+	return i;
+}
+
+/* How long it is what stands for a quote between two pieces of a shell's word: '\\'' or '"'"'. */
+static size_t
+requoted(const struct scan *scan, size_t i, uint8_t quote)
+{
+	const uint8_t *t = scan->text + i;
+	size_t n = scan->n - i;
+	if (n >= 3 && t[0] == '\\' && is_quote(t[1]) && t[2] == quote)
+		return 3;
+	return n >= 4 && is_quote(t[0]) && t[0] != quote && is_quote(t[1]) && t[2] == t[0] &&
+			       t[3] == quote
+		       ? 4
+		       : 0;
+}
+
+/* The closing quote, or where the shell's word ends that goes on behind it: "a"b. */
+static size_t
+joined_end(const struct scan *scan, size_t end, uint8_t quote)
+{
+	static const char others[] = " \t\r\n,;:&|)}]>\"'\\";
+	size_t next;
+	while (end < scan->n && (next = requoted(scan, end + 1, quote)) > 0)
+		end = quoted_end(scan, end + 1 + next, quote, 0);
+	if (end + 1 >= scan->n || memchr(others, scan->text[end + 1], sizeof others - 1) != NULL)
+		return end;
+	return word_end(scan, end + 1);
 }
 
 /* The value behind a separator at `i`: quoted, or up to what ends it; returns its end. */
@@ -108,15 +164,42 @@ static size_t
 hide_value(struct scan *scan, size_t i, bool to_the_end)
 {
 	const uint8_t *t = scan->text;
-	if (i < scan->n && (t[i] == '"' || t[i] == '\'')) {
-		uint8_t quote = t[i++];
-		size_t end = i;
-		while (end < scan->n && t[end] != quote)
-			end += t[end] == '\\' && end + 1 < scan->n ? 2 : 1;
-		replace(scan, i, end);
-		return end;
+	size_t quote = i, end;
+	while (quote < scan->n && t[quote] == '\\')
+		quote++;
+	if (to_the_end) {
+		end = scan->n;
+	} else if (quote < scan->n && is_quote(t[quote])) {
+		size_t depth = quote - i;
+		i = quote + 1;
+		end = quoted_end(scan, i, t[quote], depth);
+		if (depth == 0)
+			end = joined_end(scan, end, t[quote]);
+	} else {
+		end = word_end(scan, i);
 	}
-	size_t end = value_end(scan, i, to_the_end);
+	replace(scan, i, end);
+	return end;
+}
+
+/*
+ * The value of a header at `i`, whose name begins at `name`: the rest of its line, in quotes that
+ * begin before the name ("--header=Name: ...") up to their end.
+ */
+static size_t
+hide_header(struct scan *scan, size_t name, size_t i)
+{
+	const uint8_t *t = scan->text;
+	size_t closing = scan->n, end = i, depth = 0;
+	while (name > scan->copied && (is_name_char(t[name - 1]) || t[name - 1] == '='))
+		name--;
+	if (name > scan->copied && is_quote(t[name - 1])) {
+		while (name - 1 - depth > scan->copied && t[name - 2 - depth] == '\\')
+			depth++;
+		closing = quoted_end(scan, i, t[name - 1], depth);
+	}
+	while (end < closing && t[end] != '\r' && t[end] != '\n')
+		end++;
 	replace(scan, i, end);
 	return end;
 }
@@ -144,6 +227,15 @@ skip_scheme(const struct scan *scan, size_t i)
 	return i;
 }
 
+/* `i`: in an element, is what stands before all of it names? --env=NAME= */
+static bool
+only_names(const struct scan *scan, size_t i)
+{
+	while (i > 0 && (is_name_char(scan->text[i - 1]) || scan->text[i - 1] == '='))
+		i--;
+	return i == 0;
+}
+
 /* A separator at `i` whose name ends there: name=, name:, "name":, --name X. */
 static size_t
 look_at_separator(struct scan *scan, size_t i)
@@ -154,24 +246,50 @@ look_at_separator(struct scan *scan, size_t i)
 	bool quoted = false;
 	if (separator == ':') { /* "name": and "name" : */
 		size_t k = i;
-		while (k > scan->copied && is_gap(t[k - 1]))
+		while (k > 0 && is_gap(t[k - 1]))
 			k--;
-		quoted = k > scan->copied && (t[k - 1] == '"' || t[k - 1] == '\'');
+		quoted = k > 0 && is_quote(t[k - 1]);
 		if (quoted)
 			end = k - 1;
+		while (quoted && end > 0 && t[end - 1] == '\\')
+			end--;
 	}
 	size_t begin = end;
-	while (begin > scan->copied && is_name_char(t[begin - 1]))
+	while (begin > 0 && is_name_char(t[begin - 1]))
 		begin--;
 	if (begin == end || !redact_is_name(t + begin, end - begin))
 		return i + 1;
 	if (is_gap(separator) && t[begin] != '-')
 		return i + 1;
-	if (separator == ':' && !quoted && t[begin] != '-' && i + 1 < scan->n &&
-	    !is_blank(t[i + 1]) && t[i + 1] != '"')
+	bool header = separator == ':' && !quoted && is_header_name(t + begin, end - begin);
+	if (separator == ':' && !quoted && !header && t[begin] != '-' && i + 1 < scan->n &&
+	    !is_blank(t[i + 1]) && !is_quote(t[i + 1]))
 		return i + 1; /* passwd:db, C++ names, host:port */
 	size_t value = separator == '=' ? i + 1 : skip_scheme(scan, skip_gap(scan, i + 1));
-	return hide_value(scan, value, scan->element && begin == 0);
+	bool to_the_end = scan->element && only_names(scan, begin);
+	return header && !to_the_end ? hide_header(scan, begin, value)
+				     : hide_value(scan, value, to_the_end);
+}
+
+/*
+ * Does it end the authority at `k`, which begins at `begin`? In a password, for which a colon
+ * stands before it, no: but after a port.
+ */
+static bool
+ends_authority(const uint8_t *t, size_t begin, size_t colon, size_t k)
+{
+	if (is_blank(t[k]) || t[k] == '/' || t[k] == '"')
+		return true;
+	if (t[k] != '?' && t[k] != '#')
+		return false;
+	if (colon == begin)
+		return true;
+	if (k - colon > 6)
+		return false;
+	while (++colon < k)
+		if (t[colon] < '0' || t[colon] > '9')
+			return false;
+	return true;
 }
 
 /* "://" at `i`: what stands before an @ of the authority. */
@@ -179,10 +297,10 @@ static size_t
 look_at_url(struct scan *scan, size_t i)
 {
 	const uint8_t *t = scan->text;
-	size_t begin = i + 3, at = 0;
-	for (size_t k = begin; k < scan->n; k++) {
-		if (t[k] == '/' || t[k] == '?' || t[k] == '#' || is_blank(t[k]) || t[k] == '"')
-			break;
+	size_t begin = i + 3, at = 0, colon = begin;
+	for (size_t k = begin; k < scan->n && !ends_authority(t, begin, colon, k); k++) {
+		if (t[k] == ':' && colon == begin)
+			colon = k;
 		if (t[k] == '@')
 			at = k; /* the last one: a password may hold others */
 	}

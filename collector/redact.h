@@ -7,8 +7,10 @@
  *
  * A name is secret when it ends in one of the words of redact.c, letters compared without
  * case, '-' like '_'. The value ends where the syntax around it says so: a whole argv element
- * is value to its end; inside other text it ends at a blank, a quote, or one of & ; # ,
- * This finds what is written as name and value; a secret without a name looks like any text.
+ * is value to its end; inside other text it ends with its quotes, or at a blank, a quote, & or ;
+ * and that of a header of several words (Authorization, Cookie) with the line. Where that is not
+ * clear, rather more is replaced. This finds what is written as name and value; a secret without a
+ * name looks like any text.
  */
 #ifndef COLLECTOR_REDACT_H
 #define COLLECTOR_REDACT_H

@@ -28,6 +28,16 @@ START_TEST(options_lose_their_value)
 	check("curl --api-token:abc", false, "curl --api-token:[redacted]");
 	check("PGPASSWORD=x psql", false, "PGPASSWORD=[redacted] psql");
 	check("a password b", false, NULL);
+	check("x --password=Tr0ub,4d}o)r y", false, "x --password=[redacted] y");
+	check("x --password=\"ab\"cd y", false, "x --password=\"[redacted] y");
+	check("--password=\"ab\"cd", true, "--password=[redacted]");
+	check("--env=PGPASSWORD=hunter#2,3", true, "--env=PGPASSWORD=[redacted]");
+	check("sh -c \"mysql --password=abc\" x", false, "sh -c \"mysql --password=[redacted]\" x");
+	check("x --password='it'\\''s' y", false, "x --password='[redacted]' y");
+	check("x --password='it'\"'\"'s' y", false, "x --password='[redacted]' y");
+	check("x --password=\"a\\\\\" y", false, "x --password=\"[redacted]\" y");
+	check("x --password=a\\ b y", false, "x --password=[redacted] y");
+	check("Server=h;Password=x;Port=1", false, "Server=h;Password=[redacted];Port=1");
 }
 END_TEST
 
@@ -43,6 +53,9 @@ START_TEST(urls_lose_their_credentials)
 	check("user@host:path", true, NULL);
 	check("a:b@c d", true, NULL);
 	check("https://host/?q=a@b", false, NULL);
+	check("https://host?q=a@b", false, NULL);
+	check("https://host:80?q=a@b", false, NULL);
+	check("postgresql://app:p#s?s@db/x", true, "postgresql://[redacted]@db/x");
 	check("git clone https://t@h/r and https://u:p@i", false,
 	      "git clone https://[redacted]@h/r and https://[redacted]@i");
 }
@@ -53,7 +66,21 @@ START_TEST(headers_and_json_lose_their_value)
 	check("Authorization: Bearer abc.def", false, "Authorization: Bearer [redacted]");
 	check("authorization: Basic dTpw\r\nHost: h", false,
 	      "authorization: Basic [redacted]\r\nHost: h");
-	check("Cookie: sid=1; token=2", false, "Cookie: [redacted]; token=[redacted]");
+	check("Cookie: sid=1; token=2", false, "Cookie: [redacted]");
+	check("Cookie: a=1; sid=2\nHost: h", false, "Cookie: [redacted]\nHost: h");
+	check("curl -H 'Cookie: a=1; sid=2' http://h", false, "curl -H 'Cookie: [redacted]' http://h");
+	check("curl -H 'Authorization: ApiKey x y' u", false, "curl -H 'Authorization: [redacted]' u");
+	check("curl -H \"Authorization:x\" u", false, "curl -H \"Authorization:[redacted]\" u");
+	check("sh -c \"c -H \\\"Cookie: a=1; b=2\\\" u\"", false,
+	      "sh -c \"c -H \\\"Cookie: [redacted]\\\" u\"");
+	check("wget '--header=Cookie: a=1; b=2' u", false, "wget '--header=Cookie: [redacted]' u");
+	check("--header=Authorization: ApiKey x", true, "--header=Authorization: [redacted]");
+	check("Authorization: Digest username=\"u\", response=\"x\"", false,
+	      "Authorization: Digest [redacted]");
+	check("c -d \"{\\\"password\\\": \\\"s\\\\\\\"t\\\", \\\"a\\\": 1}\" u", false,
+	      "c -d \"{\\\"password\\\": \\\"[redacted]\\\", \\\"a\\\": 1}\" u");
+	check("{\"a\": \"{\\\"token\\\":\\\"x\\\"}\"}", false,
+	      "{\"a\": \"{\\\"token\\\":\\\"[redacted]\\\"}\"}");
 	check("{\"client_secret\": \"abc\", \"a\": 1}", false,
 	      "{\"client_secret\": \"[redacted]\", \"a\": 1}");
 	check("{\"password\" : \"x\"}", false, "{\"password\" : \"[redacted]\"}");
@@ -149,10 +176,11 @@ END_TEST
 START_TEST(long_hostile_text_takes_no_quadratic_time)
 {
 	static const char *const pieces[] = {"token=\"", "token: ", "--token ", "://a", "token=",
-					     "://@", "a:", "\"token\":"};
+					     "://@", "a:", "\"token\":", "://a:1#", "1111#",
+					     "=cookie:", "'cookie: ", "\\\"token\\\": "};
 	static uint8_t text[1u << 20];
 	struct line out = {0};
-	for (unsigned i = 0; i < 8; i++) {
+	for (unsigned i = 0; i < sizeof pieces / sizeof pieces[0]; i++) {
 		size_t n = strlen(pieces[i]);
 		for (size_t at = 0; at + n <= sizeof text; at += n)
 			memcpy(text + at, pieces[i], n);
