@@ -80,18 +80,33 @@ read_address(struct address *address, const char *text)
 	return address->valid;
 }
 
+/* The folder that we are in: before a pattern, with what has a meaning in patterns quoted. */
+static const char *
+folder(char to[2 * PATH_MAX], bool pattern)
+{
+	char cwd[PATH_MAX], *at = to;
+	if (getcwd(cwd, sizeof cwd) == NULL)
+		return NULL;
+	for (const char *c = cwd; *c != '\0'; c++) {
+		if (pattern && strchr("*?[\\", *c) != NULL)
+			*at++ = '\\';
+		*at++ = *c;
+	}
+	*at = '\0';
+	return to;
+}
+
 int
 filter_add_path(struct filter *filter, const char *glob, char *why, size_t why_bytes)
 {
-	char absolute[2 * PATH_MAX], cwd[PATH_MAX];
+	char absolute[3 * PATH_MAX], cwd[2 * PATH_MAX];
+	bool plain = strpbrk(glob, "*?[") == NULL;
 	if (glob[0] == '\0') {
 		snprintf(why, why_bytes, "an empty path matches nothing");
 		return -EINVAL;
 	}
 	/* "*.log" is meant for any directory; "data/x" for the one we are in. */
-	const char *base = strchr(glob, '/') != NULL || strpbrk(glob, "*?[") == NULL
-				   ? getcwd(cwd, sizeof cwd)
-				   : NULL;
+	const char *base = strchr(glob, '/') != NULL || plain ? folder(cwd, !plain) : NULL;
 	if (base == NULL && glob[0] != '/')
 		snprintf(absolute, sizeof absolute, "%s%s", glob[0] == '*' ? "" : "*/", glob);
 	else if (!path_resolve(absolute, sizeof absolute, glob, strlen(glob), base)) {
@@ -104,7 +119,7 @@ filter_add_path(struct filter *filter, const char *glob, char *why, size_t why_b
 		return -ENOMEM;
 	filter->paths = paths;
 	struct path_pattern *pattern = &paths[filter->n_paths];
-	*pattern = (struct path_pattern){strdup(absolute), strpbrk(glob, "*?[") == NULL, 0};
+	*pattern = (struct path_pattern){strdup(absolute), plain, 0};
 	if (pattern->glob == NULL)
 		return -ENOMEM;
 	pattern->len = strlen(pattern->glob);
@@ -164,6 +179,7 @@ filter_add_addr(struct filter *filter, const char *addr, char *why, size_t why_b
 		pattern.host = strndup(host, host_len);
 		if (pattern.host == NULL)
 			return -ENOMEM;
+		pattern.host[strcspn(pattern.host, "%")] = '\0'; /* fe80::1%eth0, as in the event */
 		read_address(&pattern.address, pattern.host);
 	}
 	addrs[filter->n_addrs++] = pattern;
@@ -252,8 +268,9 @@ path_matches(struct filter *filter, const struct value *path, const char *cwd)
 }
 
 /*
- * The first and the second path of an event start in a folder that is open; or may do so: os.open()
- * does not tell, and has no mode, which the built-in one has.
+ * The first and the second path of an event start in another folder than that of the process: in
+ * one that is open, in root_dir, in that of the link; or may do so: os.open() does not tell, and has
+ * no mode, which the built-in one has.
  */
 struct dir_fds {
 	bool first, second, maybe;
@@ -262,7 +279,7 @@ struct dir_fds {
 static struct dir_fds
 read_dir_fds(const struct event *event)
 {
-	struct dir_fds fds = {false, false, false};
+	struct dir_fds fds = {strcmp(event->name, "os.symlink") == 0, false, false};
 	bool opens = strcmp(event->name, "open") == 0;
 	const uint8_t *at = event->values;
 	for (unsigned i = 0; event->info != NULL && i < event->n_args; i++) {
@@ -271,6 +288,8 @@ read_dir_fds(const struct event *event)
 		value_read(at, &value);
 		at = value_skip(at);
 		fds.maybe |= opens && i == 1 && value.tag == VALUE_NONE;
+		if (arg != NULL && value.tag != VALUE_NONE && strcmp(arg->name, "root_dir") == 0)
+			fds.first = true;
 		if (arg == NULL || !value_is_int(&value) || value.integer < 0)
 			continue;
 		bool both = strcmp(arg->name, "dir_fd") == 0;
@@ -280,10 +299,25 @@ read_dir_fds(const struct event *event)
 	return fds;
 }
 
+/* os.listdir() and os.scandir() with nothing, which they tell as None. */
+static bool
+is_of_cwd(const struct event *event)
+{
+	if (event->n_args == 0 || (strcmp(event->name, "os.listdir") != 0 &&
+				   strcmp(event->name, "os.scandir") != 0))
+		return false;
+	struct value first;
+	value_read(event->values, &first);
+	return first.tag == VALUE_NONE;
+}
+
 static bool
 any_path_matches(struct filter *filter, const struct event *event, const struct roles *roles,
 		 const char *cwd)
 {
+	static const struct value here = {.tag = VALUE_STR8, .bytes = (const uint8_t *)".", .len = 1};
+	if (filter->n_paths > 0 && is_of_cwd(event))
+		return path_matches(filter, &here, cwd);
 	if (filter->n_paths == 0 || (roles->path.tag == 0 && roles->path2.tag == 0))
 		return false;
 	struct dir_fds fds = read_dir_fds(event);

@@ -69,13 +69,21 @@ put_string(struct text *text, const char *s)
 	put_plain(text);
 }
 
+/* Is something missing since the notes of what is cut were so long? */
+static void
+put_if_cut(struct text *text, size_t notes)
+{
+	if (text->encoder.trunc.len > notes)
+		line_literal(&text->out, "...");
+}
+
 static void
 put_text_value(struct text *text, const struct value *value, unsigned flags)
 {
+	size_t notes = text->encoder.trunc.len;
 	encode_text_value(&text->encoder, &text->plain, value, flags, &nowhere);
 	put_plain(text);
-	if (value->full > value->len && (value->tag == VALUE_STR_CUT || value->tag == VALUE_BYTES_CUT))
-		line_literal(&text->out, "...");
+	put_if_cut(text, notes);
 }
 
 /* `event`: whose thread and greenlet are said; NULL: of none. */
@@ -120,8 +128,10 @@ text_header(struct text *text)
 static void
 put_argv(struct text *text, const struct value *argv)
 {
+	size_t notes = text->encoder.trunc.len;
 	encode_strings(&text->encoder, &text->plain, argv, &nowhere);
 	put_plain(text);
+	put_if_cut(text, notes);
 }
 
 static void
@@ -171,7 +181,7 @@ put_roles(struct text *text, const struct roles *roles)
 
 /* The role's field was already shown; None and "some object" tell a reader nothing. */
 static bool
-is_worth_showing(const struct event_arg *arg, const struct value *value)
+is_worth_showing(const struct event_arg *arg, const struct value *value, const struct roles *roles)
 {
 	if (value->tag == VALUE_NONE || value->tag == VALUE_OBJECT)
 		return false;
@@ -179,18 +189,19 @@ is_worth_showing(const struct event_arg *arg, const struct value *value)
 		return true;
 	if (arg->role == ROLE_PORT)
 		return !value_is_int(value);
-	return arg->role == ROLE_ADDRESS && !value_is_text(value) && value->len > 2;
+	bool shown = roles->host.tag != 0 && value->len <= 2;
+	return arg->role == ROLE_ADDRESS && !value_is_text(value) && !shown;
 }
 
 static void
-put_args(struct text *text, const struct event *event)
+put_args(struct text *text, const struct event *event, const struct roles *roles)
 {
 	const uint8_t *at = event->values;
 	for (unsigned i = 0; i < event->n_args; i++) {
 		const struct event_arg *arg = roles_arg(event->info, i, 0);
 		struct value value;
 		value_read(at, &value);
-		if (is_worth_showing(arg, &value)) {
+		if (is_worth_showing(arg, &value, roles)) {
 			if (arg != NULL)
 				line_string(&text->out, arg->name);
 			else
@@ -198,9 +209,11 @@ put_args(struct text *text, const struct event *event)
 			if (arg == NULL)
 				line_u64(&text->out, i);
 			line_char(&text->out, '=');
+			size_t notes = text->encoder.trunc.len;
 			encode_value(&text->encoder, &text->plain, at, &nowhere);
 			safe_json(&text->out, text->plain.text, text->plain.len);
 			line_cut(&text->plain, 0);
+			put_if_cut(text, notes);
 			line_char(&text->out, ' ');
 		}
 		at = value_skip(at);
@@ -230,7 +243,7 @@ put_audit(struct text *text, uint32_t pid, const struct event *event)
 	text->encoder.redact = text->redact && event_carries_secrets(event);
 	roles_read(&roles, event, 0);
 	put_roles(text, &roles);
-	put_args(text, event);
+	put_args(text, event, &roles);
 	/* The user's own line says more than the standard library's. */
 	const struct site *site = event->caller != NULL ? event->caller : event->at;
 	if (site != NULL)

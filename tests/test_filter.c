@@ -164,6 +164,47 @@ START_TEST(folder_of_os_open_is_not_told)
 }
 END_TEST
 
+START_TEST(a_link_begins_in_its_own_folder_and_a_glob_in_its_root)
+{
+	struct node link[] = {tree_str("../data/x"), tree_str("/srv/links/l"), tree_int(-1)};
+	only_path("/srv/data/x");
+	ck_assert(matches("os.symlink", link, 3, "/cwd"));
+	struct node rooted[] = {tree_str("d/*"), tree_int(0), tree_str("/srv"), tree_plain(VALUE_NONE)};
+	struct node plain[] = {tree_str("d/*"), tree_int(0), tree_plain(VALUE_NONE),
+			       tree_plain(VALUE_NONE)};
+	only_path("/srv");
+	ck_assert(!matches("glob.glob/2", plain, 4, "/cwd") && matches("glob.glob/2", plain, 4, "/srv"));
+	only_path("/srv/d/*");
+	ck_assert(matches("glob.glob/2", rooted, 4, "/cwd") && !matches("glob.glob/2", plain, 4, "/cwd"));
+	filter_free(filter);
+}
+END_TEST
+
+START_TEST(what_is_listed_without_a_path_is_the_working_directory)
+{
+	struct node none[] = {tree_plain(VALUE_NONE)};
+	only_path("/srv");
+	ck_assert(matches("os.listdir", none, 1, "/srv/d") && matches("os.scandir", none, 1, "/srv"));
+	ck_assert(!matches("os.listdir", none, 1, "/cwd") && !matches("os.listdir", none, 0, "/srv"));
+	ck_assert(!matches("os.mkdir", none, 1, "/srv"));
+	filter_free(filter);
+}
+END_TEST
+
+START_TEST(the_name_of_our_own_folder_is_no_pattern)
+{
+	char back[PATH_MAX], here[] = "/tmp/pyauditd-[ab]*.XXXXXX", file[PATH_MAX];
+	ck_assert(getcwd(back, sizeof back) != NULL && mkdtemp(here) != NULL && chdir(here) == 0);
+	only_path("d/*.log");
+	ck_assert(path("d/x.log", here) && !path("d/x.log", "/tmp/pyauditd-a"));
+	only_path("d/x");
+	snprintf(file, sizeof file, "%s/d/x", here);
+	ck_assert(path(file, NULL));
+	ck_assert(chdir(back) == 0 && rmdir(here) == 0);
+	filter_free(filter);
+}
+END_TEST
+
 START_TEST(name_that_is_no_utf8_is_its_bytes)
 {
 	only_path("/srv/caf\xe9");
@@ -281,6 +322,8 @@ START_TEST(addresses_are_compared_by_value)
 	ck_assert(addr("127.0.0.1", 1) && addr("::ffff:127.0.0.1", 1) && !addr("127.0.0.2", 1));
 	only_addr("fe80::1");
 	ck_assert(addr("fe80::1%eth0", 1));
+	only_addr("[fe80::1%eth0]:1");
+	ck_assert(addr("fe80::1%eth0", 1) && !addr("fe80::2%eth0", 1));
 	only_addr("[::1]:80");
 	ck_assert(addr("::1", 80) && !addr("::1", 81));
 	filter_free(filter);
@@ -342,6 +385,9 @@ main(void)
 	tcase_add_test(tc, where_nobody_knows_the_folder_what_may_be_meant_passes);
 	tcase_add_test(tc, folder_that_is_open_is_not_the_working_directory);
 	tcase_add_test(tc, folder_of_os_open_is_not_told);
+	tcase_add_test(tc, a_link_begins_in_its_own_folder_and_a_glob_in_its_root);
+	tcase_add_test(tc, what_is_listed_without_a_path_is_the_working_directory);
+	tcase_add_test(tc, the_name_of_our_own_folder_is_no_pattern);
 	tcase_add_test(tc, name_that_is_no_utf8_is_its_bytes);
 	tcase_add_test(tc, relative_paths_start_in_the_directory_of_their_process);
 	tcase_add_test(tc, either_end_of_a_rename_is_enough);

@@ -83,6 +83,9 @@ START_TEST(what_has_a_role_comes_first_and_without_its_name)
 	ck_assert_str_eq(SHOWN("socket.connect", tree_plain(VALUE_NONE),
 			       TREE_ITEMS(VALUE_TUPLE, tree_str("127.0.0.1"), tree_int(80))),
 			 "socket.connect      127.0.0.1:80 ");
+	ck_assert_str_eq(SHOWN("socket.bind", tree_plain(VALUE_NONE),
+			       TREE_ITEMS(VALUE_TUPLE, tree_int(3), tree_int(9))),
+			 "socket.bind         address=[3,9] ");
 	ck_assert_str_eq(SHOWN("subprocess.Popen", tree_plain(VALUE_NONE),
 			       TREE_ITEMS(VALUE_LIST, tree_str("ls"), tree_str("--token=x")),
 			       tree_plain(VALUE_NONE), tree_plain(VALUE_NONE)),
@@ -97,6 +100,13 @@ START_TEST(what_is_cut_says_so)
 	struct node path = tree_text(VALUE_STR_CUT, "/long", 5);
 	path.full = 1u << 20;
 	ck_assert_str_eq(SHOWN("os.chdir", path), "os.chdir            /long... ");
+	path = tree_text(VALUE_STR_CUT, "\xc3\xa9\xc3\xa9", 4);
+	path.full = 3; /* in code points, and fewer than the bytes that are there */
+	ck_assert_str_eq(SHOWN("os.chdir", path), "os.chdir            \xc3\xa9\xc3\xa9... ");
+	struct node text_cut = tree_text(VALUE_STR_CUT, "aaa", 3);
+	text_cut.full = 10000;
+	ck_assert_str_eq(SHOWN("my.x", text_cut, tree_int(1)),
+			 "my.x                _0=\"aaa\"... _1=1 ");
 	struct event event = audit("myapp.x", NULL, 0);
 	event.n_args_full = 99;
 	text_event(&text, 1234, &event);
