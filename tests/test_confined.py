@@ -54,6 +54,7 @@ def test_a_program_that_lists_what_the_manual_says_lives_on(python, tmp_path, ba
     assert (done.returncode, done.stdout) == (0, b"child 0\n"), done
 
 
+@harness.minors(8, 15)
 def test_under_a_collector_that_is_waited_for_too(python, tmp_path):
     run = harness.collect(confined(python, {*ITS_OWN, *of_the_manual()}), tmp_path,
                           ["-e", "custom:x.*"], env={"PYAUDITD_MODE": "block"}, lossy=True)

@@ -509,7 +509,7 @@ def test_stats_at_intervals(stage):
             assert line["attempted"] == line["counted"] + line["recorded"] + line["lost_hook"]
             assert line["recorded"] == line["emitted"] + line["filtered"] + line["lost_collector"]
             assert line["emitted"] == emitted, "as of its place in the stream"
-    assert [a["attempted"] <= b["attempted"] for a, b in zip(stats, stats[1:])]
+    assert all(a["attempted"] <= b["attempted"] for a, b in zip(stats, stats[1:]))
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])

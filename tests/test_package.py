@@ -124,9 +124,9 @@ def test_what_is_installed(environment):
 
 
 def test_either_file_alone_is_enough_for_the_versions_that_read_it(environment):
-    environment.install()
     if environment.minor < 15:
-        return  # no version before reads .start files
+        pytest.skip("no version before 3.15 reads .start files")
+    environment.install()
     pth, start = (environment.site / ("pyauditd" + suffix) for suffix in (".pth", ".start"))
     text = pth.read_text()
     pth.unlink()
@@ -642,13 +642,13 @@ def test_a_full_ring_does_as_its_mode_says(python, tmp_path, mode):
 def test_with_a_collector_each_mode_accounts_for_all(python, tmp_path, mode):
     """The collector's account of what the program's own says; `block` loses nothing."""
     env = {"PYTHONPATH": PACKAGE}
-    run = harness.collect([python.path, TARGET, "mode", mode, "30000"], tmp_path, lossy=True,
+    run = harness.collect([python.path, TARGET, "mode", mode, "12000"], tmp_path, lossy=True,
                           env=dict(env, PYAUDITD_MODE=mode, PYAUDITD_RING="256k"))
     [key] = run.keys
     status = json.loads(run.stdout)
     seen = run.events("package.full", key=key)
     lost = sum(line["count"] for line in run.of_type("lost"))
-    assert len(seen) + lost >= 30000
+    assert len(seen) + lost >= 12000
     numbers = [line["args"]["_0"] for line in seen]
     assert numbers == sorted(set(numbers))
     if mode == "block":
