@@ -17,6 +17,23 @@
 #define LOCK_TRIES 6
 #define LOCK_PAUSE_NS 2000000
 
+static void
+read_control(int fd, struct segment_control *control)
+{
+	memset(control, 0, sizeof *control);
+	if (pread(fd, control, sizeof *control, SEGMENT_PAGE) <= 0)
+		control->reader_pid = 0;
+}
+
+/* Who reads goes on doing so: he is not waited for here, where others wait for us. */
+static bool
+has_reader(int fd)
+{
+	struct segment_control control;
+	read_control(fd, &control);
+	return control.reader_pid != 0;
+}
+
 static int
 lock_object(int fd, int tries)
 {
@@ -24,7 +41,7 @@ lock_object(int fd, int tries)
 	for (int i = 1; flock(fd, LOCK_EX | LOCK_NB) < 0; i++) {
 		if (errno != EWOULDBLOCK)
 			return -errno;
-		if (i == tries)
+		if (i == tries || has_reader(fd))
 			return TRACEE_BUSY;
 		nanosleep(&pause, NULL);
 	}
@@ -40,8 +57,8 @@ look_at_reader(int fd, bool ask, char *why, size_t why_bytes)
 	static const uint32_t asked = 1;
 	struct segment_control control;
 	off_t at = SEGMENT_PAGE + (off_t)offsetof(struct segment_control, asked);
-	memset(&control, 0, sizeof control);
-	if (pread(fd, &control, sizeof control, SEGMENT_PAGE) <= 0 || control.reader_pid == 0)
+	read_control(fd, &control);
+	if (control.reader_pid == 0)
 		snprintf(why, why_bytes, "another collector reads it");
 	else
 		snprintf(why, why_bytes, "another collector reads it (pid %" PRIu32 ")",

@@ -246,7 +246,7 @@ candidates_try(struct candidates *candidates, const struct target *target, uint6
 			candidate->next_ns = now_ns + BUSY_NS;
 		}
 		again[kept++] = *candidate;
-		if (i % 16 == 15 && clock_ns(CLOCK_MONOTONIC) > end_ns)
+		if ((i % 16 == 15 || verdict == CANDIDATE_BUSY) && clock_ns(CLOCK_MONOTONIC) > end_ns)
 			n = i + 1;
 	}
 	size_t rest = candidates->n - n;

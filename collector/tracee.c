@@ -57,8 +57,9 @@ begin(struct tracee *tracee, const struct settings *settings)
 			load_relaxed(&control->was_read) == 0;
 	tracee->call_room.n_entries = CALL_STACK_ENTRIES;
 	symbols_refresh(tracee->symbols);
-	if (lease_begin(control, header, settings))
-		lease_mark(tracee->segment.levels, tracee->symbols);
+	lease_begin(control, header, settings);
+	/* Without settings, too: those of its parent's collector may be in force. */
+	lease_mark(tracee->segment.levels, tracee->symbols);
 	return 0;
 }
 

@@ -247,6 +247,8 @@ count_overwritten(const struct lane_reader *reader, uint64_t first, uint64_t n)
 	return (uint64_t)lost < n ? (uint64_t)lost : n;
 }
 
+#define COPY_TRIES 64
+
 int64_t
 lane_reader_copy(struct lane_reader *reader, struct slot *copy, uint64_t max)
 {
@@ -261,6 +263,7 @@ lane_reader_copy(struct lane_reader *reader, struct slot *copy, uint64_t max)
 		available = reader->n_slots;
 	}
 	uint64_t n, lost = 0;
+	unsigned tries = 0;
 	do {
 		n = available < max ? available : max;
 		if (reader->there != NULL && n > 0 && !reader->there(reader->there_context, reader, n))
@@ -273,7 +276,8 @@ lane_reader_copy(struct lane_reader *reader, struct slot *copy, uint64_t max)
 		reader->skipped += lost;
 		reader->position += n;
 		available -= n;
-	} while (n > 0 && lost == n); /* 0 is to mean that there are no more */
+	/* 0 is to mean that there are no more; or that a writer overtakes us again and again. */
+	} while (n > 0 && lost == n && ++tries < COPY_TRIES);
 	if (lost > 0)
 		memmove(copy, copy + lost, (n - lost) * sizeof *copy);
 	return (int64_t)(n - lost);

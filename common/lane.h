@@ -102,7 +102,7 @@ enum lane_mode {
 	X(NO_MEMORY, 2, "no_memory")   /* /dev/shm is full, or our share of it used up */ \
 	X(REENTRANT, 3, "reentrant")   /* raised while the hook was at work on another */ \
 	X(NO_GIL, 4, "no_gil")         /* raised by a thread that does not hold the GIL */ \
-	X(NO_LANE, 5, "no_lane")       /* every lane is taken by another thread, or none could be mapped */ \
+	X(NO_LANE, 5, "no_lane")       /* no lane, all being taken, or no segment could be had */ \
 	X(OVERWRITTEN, 6, "overwritten") /* counted by the reader, in overwrite mode */ \
 	X(KILLED, 7, "killed")         /* the program ended in the middle of it */ \
 	X(DAMAGED, 8, "damaged")       /* the reader found something that is no record */ \

@@ -23,6 +23,7 @@
 #define DEAD_BYTES_MAX (64u << 20)
 #define CANDIDATES 1024
 #define LOOK_AT 32
+#define NAMES_AT_MOST 16384
 #define LATE_NS 10000000000u /* a collector that started a program is waited for so long */
 
 struct candidate {
@@ -201,7 +202,8 @@ housekeeping_remove_dead(struct housekeeping *done)
 	size_t n = 0;
 	uint64_t total = 0;
 	struct dirent *entry;
-	while ((entry = readdir(dir)) != NULL && n < CANDIDATES) {
+	/* Anybody may put names there, and this delays the program. */
+	for (unsigned i = 0; i < NAMES_AT_MOST && (entry = readdir(dir)) != NULL && n < CANDIDATES; i++) {
 		if (strncmp(entry->d_name, SEGMENT_PREFIX, sizeof SEGMENT_PREFIX - 1) != 0)
 			continue;
 		if (all == NULL && (all = malloc(CANDIDATES * sizeof *all)) == NULL)

@@ -22,6 +22,7 @@
 
 #define FIRST_SLOTS_BYTES (256u * 1024)
 #define FIRST_DEFS_BYTES (64u * 1024)
+#define RETRY_NS 1000000000u
 
 struct session session;
 struct session_options session_options;
@@ -54,6 +55,12 @@ session_lost(enum lost_reason reason)
 {
 	if (session.header != NULL)
 		add_relaxed(&session.header->lost[reason], 1);
+}
+
+void
+session_missed(void)
+{
+	add_relaxed(&session.missed, 1);
 }
 
 /* ---- set-up ---- */
@@ -297,6 +304,7 @@ open_session(void)
 	fill_header(&header, ring_bytes, nonce);
 	header.removed_segments = removed.segments;
 	header.removed_events = removed.events;
+	header.lost[LOST_NO_LANE] = load_relaxed(&session.missed);
 	err = map_object(fd, &header);
 	close(fd);
 	if (err < 0) {
@@ -304,22 +312,34 @@ open_session(void)
 		return err;
 	}
 	adopt(&header);
-	session.opened_ns = clock_ns(CLOCK_MONOTONIC_COARSE);
 	session.generation = (header.start_ticks ^ (uint64_t)nonce << 32) | 1;
 	session_renew_calls();
 	return 0;
 }
 
+/*
+ * Of a fork child nobody has been told that it is not traced, and what is short then, descriptors or
+ * memory, may be there a moment later.
+ */
+static bool
+may_try_again(void)
+{
+	return load_relaxed(&session.state) == SESSION_FAILED && session_error != -EPERM &&
+	       clock_ns(CLOCK_MONOTONIC_COARSE) - load_relaxed(&session.opened_ns) >= RETRY_NS &&
+	       previous.pid != 0 && previous.pid != (uint32_t)getpid();
+}
+
 bool
 session_ensure(void)
 {
-	uint32_t none = SESSION_NONE;
+	uint32_t from = may_try_again() ? SESSION_FAILED : SESSION_NONE;
 	if (!session_options.enabled)
 		return false;
-	if (__atomic_compare_exchange_n(&session.state, &none, SESSION_STARTING, false,
+	if (__atomic_compare_exchange_n(&session.state, &from, SESSION_STARTING, false,
 					__ATOMIC_ACQUIRE, __ATOMIC_ACQUIRE)) {
 		int saved = errno;
 		int err = session_error = open_session();
+		store_relaxed(&session.opened_ns, clock_ns(CLOCK_MONOTONIC_COARSE));
 		store_release(&session.state, err < 0 ? SESSION_FAILED : SESSION_RUNNING);
 		errno = saved;
 		return err == 0;

@@ -51,7 +51,7 @@ enum session_state {
 	SESSION_RUNNING,
 	SESSION_STARTING,
 	SESSION_STOPPED,     /* stop(), or the interpreter ended */
-	SESSION_FAILED,      /* no segment is to be had: only another start() tries again */
+	SESSION_FAILED,      /* no segment is to be had: another start() tries again, a fork child itself */
 };
 
 /* The linker's page size: what is wiped has its pages for itself. */
@@ -80,7 +80,8 @@ struct session {
 	uint64_t settings_version; /* of the collector's settings in force; 0: our own */
 	uint64_t void_version;     /* of a lease that ran out */
 	int64_t budget;          /* bytes of /dev/shm that we may still take */
-	uint64_t opened_ns;      /* CLOCK_MONOTONIC_COARSE, as the next but one */
+	uint64_t opened_ns;      /* CLOCK_MONOTONIC_COARSE, as the next but one; or failed to */
+	uint64_t missed;         /* events since then */
 	uint64_t heartbeat;      /* as last seen, and when */
 	uint64_t heartbeat_ns;
 	char name[SEGMENT_NAME_BYTES];
@@ -192,6 +193,9 @@ bool session_reader_alive(void);
 
 /* An event that reaches no lane. */
 void session_lost(enum lost_reason reason);
+
+/* One event, for which there was no segment: the first one that there is tells it (no_lane). */
+void session_missed(void);
 
 /* A short lock, off the path of an event: inside, memory may be mapped. Who waits yields. */
 void session_lock(void);

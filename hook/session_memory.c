@@ -78,6 +78,8 @@ reserve_by_name(uintptr_t first, uint64_t bytes)
 	return err;
 }
 
+#define UNLIMITED ((int64_t)1 << 40)
+
 int64_t
 session_room(int64_t *free_bytes)
 {
@@ -88,6 +90,8 @@ session_room(int64_t *free_bytes)
 	if (left_alone > LEFT_ALONE_MAX)
 		left_alone = LEFT_ALONE_MAX;
 	*free_bytes = (int64_t)(fs.f_bavail * fs.f_frsize);
+	if (fs.f_blocks == 0) /* a tmpfs without a limit: size=0 */
+		*free_bytes = UNLIMITED;
 	return *free_bytes > left_alone ? *free_bytes - left_alone : 0;
 }
 

@@ -6,6 +6,8 @@
 #include "calls.h"
 #include "intern.h"
 
+#define FOLLOW_UPS 4
+
 static struct level_rules rules;
 static char reveal[512];
 /* In force are a collector's, or those of the parent's collector in a fork child. */
@@ -67,13 +69,13 @@ settings_use_own(void)
 	      &session_options.calls);
 }
 
-void
-settings_refresh(void)
+/* With the lock: what the control region says now is put into force. */
+static void
+take_over(void)
 {
-	static char events[LEVELS_TEXT_BYTES], reveal_list[512]; /* under the lock */
+	static char events[LEVELS_TEXT_BYTES], reveal_list[512];
 	static struct call_settings calls;
 	const struct segment_control *control = session.control;
-	session_lock();
 	uint64_t version = load_acquire(&control->version);
 	/* A collector was killed while it wrote. */
 	if (version % 2 != 0 && !session_reader_alive())
@@ -103,6 +105,29 @@ settings_refresh(void)
 			      own & SETTING_CALLS ? &session_options.calls : &calls);
 		}
 	}
+}
+
+/*
+ * Levels that were just stored may stand over marks of a newer version (lease_mark()), and nothing
+ * else would ask for that.
+ */
+static void
+follow_up(void)
+{
+	for (int i = 0; i < FOLLOW_UPS; i++) {
+		fence_full();
+		if (!settings_changed())
+			break;
+		take_over();
+	}
+}
+
+void
+settings_refresh(void)
+{
+	session_lock();
+	take_over();
+	follow_up();
 	session_unlock();
 	calls_settle();
 }
@@ -116,6 +141,7 @@ settings_renew(void)
 	}
 	session_lock();
 	settings_use_own();
+	follow_up();
 	session_unlock();
 }
 
@@ -155,6 +181,7 @@ settings_check_lease(void)
 		store_relaxed(&session.void_version, session.settings_version);
 		store_relaxed(&session.settings_version, 0);
 		settings_use_own();
+		follow_up();
 	}
 	session_unlock();
 	calls_settle();

@@ -240,6 +240,13 @@ audit_event(const char *text, const struct event_name *name, uint8_t level, PyOb
 	return 0;
 }
 
+/* Anybody may raise an event of that name. */
+static bool
+is_last(const char *event)
+{
+	return strcmp(event, last_event) == 0 && py_is_finalizing();
+}
+
 /* The list of hooks is cleared, and with it ours: the last we hear of this interpreter. */
 static void
 the_end(void)
@@ -275,7 +282,7 @@ unknown_event(const char *event, PyObject *args)
 	uint8_t level = name != NULL ? level_of(name) : LEVEL_UNDEFINED;
 	if (level != LEVEL_OFF)
 		audit_event(event, name, level, args);
-	if (unlikely(strcmp(event, last_event) == 0)) {
+	if (unlikely(is_last(event))) {
 		intern_forget(event);
 		the_end();
 	}
@@ -301,9 +308,13 @@ wake_up(const char *event, PyObject *args)
 		seen_own_event = true;
 	bool ended = session.state == SESSION_STOPPED || session.state == SESSION_FAILED ||
 		     !session_options.enabled;
-	if (ended && strcmp(event, last_event) == 0)
+	if (ended && is_last(event))
 		the_end();
-	return session.state != SESSION_STOPPED && session_ensure() ? running(event, args) : 0;
+	if (session.state != SESSION_STOPPED && session_ensure())
+		return running(event, args);
+	if (session.state == SESSION_FAILED)
+		session_missed();
+	return 0;
 }
 
 /* It calls others as the last thing it does, so that the compiler saves no registers. */

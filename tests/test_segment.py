@@ -141,6 +141,16 @@ def test_dead_segments_stay_under_64_mib(stage):
 
 
 @needs_world
+def test_memory_without_a_limit_is_not_full(stage):
+    """Of a tmpfs with size=0 the kernel says that it has no blocks, and none are free."""
+    stage.new_world("0")
+    target = stage.target()
+    collector = stage.attached("--pid", target.inner)
+    target.do("step", 30000)
+    assert numbers(check(collector.stop())) == list(range(30000))
+
+
+@needs_world
 def test_dead_segments_that_somebody_reads_or_that_live_are_not_removed(stage):
     stage.new_world("1g")
     alive, read = (stage.target(PYAUDITD_RING="128m") for _ in range(2))

@@ -221,6 +221,49 @@ def test_exec_of_another_program_ends_the_stream(python, tmp_path):
     assert run.exit(key)
 
 
+def test_the_name_of_the_last_event_ends_nothing(python, tmp_path):
+    code = ("import sys\nsys.audit('x.first')\nsys.audit('cpython._PySys_ClearAuditHooks')\n"
+            "sys.audit('x.second')\nimport pyauditd; pyauditd.start()\nsys.audit('x.third')")
+    run = harness.collect([python.path, "-c", code], tmp_path)
+    seen = [line["event"] for line in run.events() if line["event"].startswith("x.")]
+    assert seen == ["x.first", "x.second", "x.third"]
+    [key] = run.keys
+    assert run.exit(key)["exit"] == "clean"
+
+
+NO_DESCRIPTORS = """import os, resource, sys, time
+sys.audit("x.parent")
+resource.setrlimit(resource.RLIMIT_NOFILE, (40, 40))
+taken = []
+try:
+    while True:
+        taken.append(os.dup(0))
+except OSError:
+    pass
+pid = os.fork()
+if pid == 0:
+    for i in range(100):
+        sys.audit("x.lost", i)
+    for fd in taken:
+        os.close(fd)
+    time.sleep(1.1)
+    for i in range(10):
+        sys.audit("x.seen", i)
+    os._exit(0)
+os.waitpid(pid, 0)
+"""
+
+
+@harness.minors(8, 13)
+def test_a_child_that_has_no_segment_at_first_has_one_later(python, tmp_path):
+    """And says how much was missed: here for want of descriptors."""
+    run = harness.collect([python.path, "-c", NO_DESCRIPTORS], tmp_path, ["-e", "custom:x.*"], lossy=True)
+    [parent, child] = run.keys
+    assert said(run, "x.seen") == list(range(10)) and not said(run, "x.lost")
+    [lost] = run.of_type("lost")
+    assert (lost["key"], lost["reason"]) == (child, "no_lane") and lost["count"] >= 100
+
+
 # Interpreters
 
 

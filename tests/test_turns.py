@@ -8,7 +8,8 @@ import time
 
 import pytest
 
-from world import check, needs_world, numbers, stage  # noqa: F401
+import harness
+from world import check, needs_world, numbers, stage, wait_until  # noqa: F401
 
 
 def lost_in(runs):
@@ -162,6 +163,22 @@ def test_second_collector_is_told_whose_it_is(stage):
     assert numbers(run) == list(range(40)) and len(run.events()) == 40
     third = stage.attached("--pid", target.inner)
     assert third.stop().keys == run.keys
+
+
+def test_a_child_that_was_silent_is_the_next_collectors(stage):
+    """Its segment begins with what its parent's collector wanted, who has left meanwhile."""
+    target = stage.target()
+    first = stage.attached("--pid", target.inner, "-e", "custom:driven.step")
+    target.do("step", 3)
+    first.wait_for("driven.step", 3)
+    pid = target.do("wait")
+    check(first.stop())
+    target.do("wake")
+    wait_until(lambda: '"pid":%s,' % pid in stage.run(harness.COLLECTOR, "list", "--format", "json").decode(), "it has a segment")
+    second = stage.attached("--pid", pid)
+    target.do("wake")
+    second.wait_for("driven.child")
+    check(second.stop())
 
 
 @needs_world

@@ -86,6 +86,24 @@ def keep(method):
     return process.pid
 
 
+def wait():
+    """A child that does nothing until `wake`."""
+    global waiting
+    end, waiting = os.pipe()
+    pid = os.fork()
+    if pid == 0:
+        os.close(waiting)
+        while os.read(end, 1):
+            child("waited", 1)
+        os._exit(0)
+    os.close(end)
+    return pid
+
+
+def wake():
+    os.write(waiting, b"!")
+
+
 def execute():
     answer("0")
     os.execv(sys.executable, [sys.executable, __file__])
