@@ -15,7 +15,7 @@ struct call_row {
 	uint32_t bytes;
 	uint32_t line;
 	bool is_c, has_times;
-	int64_t calls, own_ns, cum_ns; /* below 0 between subtract and add */
+	int64_t calls, own_ns, cum_ns;
 };
 
 void
@@ -137,9 +137,9 @@ add_row(void *context, const struct function *function, const struct function_su
 		.line = function->line,
 		.is_c = function->is_c,
 		.has_times = sums->has_times,
-		.calls = summary->sign * (int64_t)sums->calls,
-		.own_ns = summary->sign * (int64_t)sums->own_ns,
-		.cum_ns = summary->sign * (int64_t)sums->cum_ns,
+		.calls = (int64_t)sums->calls,
+		.own_ns = (int64_t)sums->own_ns,
+		.cum_ns = (int64_t)sums->cum_ns,
 	};
 }
 
@@ -147,18 +147,15 @@ static void
 add_summed(void *context, const struct function *function, const struct function_sums *sums)
 {
 	struct call_summary *summary = context;
-	uint64_t n = summary->sign < 0 ? -sums->calls : sums->calls;
-	summary->summed = (int64_t)((uint64_t)summary->summed + n); /* any number, of a damaged segment */
+	add(&summary->summed, (int64_t)sums->calls);
 	add_row(context, function, sums);
 }
 
 void
-call_summary_add(struct call_summary *summary, struct tracee *tracee, int sign)
+call_summary_add(struct call_summary *summary, struct tracee *tracee)
 {
-	summary->sign = sign;
-	tracee_functions(tracee, FUNCTIONS_ALL, add_summed, summary);
-	if (sign > 0)
-		tracee_functions_seen(tracee, add_row, summary);
+	tracee_functions(tracee, FUNCTIONS_GAINED, add_summed, summary);
+	tracee_functions_seen(tracee, add_row, summary);
 }
 
 int64_t

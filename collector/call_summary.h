@@ -28,13 +28,12 @@ struct call_summary {
 	size_t names_bytes;
 	int64_t cut_calls, cut_own_ns, cut_cum_ns; /* of rows that were not kept */
 	int64_t summed;
-	int sign;
 };
 
 void call_summary_fini(struct call_summary *summary);
 
-/* The functions of a tracee as they are now; sign: -1 takes out what was before we came. */
-void call_summary_add(struct call_summary *summary, struct tracee *tracee, int sign);
+/* The functions of a tracee, of which we have seen the end, or enough: what they gained meanwhile. */
+void call_summary_add(struct call_summary *summary, struct tracee *tracee);
 
 /* Calls that were summed up by the hook, and not recorded. */
 int64_t call_summary_summed(const struct call_summary *summary);

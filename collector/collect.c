@@ -180,7 +180,7 @@ say_nothing_matched(const struct call_settings *calls)
 static int
 exit_status(const struct collect *collect)
 {
-	bool failed = outputs_failed(collect->outputs);
+	bool failed = outputs_failed(collect->outputs) || collect->printer.failed;
 	bool lost = collect->options->fail_on_loss && summary_lost(collect->reading.summary) > 0;
 	int status = 0;
 	if (collect->options->command != NULL) {

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "clock.h"
+#include "log.h"
 
 #define BLOCK_BYTES (64u << 10)
 
@@ -116,12 +117,24 @@ encoded(struct printer *printer, enum channel channel, size_t from, struct merge
 	write_block(printer, channel);
 }
 
+/* Its event counts as emitted; so the whole run has failed. */
+static void
+missing(struct printer *printer)
+{
+	if (!printer->failed)
+		log_error("no memory for a line: not all are written");
+	printer->failed = true;
+}
+
 /* Encode by `call` for one channel, when somebody reads that. */
 #define ENCODE(printer, channel, lane, time_ns, call) \
 	do { \
 		if (outputs_wants((printer)->outputs, (channel))) { \
 			size_t from_ = block_of((printer), (channel))->len; \
-			if ((call) == 0 && block_of((printer), (channel))->len > from_) \
+			int err_ = (call); \
+			if (err_ < 0) \
+				missing(printer); \
+			else if (block_of((printer), (channel))->len > from_) \
 				encoded((printer), (channel), from_, (lane), (time_ns)); \
 		} \
 	} while (0)

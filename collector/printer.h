@@ -21,6 +21,7 @@ struct printer {
 	struct filter *filter; /* NULL: everything passes */
 	struct merge *merge;
 	bool hold;             /* more than one lane: merge */
+	bool failed;           /* there was no memory for a line */
 	uint64_t n_bytes;      /* of all lines that were encoded */
 	struct json json;
 	struct text text;

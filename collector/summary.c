@@ -123,7 +123,6 @@ void
 summary_subtract(struct summary *summary, struct tracee *tracee)
 {
 	add_events(summary, tracee, -1);
-	call_summary_add(&summary->functions, tracee, -1);
 }
 
 void
@@ -131,7 +130,7 @@ summary_add(struct summary *summary, struct tracee *tracee)
 {
 	summary->n_processes++;
 	add_events(summary, tracee, 1);
-	call_summary_add(&summary->functions, tracee, 1);
+	call_summary_add(&summary->functions, tracee);
 }
 
 void

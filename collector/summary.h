@@ -19,8 +19,8 @@ struct summary *summary_new(void); /* NULL: no memory */
 void summary_free(struct summary *summary);
 
 /*
- * The counters of a tracee as they are now: taken out when we come (what happened before is
- * not ours to tell, but for a backlog), put in when we leave.
+ * The counters of a tracee as they are now: those of events are taken out when we come (what happened
+ * before is not ours to tell, but for a backlog); all are put in when we leave, of functions the gain.
  */
 void summary_subtract(struct summary *summary, struct tracee *tracee);
 void summary_add(struct summary *summary, struct tracee *tracee);

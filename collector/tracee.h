@@ -156,8 +156,8 @@ typedef void (*tracee_function_fn)(void *context, const struct function *functio
 				   const struct function_sums *sums);
 
 enum which_functions {
-	FUNCTIONS_ALL,     /* ever called at level count or stats */
-	FUNCTIONS_SINCE,   /* since we came; with a backlog, ever */
+	FUNCTIONS_GAINED,  /* what was added to them since we came; with a backlog, all */
+	FUNCTIONS_SINCE,   /* to which anything was added since then: all of their sums */
 	FUNCTIONS_CHANGED, /* whose sums are not what they were at the last call with this */
 };
 void tracee_functions(struct tracee *tracee, enum which_functions which, tracee_function_fn fn,

@@ -161,6 +161,27 @@ sums_of(const struct tracee *tracee, const struct call_stats *stats)
 	};
 }
 
+static uint64_t
+more(uint64_t now, uint64_t then)
+{
+	return now > then ? now - then : 0;
+}
+
+/* In ticks: as times, each of them large, they would differ by what the clock's rate has become. */
+static struct call_stats
+gained(const struct stats_then *then, uint32_t id, const struct call_stats *now)
+{
+	if (id >= then->n)
+		return *now;
+	const struct call_stats *was = &then->stats[id];
+	return (struct call_stats){
+		.calls = more(now->calls, was->calls),
+		.primitive = more(now->primitive, was->primitive),
+		.own_ticks = more(now->own_ticks, was->own_ticks),
+		.cum_ticks = more(now->cum_ticks, was->cum_ticks),
+	};
+}
+
 static bool
 has_changed(const struct stats_then *then, uint32_t id, const struct call_stats *now)
 {
@@ -198,10 +219,13 @@ tracee_functions(struct tracee *tracee, enum which_functions which, tracee_funct
 		return;
 	for (uint32_t id = 0; id < n_ids; id++) {
 		const struct function *function = symbols_function(tracee->symbols, id);
-		if (call_stats_empty(&stats[id]) || function == NULL ||
-		    (which != FUNCTIONS_ALL && !has_changed(then, id, &stats[id])))
+		if (call_stats_empty(&stats[id]) || function == NULL || !has_changed(then, id, &stats[id]))
 			continue;
-		struct function_sums sums = sums_of(tracee, &stats[id]);
+		struct call_stats what = stats[id];
+		if (which == FUNCTIONS_GAINED)
+			what = gained(then, id, &stats[id]);
+		struct function_sums sums = sums_of(tracee, &what);
+		sums.has_times = call_stats_timed(&stats[id]);
 		fn(context, function, &sums);
 	}
 	if (which == FUNCTIONS_CHANGED)

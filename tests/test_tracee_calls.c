@@ -285,7 +285,7 @@ START_TEST(functions_are_told_with_their_sums_and_when_these_change)
 }
 END_TEST
 
-START_TEST(what_was_called_before_we_came_is_told_only_with_all)
+START_TEST(what_was_called_before_we_came_is_no_gain)
 {
 	make_object();
 	*stats_of(F) = (struct call_stats){3, 2, 1000, 5000};
@@ -295,7 +295,12 @@ START_TEST(what_was_called_before_we_came_is_told_only_with_all)
 	need_functions(FUNCTIONS_SINCE, "");
 	stats_of(G)->calls = 2;
 	need_functions(FUNCTIONS_SINCE, "g 2 1 10 10 ");
-	need_functions(FUNCTIONS_ALL, "f 3 2 1000 5000 g 2 1 10 10 ");
+	need_functions(FUNCTIONS_GAINED, "g 1 0 0 0 ");
+	stats_of(F)->own_ticks = 1400; /* what was open then goes on */
+	need_functions(FUNCTIONS_GAINED, "f 0 0 400 0 g 1 0 0 0 ");
+	need_functions(FUNCTIONS_SINCE, "f 3 2 1400 5000 g 2 1 10 10 ");
+	stats_of(F)->own_ticks = 1; /* a hostile one's go back */
+	need_functions(FUNCTIONS_GAINED, "f 0 0 0 0 g 1 0 0 0 ");
 	end();
 }
 END_TEST
@@ -401,7 +406,7 @@ main(void)
 	tcase_add_test(tc, calls_that_found_no_room_are_attempted_and_no_audit_events);
 	tcase_add_test(tc, a_busy_lane_has_what_the_quiet_ones_leave);
 	tcase_add_test(tc, functions_are_told_with_their_sums_and_when_these_change);
-	tcase_add_test(tc, what_was_called_before_we_came_is_told_only_with_all);
+	tcase_add_test(tc, what_was_called_before_we_came_is_no_gain);
 	tcase_add_test(tc, what_another_has_read_and_removed_is_not_read_again);
 	tcase_add_test(tc, several_tables_are_added_up);
 	tcase_add_test(tc, functions_that_were_read_are_counted);
