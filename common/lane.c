@@ -5,6 +5,8 @@
 #define RESERVE_SLOTS (256 * 1024 / SLOT_BYTES)
 /* After the machine refused memory, it is left in peace for so many attempts. */
 #define REFUSED_PAUSE 4096
+/* Where no more is to be had, so much of what was read goes to where it is needed next. */
+#define MOVE_SLOTS (RESERVE_SLOTS / 4)
 
 void
 lane_init(struct lane *lane, struct lane_shared *shared, struct slot *slots, uint64_t n_slots,
@@ -17,7 +19,8 @@ lane_init(struct lane *lane, struct lane_shared *shared, struct slot *slots, uin
 		.head = load_relaxed(&shared->head),
 		.seq = load_relaxed(&shared->seq),
 		.calls = load_relaxed(&shared->calls),
-		.reserved = reserved,
+		.n_backed = reserved,
+		.memory_end = (load_relaxed(&shared->head) & ~(n_slots - 1)) + reserved,
 		.mode = mode,
 		.ops = ops,
 		.context = context,
@@ -40,31 +43,11 @@ unread(const struct lane *lane, uint64_t tail)
 	return used > lane->n_slots ? lane->n_slots : used;
 }
 
-/* A slot's memory may not exist yet: touching it could raise SIGBUS. */
-static bool
-reserve_up_to(struct lane *lane, uint64_t position)
-{
-	while ((position & (lane->n_slots - 1)) >= lane->reserved) {
-		if (lane->refused > 0 && --lane->refused > 0)
-			return false;
-		uint64_t n = lane->n_slots - lane->reserved;
-		if (n > RESERVE_SLOTS)
-			n = RESERVE_SLOTS;
-		if (lane->ops->reserve(lane->context, lane->slots + lane->reserved, n) < 0) {
-			lane->refused = REFUSED_PAUSE;
-			return false;
-		}
-		lane->reserved += n;
-	}
-	return true;
-}
-
 /* The first slot after `position`, which has memory, that may have none; one lap at most. */
 static uint64_t
 memory_end(const struct lane *lane, uint64_t position)
 {
-	uint64_t first = position & ~(lane->n_slots - 1);
-	return lane->reserved < lane->n_slots ? first + lane->reserved : position + lane->n_slots;
+	return lane->n_backed < lane->n_slots ? lane->memory_end : position + lane->n_slots;
 }
 
 /*
@@ -95,6 +78,68 @@ block(struct lane *lane, uint64_t tail, uint64_t needed)
 	return used;
 }
 
+/* Memory for the slots behind those that have some. */
+static bool
+grow(struct lane *lane)
+{
+	uint64_t at = lane->memory_end & (lane->n_slots - 1), n = lane->n_slots - lane->n_backed;
+	if (lane->refused > 0 && --lane->refused > 0)
+		return false;
+	if (n > lane->n_slots - at)
+		n = lane->n_slots - at;
+	if (n > RESERVE_SLOTS)
+		n = RESERVE_SLOTS;
+	if (lane->ops->reserve(lane->context, lane->slots + at, n) < 0) {
+		lane->refused = REFUSED_PAUSE;
+		return false;
+	}
+	lane->memory_end += n;
+	lane->n_backed += n;
+	return true;
+}
+
+/*
+ * The same from the oldest ones, once they are read: with little memory the lane is a short ring
+ * that goes round in the long one. Not in overwrite mode, whose readers look at all of it.
+ */
+static bool
+move(struct lane *lane)
+{
+	uint64_t first = lane->memory_end - lane->n_backed, end = first + MOVE_SLOTS;
+	uint64_t mask = lane->n_slots - 1, behind = lane->head - end;
+	if (lane->ops->move == NULL || lane->mode == LANE_OVERWRITE ||
+	    lane->n_backed < MOVE_SLOTS || (int64_t)behind < 0)
+		return false;
+	uint64_t tail = load_tail(lane), used = unread(lane, tail);
+	if (used > behind && lane->mode == LANE_BLOCK)
+		used = block(lane, tail, lane->n_slots - behind);
+	if (used > behind) {
+		if (lane->head - lane->woken >= MOVE_SLOTS && load_relaxed(&lane->shared->waiting) != 0) {
+			lane->woken = lane->head;
+			lane->ops->wake(lane->context);
+		}
+		return false;
+	}
+	lane->n_backed -= MOVE_SLOTS;
+	if (lane->ops->move(lane->context, lane->slots + (first & mask),
+			    lane->slots + (lane->memory_end & mask), MOVE_SLOTS) < 0)
+		return false;
+	lane->n_backed += MOVE_SLOTS;
+	lane->memory_end += MOVE_SLOTS;
+	lane->refused = 1; /* ask for more the next time */
+	return true;
+}
+
+/* A slot's memory may not exist yet: touching it could raise SIGBUS. */
+static bool
+reserve_up_to(struct lane *lane, uint64_t position)
+{
+	while (lane->n_backed < lane->n_slots && (int64_t)(position - lane->memory_end) >= 0)
+		if (!grow(lane) && !move(lane))
+			return false;
+	return true;
+}
+
 bool
 lane_refill(struct lane *lane, uint64_t position)
 {
@@ -111,7 +156,7 @@ lane_refill(struct lane *lane, uint64_t position)
 		used = block(lane, tail, pending + 1);
 	if (used > load_relaxed(&lane->shared->high_water))
 		store_relaxed(&lane->shared->high_water, used);
-	uint64_t quarter = lane->n_slots / 4;
+	uint64_t quarter = (lane->refused > 0 ? lane->n_backed : lane->n_slots) / 4;
 	if (used >= quarter && lane->head - lane->woken >= quarter &&
 	    load_relaxed(&lane->shared->waiting) != 0) {
 		lane->woken = lane->head;
@@ -130,7 +175,7 @@ lane_refill(struct lane *lane, uint64_t position)
 enum lost_reason
 lane_full_reason(const struct lane *lane)
 {
-	if (lane->refused > 0 && lane->reserved < lane->n_slots)
+	if (lane->refused > 0 && lane->n_backed < lane->n_slots)
 		return LOST_NO_MEMORY;
 	return lane->ops->reader_alive(lane->context) ? LOST_LANE_FULL : LOST_NO_READER;
 }

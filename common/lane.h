@@ -172,7 +172,8 @@ struct lane {
 	uint64_t n_slots;  /* a power of two */
 	uint64_t head;
 	uint64_t limit;    /* first slot that may not be written without lane_refill() */
-	uint64_t reserved; /* the first so many slots have memory; all, after one lap */
+	uint64_t n_backed; /* slots that have memory; all, mostly after one lap, or: */
+	uint64_t memory_end; /* ... those before this position */
 	uint64_t seq;
 	uint64_t *call_at, *call_end; /* the open slot's next word, and past its last; or NULL */
 	uint64_t call_base;           /* ticks of its first event */
@@ -190,6 +191,8 @@ struct lane {
 struct lane_ops {
 	/* Make memory exist for slots [first, first + n); 0 or -errno. */
 	int (*reserve)(void *context, struct slot *first, uint64_t n);
+	/* The memory of slots [from, from + n) for [to, to + n); else [from, ...) has none. NULL: never. */
+	int (*move)(void *context, struct slot *from, struct slot *to, uint64_t n);
 	/* A collector reads this segment. */
 	bool (*reader_alive)(void *context);
 	/* A quarter of the ring is unread and the collector asked to be woken. */

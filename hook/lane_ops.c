@@ -17,6 +17,13 @@ reserve(void *context, struct slot *first, uint64_t n)
 	return session_reserve(first, n * SLOT_BYTES);
 }
 
+static int
+move(void *context, struct slot *from, struct slot *to, uint64_t n)
+{
+	(void)context;
+	return session_move(from, to, n * SLOT_BYTES);
+}
+
 /* In block mode, also the collector that started us and has not come yet. */
 static bool
 reader_alive(void *context)
@@ -55,6 +62,7 @@ wait_a_little(void *context, unsigned waited)
 
 static const struct lane_ops ops = {
 	.reserve = reserve,
+	.move = move,
 	.reader_alive = reader_alive,
 	.wake = wake,
 	.wait = wait_a_little,

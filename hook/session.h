@@ -173,6 +173,9 @@ int64_t session_room(int64_t *free_bytes);
 /* Make memory exist behind part of the segment; 0 or -errno, never SIGBUS. */
 int session_reserve(void *from, uint64_t bytes);
 
+/* Whole pages at `from` give theirs to as many at `to`. Else -errno, and who has them is not known. */
+int session_move(void *from, void *to, uint64_t bytes);
+
 /*
  * Map a part of the object that is not mapped yet, not for fork children nor core dumps; NULL: it
  * cannot be.

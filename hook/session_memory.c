@@ -109,6 +109,16 @@ has_room(uint64_t bytes)
 	return session_room(&free_bytes) >= (int64_t)bytes;
 }
 
+/* Stores there cannot raise SIGBUS then. */
+static int
+populate(uintptr_t first, uint64_t bytes)
+{
+	/* EFAULT where a store would have been a SIGBUS. */
+	if (madvise((void *)first, bytes, MADV_POPULATE_WRITE) == 0)
+		return 0;
+	return errno == EINVAL ? reserve_by_name(first, bytes) : -errno;
+}
+
 int
 session_reserve(void *from, uint64_t bytes)
 {
@@ -123,11 +133,21 @@ session_reserve(void *from, uint64_t bytes)
 		__atomic_add_fetch(&session.budget, (int64_t)n, __ATOMIC_RELAXED);
 		return -ENOSPC;
 	}
-	/* EFAULT where a store would have been a SIGBUS. */
-	if (madvise((void *)first, n, MADV_POPULATE_WRITE) < 0)
-		err = errno == EINVAL ? reserve_by_name(first, n) : -errno;
+	err = populate(first, n);
 	if (err < 0)
 		__atomic_add_fetch(&session.budget, (int64_t)n, __ATOMIC_RELAXED);
+	errno = saved;
+	return err;
+}
+
+int
+session_move(void *from, void *to, uint64_t bytes)
+{
+	int saved = errno, err = 0;
+	if (madvise(from, bytes, MADV_REMOVE) < 0)
+		err = -errno;
+	else if ((err = populate((uintptr_t)to, bytes)) < 0)
+		__atomic_add_fetch(&session.budget, (int64_t)bytes, __ATOMIC_RELAXED);
 	errno = saved;
 	return err;
 }

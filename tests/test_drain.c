@@ -23,7 +23,7 @@ static int reserve(void *c, struct slot *s, uint64_t n) { (void)c, (void)s, (voi
 static bool reader_alive(void *c) { (void)c; return reader_is_alive; }
 static void wake(void *c) { (void)c; }
 static bool wait_a_little(void *c, unsigned waited) { (void)c, (void)waited; return false; }
-static const struct lane_ops ops = {reserve, reader_alive, wake, wait_a_little};
+static const struct lane_ops ops = {reserve, NULL, reader_alive, wake, wait_a_little};
 
 /* What came out. A record of emit() holds nothing to decode, and is told as damaged, one. */
 #define AN_EVENT 99 /* in place of a reason */

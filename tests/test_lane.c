@@ -21,8 +21,8 @@ static struct lane_reader reader;
 static struct slot copy[MOST_SLOTS];
 
 /* What the lane asked of its process, and what it was told. */
-static unsigned n_reserved, n_woken, n_waited, n_asked_alive;
-static int reserve_answer;
+static unsigned n_reserved, n_moved, n_woken, n_waited, n_asked_alive;
+static int reserve_answer, move_answer;
 static bool alive;
 static unsigned waits_allowed;
 static uint64_t release_per_wait;
@@ -61,7 +61,18 @@ wait_a_little(void *context, unsigned waited)
 	return waited + 1 < waits_allowed;
 }
 
-static const struct lane_ops ops = {reserve, reader_alive, wake, wait_a_little};
+static int
+move(void *context, struct slot *from, struct slot *to, uint64_t n)
+{
+	ck_assert_ptr_eq(context, &lane);
+	n_moved++;
+	ck_assert_int_eq(mprotect(from, n * SLOT_BYTES, PROT_NONE), 0);
+	if (move_answer == 0)
+		ck_assert_int_eq(mprotect(to, n * SLOT_BYTES, PROT_READ | PROT_WRITE), 0);
+	return move_answer;
+}
+
+static const struct lane_ops ops = {reserve, move, reader_alive, wake, wait_a_little};
 
 /* A lane of no memory yet: what it did not reserve cannot be touched. */
 static void
@@ -77,8 +88,8 @@ fresh(uint64_t n_slots, enum lane_mode mode, uint64_t reserved)
 	if (reserved > 0)
 		mprotect(slots, reserved * SLOT_BYTES, PROT_READ | PROT_WRITE);
 	memset(&shared, 0, sizeof shared);
-	n_reserved = n_woken = n_waited = n_asked_alive = waits_allowed = 0;
-	reserve_answer = 0;
+	n_reserved = n_moved = n_woken = n_waited = n_asked_alive = waits_allowed = 0;
+	reserve_answer = move_answer = 0;
 	release_per_wait = 0;
 	alive = true;
 	lane_init(&lane, &shared, slots, n_slots, mode, reserved, &ops, &lane);
@@ -316,6 +327,105 @@ START_TEST(refused_memory_is_counted_and_asked_for_again_later)
 	ck_assert_int_eq(lane_reader_copy(&reader, copy, MOST_SLOTS), 4097);
 	assert_record(copy + 4094, 2, 4095, 1);
 	assert_record(copy + 4096, 1, 4096 + 3 * 4096 + more, 1);
+}
+END_TEST
+
+/* Reads what is there: records in order, those that are missing were dropped. */
+static void
+read_all(uint64_t *next)
+{
+	int64_t n = lane_reader_copy(&reader, copy, MOST_SLOTS); /* where there is none, it would end */
+	for (int64_t i = 0; i < n;) {
+		uint64_t seq = record_seq(copy[i].w[0]);
+		ck_assert_uint_ge(seq, *next);
+		i += assert_record(copy + i, (uint64_t)(n - i), seq, 1);
+		*next = seq + 1;
+	}
+	lane_reader_release(&reader, reader.position);
+}
+
+START_TEST(with_little_memory_it_is_a_short_ring)
+{
+	for (enum lane_mode mode = LANE_DROP; mode <= LANE_BLOCK; mode += LANE_BLOCK - LANE_DROP) {
+		struct dice dice = {mode};
+		uint64_t next = 0;
+		fresh(MOST_SLOTS, mode, 0);
+		ck_assert(write_slots(1));
+		reserve_answer = -ENOSPC;
+		while (shared.head < 5 * MOST_SLOTS) {
+			ck_assert(write_slots(1 + dice_below(&dice, 9)));
+			if (dice_below(&dice, 100) == 0)
+				read_all(&next);
+		}
+		ck_assert_uint_eq(n_dropped(), 0);
+		ck_assert_uint_ge(n_moved, 60);
+		/* There is more again: the ring grows, and keeps what it has. */
+		reserve_answer = 0;
+		while (shared.head < 8 * MOST_SLOTS) {
+			ck_assert(write_slots(1 + dice_below(&dice, 9)));
+			if (dice_below(&dice, 100) == 0)
+				read_all(&next);
+		}
+		unsigned grown = n_reserved, moved = n_moved;
+		while (shared.head < 10 * MOST_SLOTS) {
+			read_all(&next);
+			for (int i = 0; i < MOST_SLOTS / 10; i++)
+				ck_assert(write_slots(9));
+		}
+		ck_assert_uint_eq(n_reserved, grown);
+		ck_assert_uint_eq(n_moved, moved);
+	}
+}
+END_TEST
+
+START_TEST(with_little_memory_a_slow_reader_is_waited_for_or_loses)
+{
+	uint64_t next = 0;
+	fresh(MOST_SLOTS, LANE_DROP, 0);
+	ck_assert(write_slots(1));
+	reserve_answer = -ENOSPC;
+	shared.waiting = 1;
+	for (unsigned i = 0; i < 5000; i++)
+		write_slots(1);
+	ck_assert_uint_eq(shared.head, 4096);
+	ck_assert_uint_eq(shared.dropped[LOST_NO_MEMORY], 5001 - 4096);
+	ck_assert_uint_eq(n_woken, 1);
+	reader.position = shared.tail = 1000; /* not yet a part that is moved */
+	ck_assert(!write_slots(1));
+	reader.position = shared.tail = 1024;
+	ck_assert(write_slots(1));
+	next = 1024;
+	read_all(&next);
+	ck_assert_uint_eq(next, 5003);
+
+	fresh(MOST_SLOTS, LANE_BLOCK, 0);
+	ck_assert(write_slots(1));
+	reserve_answer = -ENOSPC;
+	waits_allowed = 1000;
+	release_per_wait = 100;
+	for (unsigned i = 0; i < 2 * MOST_SLOTS; i++)
+		ck_assert(write_slots(1));
+	ck_assert_uint_gt(n_waited, 100);
+	ck_assert_uint_eq(n_dropped(), 0);
+	/* What cannot be moved is gone, and nothing is written there. */
+	move_answer = -ENOSPC;
+	shared.tail = lane.head;
+	unsigned more = 0;
+	while (write_slots(1))
+		ck_assert_uint_le(++more, 4096);
+	for (unsigned i = 0; i < 20000; i++) {
+		shared.tail = lane.head;
+		ck_assert(!write_slots(3));
+	}
+	ck_assert_uint_eq(lane.n_backed, 0);
+	/* The next owner of a lane, who goes on behind its middle, has nothing to move. */
+	fresh(MOST_SLOTS, LANE_DROP, 0);
+	shared.head = shared.tail = MOST_SLOTS + 8000;
+	lane_init(&lane, &shared, slots, MOST_SLOTS, LANE_DROP, 0, &ops, &lane);
+	reserve_answer = -ENOSPC;
+	ck_assert(!write_slots(1));
+	ck_assert_uint_eq(n_moved, 0);
+	ck_assert_uint_eq(lane.n_backed, 0);
 }
 END_TEST
 
@@ -858,6 +968,32 @@ assert_calls(const struct slot *slot, uint64_t seq, unsigned n, uint64_t ticks)
 		ck_assert_uint_eq(slot->w[3 + i], i < n ? call_of(seq + i) + i : 0);
 }
 
+START_TEST(with_little_memory_a_hostile_tail_costs_records_never_memory)
+{
+	struct dice dice = {7};
+	uint64_t written = 0, lost = 0;
+	fresh(MOST_SLOTS, LANE_DROP, 0);
+	for (unsigned i = 0; i < rounds(400000); i++) {
+		switch (dice_below(&dice, 9)) {
+		case 0: shared.tail = lane.head + dice_below(&dice, 3); break;
+		case 1: shared.tail = lane.head - dice_below(&dice, 5000); break;
+		case 2: shared.tail = lane.head - dice_below(&dice, MOST_SLOTS + 10); break;
+		case 3: reserve_answer = dice_below(&dice, 2000) == 0 ? 0 : -ENOSPC; break;
+		case 5: write_call(i); break;
+		case 4: move_answer = dice_below(&dice, 500) == 0 ? -ENOSPC : 0; break;
+		}
+		if (write_slots(1 + dice_below(&dice, 90)))
+			written++;
+		else
+			lost++;
+		if (lane.n_backed == MOST_SLOTS || i % 20000 == 0)
+			fresh(MOST_SLOTS, LANE_DROP, dice_below(&dice, 2) * 1024);
+	}
+	ck_assert_uint_gt(written, 1000);
+	ck_assert_uint_gt(lost, 1000);
+}
+END_TEST
+
 START_TEST(calls_are_packed_five_to_a_slot)
 {
 	fresh(N_SLOTS, LANE_DROP, 0);
@@ -1180,6 +1316,9 @@ main(void)
 	tcase_add_test(tc, a_record_that_fills_the_lane_under_way_is_dropped_whole);
 	tcase_add_test(tc, memory_is_reserved_before_it_is_touched);
 	tcase_add_test(tc, refused_memory_is_counted_and_asked_for_again_later);
+	tcase_add_test(tc, with_little_memory_it_is_a_short_ring);
+	tcase_add_test(tc, with_little_memory_a_slow_reader_is_waited_for_or_loses);
+	tcase_add_test(tc, with_little_memory_a_hostile_tail_costs_records_never_memory);
 	tcase_add_test(tc, a_hostile_tail_costs_records_never_memory);
 	tcase_add_test(tc, the_collector_is_woken_at_a_quarter_and_only_when_it_waits);
 	tcase_add_test(tc, a_lane_that_stays_full_does_not_wake_the_collector_per_event);

@@ -232,6 +232,20 @@ def test_memory_that_the_program_took_is_a_loss_and_no_signal(stage):
 
 
 @needs_world
+def test_with_the_memory_that_it_has_the_ring_goes_on(stage):
+    """/dev/shm is full for good before the ring is: what was read makes room for what comes."""
+    stage.new_world("64m")
+    target = stage.target(PYAUDITD_RING="4m", PYAUDITD_MODE="block")
+    collector = stage.attached("--pid", target.inner)
+    target.do("step", 10)
+    with open(os.path.join(stage.world.shm, "filler"), "wb") as f:
+        st = os.statvfs(stage.world.shm)
+        os.posix_fallocate(f.fileno(), 0, st.f_bfree * st.f_frsize - (1 << 20))
+    target.do("step", 100000)
+    assert numbers(check(collector.stop())) == list(range(100010))
+
+
+@needs_world
 @pytest.mark.parametrize("code", [
     "import threading, sys\ndef work():\n for _ in range(5000): sys.audit('x', 1)\n"
     "t = [threading.Thread(target=work) for _ in range(30)]\n[i.start() for i in t]\n"

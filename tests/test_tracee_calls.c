@@ -31,7 +31,7 @@ static int reserve(void *c, struct slot *s, uint64_t n) { (void)c, (void)s, (voi
 static bool reader_alive(void *c) { (void)c; return true; }
 static void wake(void *c) { (void)c; }
 static bool wait_a_little(void *c, unsigned waited) { (void)c, (void)waited; return false; }
-static const struct lane_ops ops = {reserve, reader_alive, wake, wait_a_little};
+static const struct lane_ops ops = {reserve, NULL, reader_alive, wake, wait_a_little};
 
 static void
 define(uint32_t id, unsigned kind, const char *text, size_t n)

@@ -161,7 +161,7 @@ produce_by_turns(void *unused)
 		}
 		if (reused.seq / 7 % 2 == 0)
 			lane_init(&reused, reused.shared, reused.slots, n_slots, reused.mode,
-				  reused.reserved, reused.ops, reused.context);
+				  reused.n_backed, reused.ops, reused.context);
 		for (uint64_t n = 1 + reused.seq / 3 % 300; n > 0; n--)
 			produce(&reused, ONE_PRODUCER);
 		lane_call_close(&reused);

@@ -87,7 +87,7 @@ wait_a_little(void *context, unsigned waited)
 	return true;
 }
 
-static const struct lane_ops ops = {reserve, reader_alive, wake, wait_a_little};
+static const struct lane_ops ops = {reserve, NULL, reader_alive, wake, wait_a_little};
 
 void
 open_lane(struct lane *lane, enum lane_mode mode)
