@@ -49,6 +49,12 @@ call_stacks_forget(struct call_stacks *stacks)
 		stacks->n--;
 	}
 	stacks->last = NULL;
+	if (stacks->n_places <= FIRST_PLACES)
+		return;
+	/* It would be gone through for each loss, of which a hostile program has many. */
+	free(stacks->table);
+	stacks->table = NULL;
+	stacks->n_places = 0;
 }
 
 void
@@ -112,7 +118,7 @@ make_place(struct call_stacks *stacks)
 		return false;
 	if (stacks->n >= CALL_STACK_STACKS)
 		call_stacks_forget(stacks);
-	return true;
+	return stacks->n_places > 0 || rebuild(stacks, FIRST_PLACES);
 }
 
 static struct call_stack *
