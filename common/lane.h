@@ -172,8 +172,7 @@ struct lane {
 	uint64_t n_slots;  /* a power of two */
 	uint64_t head;
 	uint64_t limit;    /* first slot that may not be written without lane_refill() */
-	uint64_t n_backed; /* slots that have memory; all, mostly after one lap, or: */
-	uint64_t memory_end; /* ... those before this position */
+	uint64_t n_backed; /* slots that have memory: all, mostly after one lap, or those before memory_end */
 	uint64_t seq;
 	uint64_t *call_at, *call_end; /* the open slot's next word, and past its last; or NULL */
 	uint64_t call_base;           /* ticks of its first event */
@@ -181,6 +180,7 @@ struct lane {
 	enum lane_mode mode;
 	bool timed_out;    /* block mode: do not wait again before tail has moved from here: */
 	uint64_t timed_out_tail;
+	uint64_t memory_end; /* a position */
 	uint64_t refused;  /* not 0: memory was refused; attempts before reserve is asked again */
 	uint64_t woken;    /* where head was when the collector was last woken */
 	const struct lane_ops *ops;

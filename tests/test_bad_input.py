@@ -495,7 +495,7 @@ def test_hostile_program_hurts_nobody_but_itself(stage, what, seed):
 @needs_world
 @pytest.mark.parametrize("seed", range(4))
 def test_leftover_of_a_hostile_program(stage, seed):
-    """What it left when it was killed: read as far as it makes sense, and removed."""
+    """What it left when it was killed: read as far as it makes sense, or left alone with a word."""
     hostile = Hostile(stage, "all", seed)
     hostile.begin()
     time.sleep(0.2)
