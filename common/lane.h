@@ -172,7 +172,7 @@ struct lane {
 	uint64_t n_slots;  /* a power of two */
 	uint64_t head;
 	uint64_t limit;    /* first slot that may not be written without lane_refill() */
-	uint64_t n_backed; /* slots that have memory: all, mostly after one lap, or those before memory_end */
+	uint64_t n_backed; /* slots that have memory: mostly all, after one lap, else up to memory_end */
 	uint64_t seq;
 	uint64_t *call_at, *call_end; /* the open slot's next word, and past its last; or NULL */
 	uint64_t call_base;           /* ticks of its first event */

@@ -173,7 +173,7 @@ int64_t session_room(int64_t *free_bytes);
 /* Make memory exist behind part of the segment; 0 or -errno, never SIGBUS. */
 int session_reserve(void *from, uint64_t bytes);
 
-/* Whole pages at `from` give theirs to as many at `to`. Else -errno, and who has them is not known. */
+/* Whole pages at `from` give theirs to as many at `to`. -errno: nobody may count on them. */
 int session_move(void *from, void *to, uint64_t bytes);
 
 /*
