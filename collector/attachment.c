@@ -41,7 +41,7 @@ lock_object(int fd, int tries)
 	for (int i = 1; flock(fd, LOCK_EX | LOCK_NB) < 0; i++) {
 		if (errno != EWOULDBLOCK)
 			return -errno;
-		if (i == tries || has_reader(fd))
+		if (i == tries || (i > 1 && has_reader(fd))) /* or had: his pid stays when he is killed */
 			return TRACEE_BUSY;
 		nanosleep(&pause, NULL);
 	}

@@ -451,7 +451,10 @@ void
 drain_relieve(struct drain *drain)
 {
 	uint64_t waiting = drain->reader.position - drain->released.position;
-	if (waiting < drain->reader.n_slots / 8 || !can_give_back(drain))
+	uint64_t ring = load_relaxed(&drain->shared->short_ring);
+	if (ring == 0 || ring > drain->reader.n_slots)
+		ring = drain->reader.n_slots;
+	if (waiting == 0 || waiting < ring / 8 || !can_give_back(drain))
 		return;
 	struct drain_mark marked = drain->marked;
 	drain_mark(drain);

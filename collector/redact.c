@@ -120,11 +120,10 @@ word_end(const struct scan *scan, size_t i)
  * "{\"name\": \"value\"}": at the next one behind as many, or fewer; with more, it is of the text.
  */
 static size_t
-quoted_end(const struct scan *scan, size_t i, uint8_t quote, size_t depth)
+quoted_end(const uint8_t *t, size_t i, size_t n, uint8_t quote, size_t depth)
 {
-	const uint8_t *t = scan->text;
 	size_t run = 0;
-	for (; i < scan->n; i++) {
+	for (; i < n; i++) {
 		if (t[i] == quote && (run <= depth || run % (2 * (depth + 1)) == depth))
 			return i - (run < depth ? run : depth);
 		run = t[i] == '\\' ? run + 1 : 0;
@@ -153,7 +152,7 @@ joined_end(const struct scan *scan, size_t end, uint8_t quote)
 	static const char others[] = " \t\r\n,;:&|)}]>\"'\\";
 	size_t next;
 	while (end < scan->n && (next = requoted(scan, end + 1, quote)) > 0)
-		end = quoted_end(scan, end + 1 + next, quote, 0);
+		end = quoted_end(scan->text, end + 1 + next, scan->n, quote, 0);
 	if (end + 1 >= scan->n || memchr(others, scan->text[end + 1], sizeof others - 1) != NULL)
 		return end;
 	return word_end(scan, end + 1);
@@ -172,7 +171,7 @@ hide_value(struct scan *scan, size_t i, bool to_the_end)
 	} else if (quote < scan->n && is_quote(t[quote])) {
 		size_t depth = quote - i;
 		i = quote + 1;
-		end = quoted_end(scan, i, t[quote], depth);
+		end = quoted_end(t, i, scan->n, t[quote], depth);
 		if (depth == 0)
 			end = joined_end(scan, end, t[quote]);
 	} else {
@@ -190,16 +189,16 @@ static size_t
 hide_header(struct scan *scan, size_t name, size_t i)
 {
 	const uint8_t *t = scan->text;
-	size_t closing = scan->n, end = i, depth = 0;
+	size_t end = i, depth = 0;
+	while (end < scan->n && t[end] != '\r' && t[end] != '\n')
+		end++;
 	while (name > scan->copied && (is_name_char(t[name - 1]) || t[name - 1] == '='))
 		name--;
 	if (name > scan->copied && is_quote(t[name - 1])) {
 		while (name - 1 - depth > scan->copied && t[name - 2 - depth] == '\\')
 			depth++;
-		closing = quoted_end(scan, i, t[name - 1], depth);
+		end = quoted_end(t, i, end, t[name - 1], depth);
 	}
-	while (end < closing && t[end] != '\r' && t[end] != '\n')
-		end++;
 	replace(scan, i, end);
 	return end;
 }
@@ -374,7 +373,7 @@ redact_text(struct line *out, const uint8_t *text, size_t n, bool element)
 			i = look_at_url(&scan, i);
 		else
 			i = look_at_separator(&scan, i);
-		i = next_separator(text, i, n);
+		i = next_separator(text, i > scan.copied ? i : scan.copied, n);
 	}
 	if (!scan.found)
 		return false;

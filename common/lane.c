@@ -78,6 +78,13 @@ block(struct lane *lane, uint64_t tail, uint64_t needed)
 	return used;
 }
 
+static void
+tell_ring(const struct lane *lane)
+{
+	store_relaxed(&lane->shared->short_ring,
+		      lane->n_backed < lane->n_slots ? lane->n_backed : 0);
+}
+
 /* Memory for the slots behind those that have some. */
 static bool
 grow(struct lane *lane)
@@ -95,6 +102,8 @@ grow(struct lane *lane)
 	}
 	lane->memory_end += n;
 	lane->n_backed += n;
+	if (load_relaxed(&lane->shared->short_ring) != 0)
+		tell_ring(lane);
 	return true;
 }
 
@@ -120,6 +129,7 @@ move(struct lane *lane)
 		}
 		return false;
 	}
+	tell_ring(lane); /* before anything is gone */
 	lane->n_backed -= MOVE_SLOTS;
 	if (lane->ops->move(lane->context, lane->slots + (first & mask),
 			    lane->slots + (lane->memory_end & mask), MOVE_SLOTS) < 0)
@@ -344,7 +354,9 @@ first_kept(const struct lane_reader *reader)
 	uint64_t head = load_relaxed(&reader->shared->head);   /* (R) */
 	uint64_t tail = load_relaxed(&reader->shared->tail);
 	uint64_t half = head - reader->n_slots / 2;
-	return (int64_t)(half - tail) > 0 && head - tail <= reader->n_slots ? tail : half;
+	if (head - tail > reader->n_slots)
+		return half;
+	return (int64_t)(half - tail) > 0 || load_relaxed(&reader->shared->short_ring) != 0 ? tail : half;
 }
 
 static void
@@ -354,6 +366,16 @@ skip_to(struct lane_reader *reader, uint64_t position)
 		return;
 	reader->skipped += position - reader->position;
 	reader->position = position;
+}
+
+/* Where a short ring has memory. False: we were there. */
+static bool
+skip_to_tail(struct lane_reader *reader)
+{
+	uint64_t tail = load_relaxed(&reader->shared->tail), before = reader->position;
+	if (reader->head - tail <= reader->n_slots)
+		skip_to(reader, tail);
+	return reader->position != before;
 }
 
 /* 0: there are none; *lost: how many of them are gone. */
@@ -366,11 +388,15 @@ peek_once(struct lane_reader *reader, struct slot *copy, uint64_t max, uint64_t 
 		return LANE_IMPLAUSIBLE;
 	if ((uint64_t)available > reader->n_slots)
 		skip_to(reader, reader->head - reader->n_slots / 2);
+	if (load_relaxed(&reader->shared->short_ring) != 0)
+		skip_to_tail(reader);
 	uint64_t first = reader->position, n = reader->head - first;
 	if (n > max)
 		n = max;
-	if (reader->there != NULL && n > 0 && !reader->there(reader->there_context, reader, n))
-		return LANE_IMPLAUSIBLE;
+	if (reader->there != NULL && n > 0 && !reader->there(reader->there_context, reader, n)) {
+		*lost = n;
+		return skip_to_tail(reader) ? (int64_t)n : LANE_IMPLAUSIBLE;
+	}
 	for (uint64_t i = 0; i < n; i++)
 		copy_racing_slot(&copy[i], &reader->slots[(first + i) & (reader->n_slots - 1)]);
 	skip_to(reader, first_kept(reader));

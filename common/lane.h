@@ -71,7 +71,8 @@
  * the A before it. That is so on the machines that we know (x86-64; ARMv8, whose stores are seen by
  * all others at once, and where A and B keep their order), and C11 does not promise it: fences
  * that would are left out, since every event of every program would pay for them. Who looks on
- * takes a record for whole only when record_check() does, too.
+ * takes a record for whole only when record_check() does, too. Where memory was refused (short_ring),
+ * what lies before tail may have none any more, and he begins at tail.
  *
  * Block mode is drop mode that waits, bounded, while a collector is alive.
  *
@@ -143,7 +144,8 @@ struct lane_shared {
 	uint32_t thread;  /* tid of the owner; 0: the main interpreter, any thread */
 	uint64_t high_water; /* most slots that were ever unread, as the hook saw it */
 	uint64_t calls;   /* how many of the events below seq were calls or returns; after seq */
-	uint64_t pad0[2];
+	uint64_t short_ring; /* slots that it goes round in, where memory was refused; 0: all */
+	uint64_t pad0[1];
 	/* line 1, collector */
 	uint64_t tail;    /* first slot not read */
 	uint64_t waiting; /* not 0: wake the collector when a quarter of the ring is unread */

@@ -38,7 +38,7 @@
 
 #define SEGMENT_MAGIC 0x3144544944555950ULL /* "PYUDITD1" */
 #define SEGMENT_ABI_MAJOR 2
-#define SEGMENT_ABI_MINOR 0
+#define SEGMENT_ABI_MINOR 1 /* a lane says how short its ring is */
 #define SEGMENT_ABI_OLDEST 2 /* packed calls say their greenlet */
 
 #define SEGMENT_PREFIX "pyauditd."

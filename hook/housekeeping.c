@@ -170,6 +170,8 @@ static uint64_t
 share_of(int dir)
 {
 	struct statvfs fs;
+	if (fstatvfs(dir, &fs) == 0 && fs.f_blocks == 0) /* without a limit */
+		return UINT64_MAX;
 	return fstatvfs(dir, &fs) == 0 ? (uint64_t)fs.f_blocks * fs.f_frsize / 8 : DEAD_BYTES_MAX;
 }
 

@@ -75,8 +75,7 @@ intern_slow(const char *text, bool cache)
 	struct event_name *name = load_acquire(find(text, len));
 	if (name == NULL || !define_done(name->id)) {
 		/* Its level must be what the collector wants now, not when it last asked. */
-		if (settings_changed())
-			settings_refresh();
+		settings_catch_up();
 		session_lock();
 		struct event_name **place = find(text, len);
 		if (*place == NULL)
@@ -93,8 +92,7 @@ intern_slow(const char *text, bool cache)
 		 * Or the collector, which marks the levels of the names it finds, finds this one.
 		 */
 		fence_full();
-		if (settings_changed())
-			settings_refresh();
+		settings_catch_up();
 	}
 	if (name != NULL && cache) {
 		struct intern_cache_line *line = intern_line(text);

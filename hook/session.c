@@ -401,7 +401,8 @@ unlink_at_exit(void)
 void
 session_stop(uint64_t stopped)
 {
-	if (load_relaxed(&session.state) == SESSION_NONE)
+	uint32_t state = load_relaxed(&session.state);
+	if (state == SESSION_NONE || state == SESSION_FAILED)
 		session_options.enabled = false; /* a fork child that has not begun does not */
 	if (load_acquire(&session.state) != SESSION_RUNNING &&
 	    !(stopped == 2 && session.state == SESSION_STOPPED))

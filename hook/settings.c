@@ -132,6 +132,25 @@ settings_refresh(void)
 	calls_settle();
 }
 
+/*
+ * In a fork child, what its parent's collector wanted ends with the first reader of its own, who may
+ * want nothing: then no version tells.
+ */
+static bool
+inheritance_ends(void)
+{
+	return load_relaxed(&leased) && load_relaxed(&session.settings_version) == 0 &&
+	       load_relaxed(&session.control->version) == 0 &&
+	       load_relaxed(&session.control->heartbeat) != 0;
+}
+
+void
+settings_catch_up(void)
+{
+	if (settings_changed() || inheritance_ends())
+		settings_refresh();
+}
+
 void
 settings_renew(void)
 {

@@ -26,6 +26,9 @@ settings_changed(void)
 /* Put into force what the control region says now. */
 void settings_refresh(void);
 
+/* The same where anything is new; for what is no hurry. */
+void settings_catch_up(void);
+
 /* The collector has marked the level of this event: what it is now. */
 enum level settings_ask(const struct event_name *name);
 

@@ -312,7 +312,8 @@ wake_up(const char *event, PyObject *args)
 		the_end();
 	if (session.state != SESSION_STOPPED && session_ensure())
 		return running(event, args);
-	if (session.state == SESSION_FAILED)
+	if (session.state == SESSION_FAILED && session_options.enabled &&
+	    settings_level_now(event) != LEVEL_OFF)
 		session_missed();
 	return 0;
 }

@@ -52,6 +52,9 @@ START_TEST(urls_lose_their_credentials)
 	check("name:tag@sha256:0123", true, NULL);
 	check("user@host:path", true, NULL);
 	check("a:b@c d", true, NULL);
+	check("https://user:password=abc@host/?token=x", false,
+	      "https://[redacted]@host/?token=[redacted]");
+	check("c https://cookie:pw@h/ --password=x", false, "c https://[redacted]@h/ --password=[redacted]");
 	check("https://host/?q=a@b", false, NULL);
 	check("https://host?q=a@b", false, NULL);
 	check("https://host:80?q=a@b", false, NULL);

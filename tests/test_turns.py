@@ -178,7 +178,7 @@ def test_a_child_that_was_silent_is_the_next_collectors(stage):
     second = stage.attached("--pid", pid)
     target.do("wake")
     second.wait_for("driven.child")
-    check(second.stop())
+    assert [line["event"] for line in check(second.stop()).events()] == ["driven.waited.1", "driven.child"]
 
 
 @needs_world
