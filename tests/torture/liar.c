@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include <stdio.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "account.h"
