@@ -27,13 +27,24 @@ static bool alive;
 static unsigned waits_allowed;
 static uint64_t release_per_wait;
 
+static bool backed[MOST_SLOTS];
+
+/* To touch a slot without memory ends the test. */
+static void
+set_backed(struct slot *first, uint64_t n, bool has_memory)
+{
+	int access = has_memory ? PROT_READ | PROT_WRITE : PROT_NONE;
+	ck_assert_int_eq(mprotect(first, n * SLOT_BYTES, access), 0);
+	memset(backed + (first - slots), has_memory, n);
+}
+
 static int
 reserve(void *context, struct slot *first, uint64_t n)
 {
 	ck_assert_ptr_eq(context, &lane);
 	n_reserved++;
 	if (reserve_answer == 0)
-		ck_assert_int_eq(mprotect(first, n * SLOT_BYTES, PROT_READ | PROT_WRITE), 0);
+		set_backed(first, n, true);
 	return reserve_answer;
 }
 
@@ -66,9 +77,9 @@ move(void *context, struct slot *from, struct slot *to, uint64_t n)
 {
 	ck_assert_ptr_eq(context, &lane);
 	n_moved++;
-	ck_assert_int_eq(mprotect(from, n * SLOT_BYTES, PROT_NONE), 0);
+	set_backed(from, n, false);
 	if (move_answer == 0)
-		ck_assert_int_eq(mprotect(to, n * SLOT_BYTES, PROT_READ | PROT_WRITE), 0);
+		set_backed(to, n, true);
 	return move_answer;
 }
 
@@ -85,8 +96,9 @@ fresh(uint64_t n_slots, enum lane_mode mode, uint64_t reserved)
 	map = mmap(NULL, bytes, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	ck_assert_ptr_ne(map, MAP_FAILED);
 	slots = (struct slot *)(map + GUARD);
+	memset(backed, false, sizeof backed);
 	if (reserved > 0)
-		mprotect(slots, reserved * SLOT_BYTES, PROT_READ | PROT_WRITE);
+		set_backed(slots, reserved, true);
 	memset(&shared, 0, sizeof shared);
 	n_reserved = n_moved = n_woken = n_waited = n_asked_alive = waits_allowed = 0;
 	reserve_answer = move_answer = 0;
@@ -375,6 +387,46 @@ START_TEST(with_little_memory_it_is_a_short_ring)
 		ck_assert_uint_eq(n_reserved, grown);
 		ck_assert_uint_eq(n_moved, moved);
 	}
+}
+END_TEST
+
+static bool
+there(void *context, const struct lane_reader *looker, uint64_t n)
+{
+	(void)context;
+	for (uint64_t i = 0; i < n; i++)
+		if (!backed[(looker->position + i) % MOST_SLOTS])
+			return false;
+	return true;
+}
+
+START_TEST(with_little_memory_who_looks_on_begins_where_there_is_some)
+{
+	struct dice dice = {3};
+	struct lane_reader looker;
+	uint64_t seen = 0, next = 0;
+	fresh(MOST_SLOTS, LANE_DROP, 0);
+	lane_reader_init(&looker, &shared, slots, MOST_SLOTS, false);
+	looker.there = there;
+	ck_assert(write_slots(1));
+	reserve_answer = -ENOSPC;
+	while (shared.head < 5 * MOST_SLOTS) {
+		ck_assert(write_slots(1));
+		if (dice_below(&dice, 100) == 0)
+			read_all(&next);
+		if (dice_below(&dice, 5000) != 0) /* now and then, or ever again */
+			continue;
+		for (int64_t n = 1; n > 0; seen += (uint64_t)n) {
+			n = lane_reader_peek(&looker, copy, 1000);
+			ck_assert_int_ge(n, 0);
+			for (int64_t i = 0; i < n; i++)
+				assert_record(copy + i, 1, looker.position - (uint64_t)n + (uint64_t)i, 1);
+		}
+		ck_assert_uint_eq(looker.position, shared.head);
+	}
+	ck_assert_uint_gt(seen, 500);
+	ck_assert_uint_eq(seen + looker.skipped, looker.position);
+	ck_assert_uint_eq(n_dropped(), 0);
 }
 END_TEST
 
@@ -1317,6 +1369,7 @@ main(void)
 	tcase_add_test(tc, memory_is_reserved_before_it_is_touched);
 	tcase_add_test(tc, refused_memory_is_counted_and_asked_for_again_later);
 	tcase_add_test(tc, with_little_memory_it_is_a_short_ring);
+	tcase_add_test(tc, with_little_memory_who_looks_on_begins_where_there_is_some);
 	tcase_add_test(tc, with_little_memory_a_slow_reader_is_waited_for_or_loses);
 	tcase_add_test(tc, with_little_memory_a_hostile_tail_costs_records_never_memory);
 	tcase_add_test(tc, a_hostile_tail_costs_records_never_memory);
