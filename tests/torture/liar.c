@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+#include <sched.h>
 #include <stdio.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -7,6 +8,8 @@
 #include "calls.h"
 #include "producer.h"
 #include "tests.h"
+
+#define PATIENCE_NS UINT64_C(90000000000)
 
 /* A position near another, or anywhere. */
 static uint64_t
@@ -72,8 +75,11 @@ lying_producer(enum lane_mode mode)
 	pid_t pid = fork_child();
 	if (pid == 0)
 		lie_about_head();
-	/* On one processor the two may meet too seldom. */
-	for (; time_is_left() || ((absurd == 0 || records == 0) && batches < 1u << 26); batches++) {
+	/* On one processor, or one that stands still for a while, the two may meet too seldom. */
+	uint64_t end_ns = clock_ns(CLOCK_MONOTONIC) + PATIENCE_NS;
+	for (; time_is_left() ||
+	       ((absurd == 0 || records == 0) && clock_ns(CLOCK_MONOTONIC) < end_ns);
+	     batches++) {
 		uint64_t max = 1 + random_below(2 * n_slots), at = 0;
 		copy[max].w[0] = ~batches;
 		int64_t n = lane_reader_copy(&a.reader, copy, max);
@@ -85,6 +91,8 @@ lying_producer(enum lane_mode mode)
 			a = account_open(mode);
 			continue;
 		}
+		if (n == 0)
+			sched_yield();
 		must((uint64_t)n <= max && (uint64_t)n <= n_slots, "%" PRId64 " slots", n);
 		while (at < (uint64_t)n) {
 			int k = record_check(copy + at, (uint64_t)n - at);
