@@ -6,6 +6,7 @@
 
 #include "account.h"
 #include "calls.h"
+#include "clock.h"
 #include "producer.h"
 #include "tests.h"
 
