@@ -54,15 +54,16 @@ publish(struct segment_control *control, const struct segment_header *header,
 	return true;
 }
 
-void
+bool
 lease_begin(struct segment_control *control, const struct segment_header *header,
 	    const struct settings *settings)
 {
 	store_relaxed(&control->reader_pid, (uint32_t)getpid());
 	store_relaxed(&control->gives_way, 0);
 	store_relaxed(&control->asked, 0);
-	publish(control, header, settings);
+	bool changed = publish(control, header, settings);
 	lease_renew(control, false);
+	return changed;
 }
 
 bool

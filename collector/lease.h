@@ -15,19 +15,19 @@
 #include "tracee.h"
 
 /*
- * Announce ourselves; settings that are not given are the program's own. Then lease_mark() must tell
- * the hook to look.
+ * Announce ourselves; settings that are not given are the program's own. True: what is in force
+ * changes, and lease_mark() must tell the hook to look.
  */
-void lease_begin(struct segment_control *control, const struct segment_header *header,
+bool lease_begin(struct segment_control *control, const struct segment_header *header,
 		 const struct settings *settings);
 
-/* Other settings, in the middle of it. True: what is in force changes, and lease_mark() must follow. */
+/* Other settings, in the middle of it; true as above. */
 bool lease_change(struct segment_control *control, const struct segment_header *header,
 		  const struct settings *settings);
 
 /*
  * Once a second. `late`: it was not, and the hook may have found us gone; true as with
- * lease_change().
+ * lease_begin().
  */
 bool lease_renew(struct segment_control *control, bool late);
 

@@ -57,9 +57,10 @@ begin(struct tracee *tracee, const struct settings *settings)
 			load_relaxed(&control->was_read) == 0;
 	tracee->call_room.n_entries = CALL_STACK_ENTRIES;
 	symbols_refresh(tracee->symbols);
-	lease_begin(control, header, settings);
-	/* Without settings, too: those of its parent's collector may be in force. */
-	lease_mark(tracee->segment.levels, tracee->symbols);
+	/* In a fork child those of its parent's collector may be in force. */
+	bool inherits = header->parent_pid != 0 && tracee->first;
+	if (lease_begin(control, header, settings) || inherits)
+		lease_mark(tracee->segment.levels, tracee->symbols);
 	return 0;
 }
 

@@ -12,13 +12,13 @@
 #include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
-#include <sys/statvfs.h>
 #include <sys/sysmacros.h>
 #include <unistd.h>
 
 #include "clock.h"
 #include "proc_self.h"
 #include "segment.h"
+#include "shm_size.h"
 
 #define DEAD_BYTES_MAX (64u << 20)
 #define CANDIDATES 1024
@@ -169,10 +169,8 @@ pick_dead(int dir, struct candidate *all, size_t n, uint64_t *bytes, bool spare)
 static uint64_t
 share_of(int dir)
 {
-	struct statvfs fs;
-	if (fstatvfs(dir, &fs) == 0 && fs.f_blocks == 0) /* without a limit */
-		return UINT64_MAX;
-	return fstatvfs(dir, &fs) == 0 ? (uint64_t)fs.f_blocks * fs.f_frsize / 8 : DEAD_BYTES_MAX;
+	struct statfs fs;
+	return fstatfs(dir, &fs) == 0 ? shm_bytes(&fs) / 8 : (uint64_t)DEAD_BYTES_MAX;
 }
 
 static void

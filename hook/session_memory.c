@@ -6,8 +6,9 @@
 #include <fcntl.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
-#include <sys/statvfs.h>
 #include <unistd.h>
+
+#include "shm_size.h"
 
 #define REFUSED_PAUSE 4096
 #define FALLOCATE_TRIES 100
@@ -78,20 +79,15 @@ reserve_by_name(uintptr_t first, uint64_t bytes)
 	return err;
 }
 
-#define UNLIMITED ((int64_t)1 << 40)
-
 int64_t
 session_room(int64_t *free_bytes)
 {
-	struct statvfs fs;
-	if (statvfs("/dev/shm", &fs) < 0)
+	struct statfs fs;
+	if (statfs("/dev/shm", &fs) < 0)
 		return -errno;
-	int64_t left_alone = (int64_t)(fs.f_blocks * fs.f_frsize / 4);
-	if (left_alone > LEFT_ALONE_MAX)
-		left_alone = LEFT_ALONE_MAX;
-	*free_bytes = (int64_t)(fs.f_bavail * fs.f_frsize);
-	if (fs.f_blocks == 0) /* a tmpfs without a limit: size=0 */
-		*free_bytes = UNLIMITED;
+	uint64_t all = shm_bytes(&fs);
+	int64_t left_alone = all / 4 < LEFT_ALONE_MAX ? (int64_t)(all / 4) : LEFT_ALONE_MAX;
+	*free_bytes = (int64_t)(all == SHM_UNLIMITED ? all : fs.f_bavail * (uint64_t)fs.f_bsize);
 	return *free_bytes > left_alone ? *free_bytes - left_alone : 0;
 }
 
