@@ -115,6 +115,13 @@ word_end(const struct scan *scan, size_t i)
 	return i;
 }
 
+/* Does a quote behind `run` backslashes close what one behind `depth` has opened? */
+static bool
+closes(size_t run, size_t depth)
+{
+	return run <= depth || run % (2 * (depth + 1)) == depth;
+}
+
 /*
  * Where text in quotes ends, whose opening quote is behind `depth` backslashes, as in a shell's
  * "{\"name\": \"value\"}": at the next one behind as many, or fewer; with more, it is of the text.
@@ -124,7 +131,7 @@ quoted_end(const uint8_t *t, size_t i, size_t n, uint8_t quote, size_t depth)
 {
 	size_t run = 0;
 	for (; i < n; i++) {
-		if (t[i] == quote && (run <= depth || run % (2 * (depth + 1)) == depth))
+		if (t[i] == quote && closes(run, depth))
 			return i - (run < depth ? run : depth);
 		run = t[i] == '\\' ? run + 1 : 0;
 	}
@@ -189,15 +196,19 @@ static size_t
 hide_header(struct scan *scan, size_t name, size_t i)
 {
 	const uint8_t *t = scan->text;
-	size_t end = i, depth = 0;
-	while (end < scan->n && t[end] != '\r' && t[end] != '\n')
-		end++;
+	size_t end = i, depth = 0, run = 0;
 	while (name > scan->copied && (is_name_char(t[name - 1]) || t[name - 1] == '='))
 		name--;
-	if (name > scan->copied && is_quote(t[name - 1])) {
-		while (name - 1 - depth > scan->copied && t[name - 2 - depth] == '\\')
-			depth++;
-		end = quoted_end(t, i, end, t[name - 1], depth);
+	bool quoted = name > scan->copied && is_quote(t[name - 1]);
+	while (quoted && name - 1 - depth > scan->copied && t[name - 2 - depth] == '\\')
+		depth++;
+	/* No byte is looked at that stands behind the end: many headers take no quadratic time. */
+	for (; end < scan->n && t[end] != '\r' && t[end] != '\n'; end++) {
+		if (quoted && t[end] == t[name - 1] && closes(run, depth)) {
+			end -= run < depth ? run : depth;
+			break;
+		}
+		run = t[end] == '\\' ? run + 1 : 0;
 	}
 	replace(scan, i, end);
 	return end;

@@ -180,7 +180,7 @@ START_TEST(long_hostile_text_takes_no_quadratic_time)
 {
 	static const char *const pieces[] = {"token=\"", "token: ", "--token ", "://a", "token=",
 					     "://@", "a:", "\"token\":", "://a:1#", "1111#",
-					     "=cookie:", "'cookie: ", "\\\"token\\\": "};
+					     "=cookie:", "'cookie: ", "'cookie: x\n", "\\\"token\\\": "};
 	static uint8_t text[1u << 20];
 	struct line out = {0};
 	for (unsigned i = 0; i < sizeof pieces / sizeof pieces[0]; i++) {
