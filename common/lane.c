@@ -302,6 +302,7 @@ count_overwritten(const struct lane_reader *reader, uint64_t first, uint64_t n)
 	return (uint64_t)lost < n ? (uint64_t)lost : n;
 }
 
+/* Batches, all of them overwritten, before others have their turn. */
 #define COPY_TRIES 64
 
 int64_t

@@ -26,7 +26,10 @@ settings_changed(void)
 /* Put into force what the control region says now. */
 void settings_refresh(void);
 
-/* The same where anything is new; for what is no hurry. */
+/*
+ * The same, if anything is new: also that what a fork child inherited ends, of which
+ * settings_changed(), which each event asks, knows nothing.
+ */
 void settings_catch_up(void);
 
 /* The collector has marked the level of this event: what it is now. */
